@@ -1,0 +1,64 @@
+"""What the four activity streams share: one row per event, the how-manieth it is for the customer, and the next."""
+
+import ibis
+import ibis.expr.types as ir
+
+from c360_assets.conformed.as_of import until
+from c360_assets.conformed.products import MONEY
+
+
+def events(web_analytics: ir.Table, action: str, as_of: ir.Table) -> ir.Table:
+    """The web events of one action by as_of, each with its recurrence."""
+    happened = until(web_analytics, "activity_ts", as_of)
+    return with_recurrence(happened.filter(happened.event_action == action), "activity_uuid")
+
+
+def with_recurrence(activities: ir.Table, identifier: str) -> ir.Table:
+    """Adds `activity_occurrence` (1 for the first) and `activity_repeated_at` per `entity_id`, null for visitors."""
+    in_order = ibis.window(
+        group_by=activities.entity_id, order_by=[activities.activity_ts, activities[identifier]]
+    )
+    known = activities.entity_id.notnull() & activities.activity_ts.notnull()
+    return activities.mutate(
+        activity_occurrence=known.ifelse(1 + ibis.row_number().over(in_order), None),
+        activity_repeated_at=known.ifelse(activities.activity_ts.lead().over(in_order), None),
+    )
+
+
+def with_product(activities: ir.Table, products: ir.Table) -> ir.Table:
+    """Adds what the catalogue says of `product_sku`; the price is the one asked today: sale price, else list price."""
+    catalogue = products.select(
+        product_sku="sku_id",
+        product_name="product_name",
+        category_name="product_category",
+        subcategory_name="product_subcategory",
+        brand_name="brand_name",
+        parent_company="parent_company",
+        product_price=products.sale_price.fill_null(products.list_price),
+    )
+    return activities.left_join(catalogue, "product_sku").drop("product_sku_right")
+
+
+def wished(web_analytics: ir.Table, products: ir.Table, action: str, as_of: ir.Table) -> ir.Table:
+    """Favourites or carts: events with their product and what they would be worth."""
+    named = with_product(events(web_analytics, action, as_of), products)
+    return named.select(
+        "activity_uuid",
+        "session_id",
+        "entity_id",
+        "activity_ts",
+        "product_sku",
+        "product_name",
+        "category_name",
+        "subcategory_name",
+        "brand_name",
+        "parent_company",
+        "product_price",
+        "quantity",
+        "traffic_channel",
+        "traffic_source",
+        "event_action",
+        "activity_occurrence",
+        "activity_repeated_at",
+        order_value=(named.product_price * named.quantity).cast(MONEY),
+    )

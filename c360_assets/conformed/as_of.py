@@ -1,0 +1,50 @@
+"""The moment as of which every analysis speaks. Time is data here: nothing in this product reads the clock."""
+
+from datetime import datetime
+
+import dagster as dg
+import ibis
+import ibis.expr.types as ir
+
+SOURCE = dg.AssetIn(key_prefix="sources")
+
+
+class AsOf(dg.Config):
+    """`as_of` in ISO 8601, UTC; left out, the newest event held."""
+
+    as_of: str | None = None
+
+
+@dg.asset(
+    ins={name: SOURCE for name in ("orders", "web_analytics", "review", "support_ticket", "survey_answer")},
+)
+def as_of(
+    config: AsOf,
+    orders: ir.Table,
+    web_analytics: ir.Table,
+    review: ir.Table,
+    support_ticket: ir.Table,
+    survey_answer: ir.Table,
+) -> ir.Table:
+    """One row: the moment asked for, else the newest thing a customer is known to have done."""
+    if config.as_of is not None:
+        return ibis.memtable({"as_of": [datetime.fromisoformat(config.as_of)]}, schema={"as_of": "timestamp"})
+    moments = [
+        orders.ordered_at,
+        web_analytics.activity_ts,
+        review.reviewed_at,
+        support_ticket.opened_at,
+        survey_answer.answered_at,
+    ]
+    newest = [moment.max().name("as_of").as_table() for moment in moments]
+    return ibis.union(*newest).agg(as_of=ibis._.as_of.max())
+
+
+def moment(as_of: ir.Table) -> ir.Value:
+    """`as_of` as a scalar, for use in expressions over other tables."""
+    return as_of.as_of.as_scalar()
+
+
+def until(rows: ir.Table, event_time: str, as_of: ir.Table) -> ir.Table:
+    """The rows that had happened by `as_of`. Undated rows are kept: nothing says they came later."""
+    return rows.filter((rows[event_time] <= moment(as_of)).fill_null(True))

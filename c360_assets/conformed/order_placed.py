@@ -1,0 +1,91 @@
+"""Order placed: which products customers ordered, and the web session that led there where there is one."""
+
+import dagster as dg
+import ibis
+import ibis.expr.types as ir
+
+from c360_assets.conformed.activity import with_product, with_recurrence
+from c360_assets.conformed.as_of import SOURCE, until
+from c360_assets.conformed.products import MONEY
+
+ACTION = "order_placed"
+TRAFFIC = ("session_id", "traffic_channel", "traffic_source")
+
+
+@dg.asset(ins={"web_analytics": SOURCE})
+def order_placed(
+    web_analytics: ir.Table, orders: ir.Table, order_lines: ir.Table, products: ir.Table, as_of: ir.Table
+) -> ir.Table:
+    """One row per product of an order placed, in whatever channel; returns and adjustments are no orders."""
+    happened = until(web_analytics, "activity_ts", as_of)
+    clicks = happened.filter(happened.event_action == ACTION)
+    activities = ibis.union(_lines_of(orders, order_lines, clicks), _unmatched(clicks, orders))
+    counted = with_recurrence(
+        activities.group_by(["entity_id", "order_key"]).agg(activity_ts=activities.activity_ts.min()), "order_key"
+    ).select("order_key", "activity_occurrence", "activity_repeated_at")
+    named = with_product(activities.left_join(counted, "order_key").drop("order_key_right"), products)
+    price = named.unit_price.fill_null(named.product_price)
+    return named.select(
+        "activity_uuid",
+        "session_id",
+        "entity_id",
+        "activity_ts",
+        "order_id",
+        "transaction_id",
+        "product_sku",
+        "product_name",
+        "category_name",
+        "subcategory_name",
+        "brand_name",
+        "parent_company",
+        "quantity",
+        "traffic_channel",
+        "traffic_source",
+        "activity_occurrence",
+        "activity_repeated_at",
+        activity_year=named.activity_ts.year(),
+        activity_month=named.activity_ts.month(),
+        product_price=price,
+        order_value=(price * named.quantity).cast(MONEY),
+        event_action=ibis.literal(ACTION),
+    )
+
+
+def _lines_of(orders: ir.Table, order_lines: ir.Table, clicks: ir.Table) -> ir.Table:
+    """The lines ordered, with the web session of the first click that placed each order."""
+    first_click = ibis.window(group_by="order_id", order_by=["activity_ts", "activity_uuid"])
+    linked = clicks.filter(clicks.order_id.notnull()).mutate(place=ibis.row_number().over(first_click))
+    session = linked.filter(linked.place == 0).select("order_id", *TRAFFIC)
+    placed = orders.filter((orders.order_status != "adjustment").fill_null(True))
+    heads = placed.left_join(session, "order_id").drop("order_id_right")
+    lines = order_lines.select("order_line_id", "order_id", "sku_id", "quantity", "unit_price")
+    joined = lines.filter(lines.quantity > 0).join(heads, "order_id")
+    return joined.select(
+        *TRAFFIC,
+        "order_id",
+        "quantity",
+        "unit_price",
+        activity_uuid=joined.order_line_id,
+        entity_id=joined.customer_id,
+        activity_ts=joined.ordered_at,
+        transaction_id=joined.transaction_id.fill_null(joined.order_id),
+        product_sku=joined.sku_id,
+        order_key=joined.order_id,
+    )
+
+
+def _unmatched(clicks: ir.Table, orders: ir.Table) -> ir.Table:
+    """Web events that say an order was placed although the shop holds no such order."""
+    lonely = clicks.anti_join(orders, "order_id")
+    return lonely.select(
+        *TRAFFIC,
+        "order_id",
+        "quantity",
+        unit_price=ibis.null(MONEY),
+        activity_uuid=lonely.activity_uuid,
+        entity_id=lonely.entity_id,
+        activity_ts=lonely.activity_ts,
+        transaction_id=lonely.order_id,
+        product_sku=lonely.product_sku,
+        order_key=lonely.activity_uuid,
+    )

@@ -1,0 +1,64 @@
+"""Orders: what was ordered, by whom, when, and what it was worth."""
+
+import dagster as dg
+import ibis
+import ibis.expr.types as ir
+
+from c360_assets.conformed.as_of import SOURCE, until
+from c360_assets.conformed.order_lines import is_completed, status
+from c360_assets.conformed.products import MONEY
+
+NOTHING = ibis.literal(0).cast(MONEY)
+
+
+@dg.asset(ins={"ordered": dg.AssetIn(["sources", "orders"])})
+def orders(ordered: ir.Table, order_lines: ir.Table, as_of: ir.Table) -> ir.Table:
+    """One row per order, return or adjustment by as_of; anonymous ones have no customer."""
+    known = until(ordered, "ordered_at", as_of)
+    is_sale = order_lines.line_kind == "sale"
+    is_return = order_lines.line_kind == "return"
+    lines = order_lines.group_by(line_order_id=order_lines.order_id).agg(
+        line_count=is_sale.sum(),
+        item_count=order_lines.quantity.sum(where=is_sale),
+        lines_amount=order_lines.line_amount.sum(where=is_sale).fill_null(0).cast(MONEY),
+        returned_lines_amount=order_lines.line_amount.abs().sum(where=is_return).cast(MONEY),
+    )
+    joined = known.left_join(lines, known.order_id == lines.line_order_id)
+    joined = joined.mutate(
+        status=status(joined.order_status),
+        discount=joined.discounted_amount.cast(MONEY),
+        shipping=joined.shipping_amount.cast(MONEY),
+        total=joined.total_amount.cast(MONEY),
+    )
+    completed = is_completed(joined.status)
+    goods_amount = (joined.lines_amount - joined.discount.fill_null(0)).fill_null(
+        joined.total - joined.shipping.fill_null(0)
+    )
+    returned_amount = joined.returned_lines_amount.fill_null(joined.total.abs()).fill_null(NOTHING)
+    return joined.select(
+        order_id=joined.order_id,
+        customer_id=joined.customer_id,
+        ordered_at=joined.ordered_at,
+        order_status=joined.status,
+        is_completed=completed,
+        is_anonymous=joined.customer_id.isnull(),
+        delivered_at=joined.order_delivery_date,
+        payment_method=joined.payment_method,
+        transaction_id=joined.transaction_id,
+        line_count=joined.line_count.fill_null(0),
+        item_count=joined.item_count.fill_null(0),
+        lines_amount=joined.lines_amount,
+        discount_amount=joined.discount,
+        shipping_amount=joined.shipping,
+        total_amount=joined.total,
+        order_amount=completed.ifelse(goods_amount, NOTHING).cast(MONEY),
+        returned_amount=(joined.status == "returned").fill_null(False).ifelse(returned_amount, NOTHING).cast(MONEY),
+        shipping_city=joined.shipping_city,
+        shipping_state=joined.shipping_state,
+        shipping_country=joined.shipping_country,
+        shipping_type=joined.shipping_type,
+        has_discount=joined.has_discount,
+        has_promo_code=joined.has_promo_code,
+        sales_channel=joined.sales_channel,
+        season=joined.season,
+    )

@@ -1,0 +1,24 @@
+"""Transactions: how orders were paid, and how soon."""
+
+import dagster as dg
+import ibis.expr.types as ir
+
+from c360_assets.conformed.as_of import until
+from c360_assets.conformed.products import MONEY
+
+
+@dg.asset(ins={"paid": dg.AssetIn(["sources", "transactions"])})
+def transactions(paid: ir.Table, orders: ir.Table, as_of: ir.Table) -> ir.Table:
+    """One row per payment by as_of, with the customer of its order."""
+    known = until(paid, "transaction_ts", as_of)
+    ordered = orders.select("order_id", "customer_id", "ordered_at")
+    joined = known.left_join(ordered, "order_id")
+    return joined.select(
+        transaction_id=joined.transaction_id,
+        order_id=joined.order_id,
+        customer_id=joined.customer_id,
+        amount=joined.amount.cast(MONEY),
+        payment_method=joined.payment_method,
+        transacted_at=joined.transaction_ts,
+        processing_seconds=joined.transaction_ts.epoch_seconds() - joined.ordered_at.epoch_seconds(),
+    )

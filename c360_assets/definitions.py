@@ -1,0 +1,102 @@
+"""The only assembly: tables, resources and jobs of one deployment, each table described by its contract."""
+
+import hashlib
+import inspect
+import warnings
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import dagster as dg
+
+from c360_assets import analytics, conformed, serving
+from c360_assets.automation import refresh
+from c360_assets.sources.datasets import source
+from governance.contracts import FOLDER, SUFFIX, Column, Contract
+from resources import deployment as deployments
+from resources.deployment import Deployment
+from resources.feeds import Feeds
+from resources.io_manager import LakeIOManager
+
+LAYERS: tuple[ModuleType, ...] = (conformed, analytics, serving)
+PROJECT = Path(__file__).parent.parent
+
+# Links from a table to its code are marked beta by Dagster; the mark is for us to know, not for the log.
+warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*CodeReference.*")
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The code location of the deployment in $C360_CONFIG, or in c360.yaml."""
+    return build(deployments.load())
+
+
+def build(deployment: Deployment) -> dg.Definitions:
+    """Everything Dagster is to know of a deployment. Opens no connection."""
+    contracts = deployment.contracts
+    sources = [source(contract) for contract in contracts.values() if contract.layer == "sources"]
+    derived = [asset for layer in LAYERS for asset in dg.load_assets_from_package_module(layer)]
+    tables = [asset.map_asset_specs(lambda spec, code=_code(asset): _described(spec, contracts, code)) for asset in (*sources, *derived)]
+    quarantine = dg.AssetSpec("quarantine", deps=[asset.key for asset in sources])
+    return dg.Definitions(
+        assets=[*tables, _described(quarantine, contracts, FOLDER / f"operations/quarantine{SUFFIX}")],
+        jobs=[refresh],
+        resources={"feeds": Feeds(deployment), "io_manager": LakeIOManager(deployment)},
+        executor=dg.in_process_executor,
+    )
+
+
+def _code(asset: Any) -> Path:
+    """The file that says how the table comes about: its module, or the contract of a source."""
+    if asset.key.path[0] == "sources":
+        return FOLDER / f"sources/{asset.key.path[-1]}{SUFFIX}"
+    return Path(inspect.getfile(asset.op.compute_fn.decorated_fn))
+
+
+def _described(spec: dg.AssetSpec, contracts: Any, code: Path) -> dg.AssetSpec:
+    """The spec with everything the contract says of the table."""
+    contract: Contract = contracts[spec.key.to_user_string()]
+    return spec.replace_attributes(
+        description=f"{contract.grain}\n\n{contract.purpose}",
+        group_name=contract.layer,
+        owners=[f"team:{contract.owner}"],
+        kinds={"duckdb", "iceberg"},
+        tags={
+            "domain": contract.domain,
+            "pii": "true" if any(column.is_masked for column in contract.columns) else "false",
+            "frequency": contract.frequency.replace(" ", ""),
+        },
+        code_version=_code_version(contract, code),
+        metadata={
+            "dagster/column_schema": _column_schema(contract),
+            "dagster/table_name": spec.key.to_user_string().replace("/", "."),
+            "dagster/code_references": _code_reference(code),
+            "contract": f"{contract.layer}/{contract.name}{SUFFIX}, version {contract.version}",
+            "retention": contract.retention,
+        },
+    )
+
+
+def _code_version(contract: Contract, code: Path) -> str:
+    digest = hashlib.sha256(code.read_bytes())
+    digest.update((FOLDER / contract.layer / f"{contract.name}{SUFFIX}").read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _code_reference(code: Path) -> dg.CodeReferencesMetadataValue:
+    label = str(code.relative_to(PROJECT)) if code.is_relative_to(PROJECT) else code.name
+    return dg.CodeReferencesMetadataValue(code_references=[dg.LocalFileCodeReference(file_path=str(code), label=label)])
+
+
+def _column_schema(contract: Contract) -> dg.TableSchema:
+    return dg.TableSchema(columns=[_table_column(column, contract) for column in contract.columns])
+
+
+def _table_column(column: Column, contract: Contract) -> dg.TableColumn:
+    constraints = dg.TableColumnConstraints(
+        nullable=not column.required,
+        unique=contract.primary_key == [column.name],
+        other=[f"one of {', '.join(column.values)}"] if column.values else [],
+    )
+    tags = {"pii": column.classification} if column.is_masked else {}
+    return dg.TableColumn(column.name, column.type, column.description, constraints, tags)

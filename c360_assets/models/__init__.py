@@ -1,0 +1,1 @@
+"""What we expect: models fitted on the past and their predictions."""

@@ -1,0 +1,1 @@
+"""What leaves the house: tables shaped for their readers."""

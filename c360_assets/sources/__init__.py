@@ -1,0 +1,1 @@
+"""As it arrived: one table per dataset of the retailer, typed to its contract and otherwise untouched."""

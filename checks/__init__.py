@@ -1,0 +1,1 @@
+"""What must hold: contracts to checks and scores."""

@@ -1,0 +1,63 @@
+"""Arrow columns straight from numbers: no Python object is ever made per row."""
+
+import numpy as np
+import pyarrow as pa
+
+from examples.company.records import Flags, Ints
+
+_HEX = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), dtype=np.uint16)
+_UUID_GROUPS = ((0, 8, 0), (8, 12, 9), (12, 16, 14), (16, 20, 19), (20, 32, 24))  # from, to, printed at
+
+
+def _strings(letters: np.ndarray) -> pa.StringArray:
+    """One string per row of a (rows x width) matrix of ASCII codes."""
+    rows, width = letters.shape
+    offsets = np.arange(rows + 1, dtype=np.int32) * np.int32(width)
+    return pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(letters))
+
+
+def digits(numbers: Ints, width: int) -> np.ndarray:
+    """Decimal digits as ASCII codes, zero-padded: (rows x width)."""
+    letters = np.empty((len(numbers), width), dtype=np.uint8)
+    rest = np.asarray(numbers, dtype=np.int64)
+    for place in range(width - 1, -1, -1):
+        rest, digit = np.divmod(rest, 10)
+        letters[:, place] = digit + ord("0")
+    return letters
+
+
+def ids(prefix: str, numbers: Ints, width: int) -> pa.StringArray:
+    """Identifiers such as C0000042. The caller chooses a width that holds the largest number."""
+    letters = np.empty((len(numbers), len(prefix) + width), dtype=np.uint8)
+    letters[:, : len(prefix)] = np.frombuffer(prefix.encode(), dtype=np.uint8)
+    letters[:, len(prefix) :] = digits(numbers, width)
+    return _strings(letters)
+
+
+def uuids(rng: np.random.Generator, rows: int) -> pa.StringArray:
+    """Random identifiers in the layout of RFC 9562, version 4."""
+    raw = np.frombuffer(rng.bytes(rows * 16), dtype=np.uint8).reshape(rows, 16).copy()
+    raw[:, 6] = raw[:, 6] & 0x0F | 0x40
+    raw[:, 8] = raw[:, 8] & 0x3F | 0x80
+    printed = _HEX[raw].view(np.uint8).reshape(rows, 32)
+    letters = np.full((rows, 36), ord("-"), dtype=np.uint8)
+    for first, last, at in _UUID_GROUPS:
+        letters[:, at : at + last - first] = printed[:, first:last]
+    return _strings(letters)
+
+
+def picked(pool: pa.Array | tuple[str, ...], codes: Ints, missing: Flags | None = None) -> pa.DictionaryArray:
+    """The pool's entry at each code; null where missing."""
+    dictionary = pool if isinstance(pool, pa.Array) else pa.array(pool, pa.string())
+    indices = pa.array(np.asarray(codes, dtype=np.int32), mask=missing)
+    return pa.DictionaryArray.from_arrays(indices, dictionary)
+
+
+def timestamps(at: Ints, missing: Flags | None = None) -> pa.Array:
+    """Microseconds since 1970 as TIMESTAMP without a zone."""
+    return pa.array(np.asarray(at, dtype=np.int64).view("datetime64[us]"), mask=missing)
+
+
+def money(cents: Ints, missing: Flags | None = None) -> pa.Array:
+    """Whole cents as an amount in the reporting currency."""
+    return pa.array(np.asarray(cents) / 100.0, mask=missing)

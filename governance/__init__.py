@@ -1,0 +1,1 @@
+"""What we promise: contracts, classification and rules. Imports nothing of ours, nor Dagster."""

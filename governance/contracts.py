@@ -1,0 +1,276 @@
+"""Contracts: what every table promises, read from Open Data Contract Standard v3 files.
+
+A contract lies at `contracts/<layer>/<table>.odcs.yaml`. Sources are known by `sources/<dataset>`, because a retailer's
+dataset and our conformed table may bear the same word; every other table is known by its word alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from open_data_contract_standard.model import OpenDataContractStandard, SchemaProperty
+from pydantic import ValidationError
+
+from governance.errors import C360Error
+from governance.yaml_loader import SafeLoader
+
+FOLDER = Path(__file__).parent / "contracts"
+SUFFIX = ".odcs.yaml"
+LAYERS = ("sources", "conformed", "analytics", "models", "serving", "operations")
+
+# Physical types are DuckDB's, each with the logical type the standard gives it.
+LOGICAL_TYPES = {
+    "VARCHAR": "string",
+    "INTEGER": "integer",
+    "BIGINT": "integer",
+    "DOUBLE": "number",
+    "DECIMAL(18,4)": "number",
+    "BOOLEAN": "boolean",
+    "DATE": "date",
+    "TIMESTAMP": "timestamp",
+}
+
+# From least to most protected. A column without a class is internal: of the business, of no person.
+CLASSES = ("internal", "pseudonymous", "personal", "sensitive", "direct_identifier")
+MASKED_CLASSES = frozenset({"personal", "sensitive", "direct_identifier"})
+
+CONTRACT_PROPERTIES = {"eventTime", "optional"}
+COLUMN_PROPERTIES = {"renamedFrom"}
+
+
+class ContractError(C360Error):
+    """A contract file that cannot be used."""
+
+    def __init__(self, file: Path, key: str, problem: str) -> None:
+        super().__init__(f"Contract {file.parent.name}/{file.name}, key {key}: {problem}")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: `type` is DuckDB's, `key_position` counts from 1 where the column is part of the primary key."""
+
+    name: str
+    type: str
+    description: str
+    required: bool = False
+    key_position: int | None = None
+    classification: str = "internal"
+    minimum: str | None = None
+    maximum: str | None = None
+    values: tuple[str, ...] = ()
+    references: tuple[str, str] | None = None
+    renamed_from: str | None = None
+    partitions: bool = False
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether its values may not leave the table in logs, metadata or quarantine."""
+        return self.classification in MASKED_CLASSES
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What one table promises. `event_time` names the column that says when a row happened."""
+
+    layer: str
+    name: str
+    title: str
+    version: str
+    purpose: str
+    grain: str
+    owner: str
+    domain: str
+    frequency: str
+    retention: str
+    columns: tuple[Column, ...]
+    event_time: str | None = None
+    optional: bool = False
+
+    @property
+    def key(self) -> str:
+        """The word (for a source: `sources/` and the word) by which the table is known everywhere."""
+        return f"sources/{self.name}" if self.layer == "sources" else self.name
+
+    @property
+    def column_names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @cached_property
+    def primary_key(self) -> list[str]:
+        """Names of the key columns, in order of their position."""
+        keyed = [(column.key_position, column.name) for column in self.columns if column.key_position]
+        return [name for _, name in sorted(keyed)]
+
+    @cached_property
+    def partition_column(self) -> str | None:
+        return next((column.name for column in self.columns if column.partitions), None)
+
+    def column(self, name: str) -> Column:
+        """The column of that name; KeyError where there is none."""
+        return {column.name: column for column in self.columns}[name]
+
+
+def load(folder: Path = FOLDER) -> dict[str, Contract]:
+    """All contracts below `folder` by table key, sources first; ContractError names file and key of the first fault."""
+    files = sorted(folder.glob(f"*/*{SUFFIX}"), key=lambda file: (_layer_rank(file), file.name))
+    contracts: dict[str, Contract] = {}
+    for file in files:
+        contract = read(file)
+        contracts[contract.key] = contract
+    _check_references(folder, contracts)
+    return contracts
+
+
+def read(file: Path) -> Contract:
+    """The contract in one file; ContractError where it breaks the standard or our use of it."""
+    if file.parent.name not in LAYERS:
+        raise ContractError(file, "layer", f"the folder must be one of {', '.join(LAYERS)}")
+    document = _parse(file)
+    if not document.schema_ or len(document.schema_) != 1:
+        raise ContractError(file, "schema", "exactly one table is expected")
+    table = document.schema_[0]
+    name = file.name.removesuffix(SUFFIX)
+    if table.name != name:
+        raise ContractError(file, "schema.name", f"'{table.name}' must be '{name}', the name of the file")
+    if not (table.dataGranularityDescription or "").startswith("One row"):
+        raise ContractError(file, "schema.dataGranularityDescription", "must say what one row is: 'One row per ...'")
+    properties = _custom(file, "customProperties", document.customProperties, CONTRACT_PROPERTIES)
+    levels = {level.property: f"{level.value} {level.unit}" for level in document.slaProperties or []}
+    contract = Contract(
+        layer=file.parent.name,
+        name=name,
+        title=_needed(file, "name", document.name),
+        version=_needed(file, "version", document.version),
+        purpose=_needed(file, "description.purpose", document.description and document.description.purpose).strip(),
+        grain=table.dataGranularityDescription or "",
+        owner=_needed(file, "team.name", getattr(document.team, "name", None)),
+        domain=_needed(file, "domain", document.domain),
+        frequency=_needed(file, "slaProperties.frequency", levels.get("frequency")),
+        retention=_needed(file, "slaProperties.retention", levels.get("retention")),
+        columns=tuple(_column(file, field) for field in table.properties or []),
+        event_time=properties.get("eventTime"),
+        optional=bool(properties.get("optional", False)),
+    )
+    _check_columns(file, contract)
+    return contract
+
+
+def _layer_rank(file: Path) -> int:
+    return LAYERS.index(file.parent.name) if file.parent.name in LAYERS else len(LAYERS)
+
+
+def _parse(file: Path) -> OpenDataContractStandard:
+    try:
+        raw = yaml.load(file.read_text(encoding="utf-8"), Loader=SafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as fault:
+        raise ContractError(file, "(file)", f"is not readable YAML: {' '.join(str(fault).split())}") from fault
+    if not isinstance(raw, dict):
+        raise ContractError(file, "(file)", "is empty or not a mapping")
+    try:
+        document = OpenDataContractStandard.model_validate(raw)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        path = ".".join(str(part) for part in first["loc"])
+        raise ContractError(file, path, first["msg"]) from fault
+    # The models ignore keys they do not know below the first level, which would turn a typing error into silence.
+    unknown = _unknown_key(raw, document.model_dump(by_alias=True, exclude_unset=True))
+    if unknown:
+        raise ContractError(file, unknown, "is no key of the Open Data Contract Standard; check its spelling")
+    return document
+
+
+def _unknown_key(written: Any, understood: Any, path: str = "") -> str | None:
+    if isinstance(written, Mapping) and isinstance(understood, Mapping):
+        for key, value in written.items():
+            where = f"{path}.{key}".lstrip(".")
+            if key not in understood:
+                return where
+            if found := _unknown_key(value, understood[key], where):
+                return found
+    if isinstance(written, list) and isinstance(understood, list):
+        for position, pair in enumerate(zip(written, understood, strict=False)):
+            if found := _unknown_key(*pair, f"{path}[{position}]"):
+                return found
+    return None
+
+
+def _column(file: Path, field: SchemaProperty) -> Column:
+    name = _needed(file, "schema.properties.name", field.name)
+    path = f"schema.properties.{name}"
+    if field.physicalType not in LOGICAL_TYPES:
+        known = ", ".join(LOGICAL_TYPES)
+        raise ContractError(file, f"{path}.physicalType", f"'{field.physicalType}' must be one of {known}")
+    if field.logicalType != LOGICAL_TYPES[field.physicalType]:
+        expected = LOGICAL_TYPES[field.physicalType]
+        raise ContractError(file, f"{path}.logicalType", f"must be '{expected}' for a {field.physicalType}")
+    classification = field.classification or "internal"
+    if classification not in CLASSES:
+        known = ", ".join(CLASSES)
+        raise ContractError(file, f"{path}.classification", f"'{classification}' must be one of {known}")
+    options = field.logicalTypeOptions or {}
+    return Column(
+        name=name,
+        type=field.physicalType,
+        description=_needed(file, f"{path}.description", field.description).strip(),
+        required=bool(field.required),
+        key_position=(field.primaryKeyPosition or 1) if field.primaryKey else None,
+        classification=classification,
+        minimum=options.get("minimum"),
+        maximum=options.get("maximum"),
+        values=tuple(str(entry.value) for entry in field.enum or []),
+        references=_reference(file, path, field),
+        renamed_from=_custom(file, path, field.customProperties, COLUMN_PROPERTIES).get("renamedFrom"),
+        partitions=bool(field.partitioned),
+    )
+
+
+def _reference(file: Path, path: str, field: SchemaProperty) -> tuple[str, str] | None:
+    """(table key, column) a foreign key points at, from `<contract file>#/schema/<table>/properties/<column>`."""
+    if not field.relationships:
+        return None
+    target = field.relationships[0].to
+    if not isinstance(target, str) or target.count("#/schema/") != 1:
+        raise ContractError(file, f"{path}.relationships.to", "must name a file and '#/schema/<table>/properties/<column>'")
+    where, _, pointer = target.partition("#/schema/")
+    table, _, column = pointer.partition("/properties/")
+    layer = (file.parent / where).resolve().parent.name
+    return (f"sources/{table}" if layer == "sources" else table), column
+
+
+def _custom(file: Path, path: str, entries: list[Any] | None, known: set[str]) -> dict[str, Any]:
+    found = {entry.property: entry.value for entry in entries or []}
+    for key in found.keys() - known:
+        raise ContractError(file, f"{path}.{key}", f"is not a property we know: {', '.join(sorted(known))}")
+    return found
+
+
+def _needed(file: Path, key: str, value: str | None) -> str:
+    if not value:
+        raise ContractError(file, key, "is missing")
+    return value
+
+
+def _check_columns(file: Path, contract: Contract) -> None:
+    names = contract.column_names
+    if not names:
+        raise ContractError(file, "schema.properties", "a table has at least one column")
+    for name in names:
+        if names.count(name) > 1:
+            raise ContractError(file, f"schema.properties.{name}", "is declared twice")
+    if contract.event_time and contract.event_time not in names:
+        raise ContractError(file, "customProperties.eventTime", f"'{contract.event_time}' is no column of the table")
+
+
+def _check_references(folder: Path, contracts: dict[str, Contract]) -> None:
+    for contract in contracts.values():
+        for column in contract.columns:
+            if column.references is None:
+                continue
+            table, target = column.references
+            if table not in contracts or target not in contracts[table].column_names:
+                file = folder / contract.layer / f"{contract.name}{SUFFIX}"
+                path = f"schema.properties.{column.name}.relationships"
+                raise ContractError(file, path, f"there is no column '{target}' in a table '{table}'")

@@ -1,0 +1,1 @@
+"""The semantic layer: how tables are asked."""

@@ -1,0 +1,1 @@
+"""How we reach the world: engine, lake, feeds, deployments. Knows how tables are kept, and no table by name."""

@@ -1,0 +1,176 @@
+"""A deployment: one YAML file that names the lake, the engine, the connectors and the feeds."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from governance import contracts
+from governance.contracts import Contract
+from governance.errors import C360Error
+from governance.yaml_loader import SafeLoader
+from resources.connectors import AnyConnector
+from resources.engine import Engine
+from resources.lake import Lake
+
+CONFIG_VARIABLE = "C360_CONFIG"
+DEFAULT_CONFIG = Path(__file__).parent.parent / "c360.yaml"
+VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+class DeploymentError(C360Error):
+    """A c360.yaml that cannot be used."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EngineSettings(_Section):
+    """How much of the machine the engine may use; `threads` left out means every core."""
+
+    memory_limit: str = "4GB"
+    threads: int | None = None
+
+
+class LakeSettings(_Section):
+    """Where tables are kept. Left out, both lie in the deployment's `home`."""
+
+    catalog: str | None = None
+    warehouse: str | None = None
+
+
+class Feed(_Section):
+    """How one dataset is filled: a connector, and the SQL from its rows (`raw`) to the contract's columns."""
+
+    connector: str
+    select: str = "select * from raw"
+
+    @classmethod
+    def of(cls, entry: Any) -> "Feed":
+        """A feed as it is written in YAML, where the connector is called `from`."""
+        renamed = {"connector" if key == "from" else key: value for key, value in entry.items()}
+        return cls.model_validate(renamed)
+
+
+class Settings(_Section):
+    """The whole of c360.yaml."""
+
+    name: str
+    currency: str
+    home: str = ".c360"
+    engine: EngineSettings = EngineSettings()
+    lake: LakeSettings = LakeSettings()
+    connectors: dict[str, AnyConnector] = {}
+    feeds: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A c360.yaml read and checked, with the contracts it fills. Relative paths start at the file's folder."""
+
+    file: Path
+    settings: Settings
+    feeds: Mapping[str, Feed]
+    contracts: Mapping[str, Contract]
+
+    @property
+    def folder(self) -> Path:
+        return self.file.parent
+
+    @property
+    def home(self) -> Path:
+        """Folder of everything the deployment keeps: lake, catalog, Dagster's history."""
+        return self.folder / self.settings.home
+
+    @cached_property
+    def engine(self) -> Engine:
+        return Engine(self.settings.engine.memory_limit, self.settings.engine.threads)
+
+    @cached_property
+    def lake(self) -> Lake:
+        catalog = self.settings.lake.catalog or f"sqlite:///{self.home / 'catalog.db'}"
+        warehouse = self.folder / (self.settings.lake.warehouse or self.home / "lake")
+        return Lake(catalog, warehouse.resolve(), self.engine)
+
+    def close(self) -> None:
+        """Release the engine and the catalog."""
+        self.lake.close()
+        self.engine.close()
+
+
+def load(file: Path | None = None) -> Deployment:
+    """The deployment in `file`, else in $C360_CONFIG, else in c360.yaml beside the packages.
+
+    DeploymentError names the file and the key that is wrong; secrets are read from the environment as `${NAME}`.
+    """
+    path = Path(file or os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG).resolve()
+    if not path.is_file():
+        raise DeploymentError(f"There is no deployment file {path}. Name one with --config, or set {CONFIG_VARIABLE}.")
+    settings = _validated(path, Settings.model_validate, _expanded(path, _parsed(path)), "")
+    known = contracts.load()
+    feeds = {
+        dataset: _validated(path, Feed.of, entry, f"feeds.{dataset}.")
+        for dataset, entry in settings.feeds.items()
+        if _check_dataset(path, dataset, entry, known)
+    }
+    for dataset, feed in feeds.items():
+        if feed.connector not in settings.connectors:
+            named = ", ".join(settings.connectors) or "none"
+            raise DeploymentError(
+                f"{path.name}, key feeds.{dataset}.from: there is no connector '{feed.connector}' (declared: {named})."
+            )
+    return Deployment(path, settings, feeds, known)
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=SafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as fault:
+        raise DeploymentError(f"{path.name} is not readable YAML: {' '.join(str(fault).split())}") from fault
+    if not isinstance(raw, dict):
+        raise DeploymentError(f"{path.name} is empty or not a mapping; see examples/ for a start.")
+    return raw
+
+
+def _expanded(path: Path, value: Any, key: str = "") -> Any:
+    if isinstance(value, dict):
+        return {name: _expanded(path, entry, f"{key}.{name}".lstrip(".")) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_expanded(path, entry, f"{key}[{position}]") for position, entry in enumerate(value)]
+    if isinstance(value, str):
+        for name in VARIABLE.findall(value):
+            if name not in os.environ:
+                raise DeploymentError(
+                    f"{path.name}, key {key}: the environment variable {name} is not set. Set it, for example"
+                    f" {name}=... c360 run --config {path.name}"
+                )
+        return VARIABLE.sub(lambda match: os.environ[match.group(1)], value)
+    return value
+
+
+def _validated(path: Path, validate: Any, entry: Any, prefix: str) -> Any:
+    try:
+        return validate(entry)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        key = prefix + ".".join(str(part) for part in first["loc"])
+        reason = "is no key we know" if first["type"] == "extra_forbidden" else first["msg"]
+        raise DeploymentError(f"{path.name}, key {key}: {reason}.") from fault
+
+
+def _check_dataset(path: Path, dataset: str, entry: Any, known: Mapping[str, Contract]) -> bool:
+    datasets = [contract.name for contract in known.values() if contract.layer == "sources"]
+    if dataset not in datasets:
+        raise DeploymentError(
+            f"{path.name}, key feeds.{dataset}: there is no dataset of that name; known are {', '.join(datasets)}."
+        )
+    if not isinstance(entry, dict):
+        raise DeploymentError(f"{path.name}, key feeds.{dataset}: must say `from` and, if need be, `select`.")
+    return True

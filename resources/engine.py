@@ -1,0 +1,75 @@
+"""The engine: Ibis on DuckDB. The only place that opens a DuckDB connection for the product."""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+from ibis.backends.duckdb import Backend
+
+
+class Engine:
+    """One in-memory DuckDB per process; what outgrows memory spills into a scratch folder of its own.
+
+    `threads` None means all cores; `memory_limit` is DuckDB's, such as '4GB' or '80%'.
+    """
+
+    def __init__(self, memory_limit: str = "4GB", threads: int | None = None) -> None:
+        self.memory_limit = memory_limit
+        self.threads = threads
+
+    @cached_property
+    def scratch(self) -> Path:
+        """A folder for intermediate files, removed with the engine."""
+        return Path(tempfile.mkdtemp(prefix="c360-"))
+
+    @cached_property
+    def backend(self) -> Backend:
+        """The Ibis backend, opened at first use so that importing the code location costs nothing."""
+        settings: dict[str, Any] = {"memory_limit": self.memory_limit, "temp_directory": str(self.scratch)}
+        if self.threads:
+            settings["threads"] = self.threads
+        backend = ibis.duckdb.connect(**settings)
+        # Row order is no property of a table, and keeping it costs COPY three times the memory.
+        backend.raw_sql("SET preserve_insertion_order = false")
+        backend.raw_sql("SET TimeZone = 'UTC'")
+        backend.raw_sql("SET enable_progress_bar = false")
+        return backend
+
+    def query(self, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+        """All rows of a statement. duckdb.Error where it fails."""
+        return self.backend.con.execute(sql, parameters).fetchall()
+
+    def view(self, name: str, sql: str) -> ir.Table:
+        """A lazy table over a SELECT, known to the engine by `name`."""
+        self.query(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS {sql}")
+        return self.backend.table(name)
+
+    def sql_of(self, table: ir.Table) -> str:
+        """The SELECT that computes `table` on this engine."""
+        # Without the hooks, in-memory tables and Python functions in the expression are unknown to the engine.
+        self.backend._run_pre_execute_hooks(table)
+        return str(self.backend.compile(table))
+
+    def close(self) -> None:
+        """Close the connection and remove the scratch folder."""
+        if "backend" in self.__dict__:
+            self.backend.disconnect()
+            del self.__dict__["backend"]
+        if "scratch" in self.__dict__:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            del self.__dict__["scratch"]
+
+
+def quoted(name: str) -> str:
+    """An SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """An SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"

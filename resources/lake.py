@@ -1,0 +1,375 @@
+"""The lake: tables as Apache Iceberg, written and read by DuckDB through plain Parquet files.
+
+Measured choices: files are written by DuckDB `COPY` with Iceberg's field ids (as fast as a plain COPY, flat memory),
+and every write is one overwrite snapshot, so a reader sees the old rows or the new ones and nothing between.
+Readers are held on the snapshot tagged `published`.
+"""
+
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import ibis.expr.types as ir
+from ibis.expr.datatypes import DataType
+
+from governance.contracts import Column, Contract
+from governance.errors import C360Error
+from resources.engine import Engine, literal, quoted
+
+PUBLISHED = "published"
+SOURCES_NAMESPACE = "sources"
+NAMESPACE = "c360"
+ROW_GROUP_ROWS = 122_880
+TABLE_PROPERTIES = {"commit.retry.num-retries": "20", "commit.retry.min-wait-ms": "20"}
+
+
+class LakeError(C360Error):
+    """A table that cannot be written or read as its contract says."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One write: the snapshot it made, its rows and bytes, and the newest event time written (None where undated)."""
+
+    key: str
+    snapshot_id: int
+    rows: int
+    bytes: int
+    watermark: str | None
+
+
+@dataclass(frozen=True)
+class TableState:
+    """What readers of a table see: the published snapshot, with the properties its writer left."""
+
+    key: str
+    snapshot_id: int
+    rows: int
+    bytes: int
+    location: str
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Written:
+    """The Parquet files of one COPY, with DuckDB's statistics per column."""
+
+    folder: Path
+    files: list[tuple[str, int, int]]
+    statistics: list[Mapping[str, Mapping[str, str]]]
+
+    @property
+    def rows(self) -> int:
+        return sum(rows for _, rows, _ in self.files)
+
+    @property
+    def bytes(self) -> int:
+        return sum(size for _, _, size in self.files)
+
+    def nulls(self, column: str) -> int:
+        return sum(int(file.get(quoted(column), {}).get("null_count", 0)) for file in self.statistics)
+
+    def maximum(self, column: str) -> str | None:
+        found = [file[quoted(column)]["max"] for file in self.statistics if "max" in file.get(quoted(column), {})]
+        return max(found, default=None)
+
+
+class Lake:
+    """All tables of one deployment.
+
+    `catalog` is an SQLAlchemy address (SQLite or PostgreSQL), `warehouse` the folder that holds the files.
+    """
+
+    def __init__(self, catalog: str, warehouse: Path, engine: Engine) -> None:
+        self.catalog_uri = catalog
+        self.warehouse = warehouse
+        self.engine = engine
+
+    @cached_property
+    def catalog(self) -> Any:
+        """The Iceberg catalog, opened at first use."""
+        from pyiceberg.catalog.sql import SqlCatalog
+
+        self.warehouse.mkdir(parents=True, exist_ok=True)
+        catalog = SqlCatalog("c360", uri=self.catalog_uri, warehouse=self.warehouse.as_uri())
+        for namespace in (SOURCES_NAMESPACE, NAMESPACE):
+            catalog.create_namespace_if_not_exists(namespace)
+        return catalog
+
+    def write(
+        self, contract: Contract, rows: ir.Table, properties: Mapping[str, str] | None = None, partition: str | None = None
+    ) -> Commit:
+        """Replace a table's rows (or those of one partition) in a single snapshot that nobody reads until `publish`.
+
+        The columns are checked against the contract first: LakeError names what is missing, extra, mistyped or
+        empty where it must not be, and the table is left as it was.
+        """
+        check_columns(contract, rows)
+        table = self._table(contract)
+        written: _Written | None = None
+        try:
+            with table.transaction() as transaction:
+                _evolve(transaction, contract)
+                written = self._copy(contract, rows, table, transaction.table_metadata.schema())
+                _check_required(contract, written)
+                watermark = written.maximum(contract.event_time) if contract.event_time else None
+                summary = {"c360.contract_version": contract.version, **(properties or {})}
+                if watermark:
+                    summary["c360.watermark"] = watermark
+                _replace(transaction, table, written, summary, partition)
+        except BaseException:
+            if written and not _is_committed(self.catalog.load_table(_identifier(contract.key)), written):
+                shutil.rmtree(written.folder, ignore_errors=True)
+            raise
+        snapshot = table.current_snapshot()
+        return Commit(contract.key, snapshot.snapshot_id, written.rows, written.bytes, watermark)
+
+    def publish(self, commit: Commit) -> None:
+        """Let readers see a commit."""
+        table = self.catalog.load_table(_identifier(commit.key))
+        table.manage_snapshots().create_tag(commit.snapshot_id, PUBLISHED).commit()
+
+    def read(self, contract: Contract) -> ir.Table:
+        """The published rows, lazily, in the contract's columns. An empty table where nothing was ever published."""
+        table = self._load(contract.key)
+        snapshot = _published(table)
+        if snapshot is None:
+            return self.empty(contract)
+        files = [_path(task.file.file_path) for task in table.scan(snapshot_id=snapshot).plan_files()]
+        if not files:
+            return self.empty(contract)
+        return self.engine.view(contract.key, _read_parquet(files, table.schema(), contract))
+
+    def empty(self, contract: Contract) -> ir.Table:
+        """No rows, in the contract's columns and types."""
+        columns = ", ".join(f"NULL::{column.type} AS {quoted(column.name)}" for column in contract.columns)
+        return self.engine.view(contract.key, f"SELECT {columns} WHERE false")
+
+    def state(self, key: str) -> TableState | None:
+        """What readers of a table see; None where nothing was ever published."""
+        table = self._load(key)
+        snapshot_id = _published(table)
+        if snapshot_id is None:
+            return None
+        summary = table.snapshot_by_id(snapshot_id).summary
+        properties = dict(summary.additional_properties)
+        return TableState(
+            key=key,
+            snapshot_id=snapshot_id,
+            rows=int(properties.get("total-records", 0)),
+            bytes=int(properties.get("total-files-size", 0)),
+            location=_path(table.location()),
+            properties={name: value for name, value in properties.items() if name.startswith("c360.")},
+        )
+
+    def close(self) -> None:
+        """Release the catalog's connections."""
+        if "catalog" in self.__dict__:
+            self.catalog.close()
+            del self.__dict__["catalog"]
+
+    def _load(self, key: str) -> Any:
+        from pyiceberg.exceptions import NoSuchTableError
+
+        try:
+            return self.catalog.load_table(_identifier(key))
+        except NoSuchTableError:
+            return None
+
+    def _table(self, contract: Contract) -> Any:
+        table = self._load(contract.key)
+        if table is not None:
+            return table
+        from pyiceberg.exceptions import TableAlreadyExistsError
+
+        try:
+            return self.catalog.create_table(
+                _identifier(contract.key),
+                schema=_iceberg_schema(contract),
+                partition_spec=_partition_spec(contract),
+                properties=_table_properties(contract),
+            )
+        except TableAlreadyExistsError:  # another process was first
+            return self.catalog.load_table(_identifier(contract.key))
+
+    def _copy(self, contract: Contract, rows: ir.Table, table: Any, schema: Any) -> _Written:
+        folder = Path(_path(table.location())) / "data" / uuid.uuid4().hex
+        folder.mkdir(parents=True)
+        # Ibis and DuckDB disagree on the scale of decimal products; the cast makes the file what the contract says.
+        columns = ", ".join(f"{quoted(c.name)}::{c.type} AS {quoted(c.name)}" for c in contract.columns)
+        ids = ", ".join(f"{quoted(field.name)}: {field.field_id}" for field in schema.fields)
+        file = folder / "part-0.parquet"
+        try:
+            copied = self.engine.query(
+                f"COPY (SELECT {columns} FROM ({self.engine.sql_of(rows)})) TO {literal(str(file))} (FORMAT parquet,"
+                f" COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS}, FIELD_IDS {{{ids}}}, RETURN_STATS)"
+            )
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        full = [row for row in copied if row[1]]
+        return _Written(folder, [(row[0], row[1], row[2]) for row in full], [row[4] for row in full])
+
+
+def check_columns(contract: Contract, rows: ir.Table) -> None:
+    """LakeError unless the columns of `rows` are the contract's, by name and type."""
+    declared = {column.name: _ibis_type(column) for column in contract.columns}
+    found = {name: dtype.copy(nullable=True) for name, dtype in rows.schema().items()}
+    faults = [f"column '{name}' is missing" for name in declared if name not in found]
+    faults += [f"column '{name}' is not in the contract" for name in found if name not in declared]
+    faults += [
+        f"column '{name}' is {found[name]} but the contract says {contract.column(name).type}"
+        for name in declared
+        if name in found and found[name] != declared[name]
+    ]
+    if faults:
+        raise LakeError(
+            f"Table {contract.key} does not keep its contract, so nothing was written: {'; '.join(faults)}."
+            f" Mend the table or its contract {contract.layer}/{contract.name}.odcs.yaml."
+        )
+
+
+def _check_required(contract: Contract, written: _Written) -> None:
+    faults = [
+        f"column '{column.name}' is empty in {nulls:,} of {written.rows:,} rows"
+        for column in contract.columns
+        if column.required and (nulls := written.nulls(column.name))
+    ]
+    if faults:
+        raise LakeError(f"Table {contract.key} does not keep its contract, so nothing was written: {'; '.join(faults)}.")
+
+
+def _replace(transaction: Any, table: Any, written: _Written, summary: Mapping[str, str], partition: str | None) -> None:
+    from pyiceberg.io.pyarrow import parquet_file_to_data_file
+
+    with transaction.update_snapshot(snapshot_properties=dict(summary)).overwrite() as overwrite:
+        if table.current_snapshot():
+            for task in table.scan().plan_files():
+                if partition is None or task.file.partition[0] == partition:
+                    overwrite.delete_data_file(task.file)
+        for path, _, _ in written.files:
+            file = parquet_file_to_data_file(table.io, transaction.table_metadata, Path(path).as_uri())
+            overwrite.append_data_file(file)
+
+
+def _evolve(transaction: Any, contract: Contract) -> None:
+    """Bring the table's columns to the contract's: renamed columns keep their field id, and so their old rows."""
+    current = {field.name: field for field in transaction.table_metadata.schema().fields}
+    wanted = {column.name: _iceberg_type(column) for column in contract.columns}
+    renamed = {
+        column.renamed_from: column.name
+        for column in contract.columns
+        if column.renamed_from in current and column.name not in current
+    }
+    kept = {renamed.get(name, name): field.field_type for name, field in current.items()}
+    if kept != wanted:
+        with transaction.update_schema(allow_incompatible_changes=True) as update:
+            for old, new in renamed.items():
+                update.rename_column(old, new)
+            for name, type_ in kept.items():
+                if wanted.get(name) != type_:
+                    update.delete_column(next((old for old, new in renamed.items() if new == name), name))
+            for column in contract.columns:
+                if kept.get(column.name) != wanted[column.name]:
+                    update.add_column(column.name, wanted[column.name], column.description)
+    properties = _table_properties(contract)
+    if any(transaction.table_metadata.properties.get(name) != value for name, value in properties.items()):
+        transaction.set_properties(properties)
+
+
+def _is_committed(table: Any, written: _Written) -> bool:
+    """Whether the files of a write that ended in an error are in the table all the same."""
+    files = {_path(task.file.file_path) for task in table.scan().plan_files()} if table.current_snapshot() else set()
+    return any(path in files for path, _, _ in written.files)
+
+
+def _published(table: Any) -> int | None:
+    reference = table.refs().get(PUBLISHED) if table else None
+    return reference.snapshot_id if reference else None
+
+
+def _identifier(key: str) -> tuple[str, str]:
+    namespace, _, name = key.rpartition("/")
+    return (namespace or NAMESPACE, name)
+
+
+def _path(uri: str) -> str:
+    return urlparse(uri).path if uri.startswith("file:") else uri
+
+
+def _read_parquet(files: list[str], schema: Any, contract: Contract) -> str:
+    # By field id, so that a renamed column reads right and files older than an added column give nulls.
+    fields = ", ".join(
+        f"{field.field_id}: {{name: {literal(field.name)}, type: {literal(_duckdb_type(field.field_type))},"
+        " default_value: NULL}"
+        for field in schema.fields
+    )
+    held = {field.name for field in schema.fields}
+    columns = ", ".join(
+        quoted(column.name) if column.name in held else f"NULL::{column.type} AS {quoted(column.name)}"
+        for column in contract.columns
+    )
+    paths = ", ".join(literal(file) for file in sorted(files))
+    return f"SELECT {columns} FROM read_parquet([{paths}], schema = MAP {{{fields}}})"
+
+
+def _ibis_type(column: Column) -> DataType:
+    from ibis.backends.sql.datatypes import DuckDBType
+
+    return DuckDBType.from_string(column.type).copy(nullable=True)
+
+
+def _iceberg_type(column: Column) -> Any:
+    from pyiceberg import types
+
+    if column.type == "DECIMAL(18,4)":
+        return types.DecimalType(18, 4)
+    simple = {
+        "VARCHAR": types.StringType,
+        "INTEGER": types.IntegerType,
+        "BIGINT": types.LongType,
+        "DOUBLE": types.DoubleType,
+        "BOOLEAN": types.BooleanType,
+        "DATE": types.DateType,
+        "TIMESTAMP": types.TimestampType,
+    }
+    return simple[column.type]()
+
+
+def _duckdb_type(iceberg_type: Any) -> str:
+    names = {"string": "VARCHAR", "int": "INTEGER", "long": "BIGINT"}
+    text = str(iceberg_type)
+    return names.get(text, text.upper())
+
+
+def _iceberg_schema(contract: Contract) -> Any:
+    from pyiceberg.schema import Schema
+    from pyiceberg.types import NestedField
+
+    # All optional: DuckDB writes no "required" mark, and the contract's own check is on values.
+    fields = [
+        NestedField(position, column.name, _iceberg_type(column), required=False, doc=column.description)
+        for position, column in enumerate(contract.columns, start=1)
+    ]
+    return Schema(*fields)
+
+
+def _partition_spec(contract: Contract) -> Any:
+    from pyiceberg.partitioning import PartitionField, PartitionSpec
+    from pyiceberg.transforms import IdentityTransform
+
+    if contract.partition_column is None:
+        return PartitionSpec()
+    source = contract.column_names.index(contract.partition_column) + 1
+    return PartitionSpec(PartitionField(source, 1000, IdentityTransform(), contract.partition_column))
+
+
+def _table_properties(contract: Contract) -> dict[str, str]:
+    # Manifests keep the least and greatest value of a column; of personal columns they keep counts only.
+    counts = {f"write.metadata.metrics.column.{c.name}": "counts" for c in contract.columns if c.is_masked}
+    return {**TABLE_PROPERTIES, **counts}
