@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import warnings
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,7 +37,10 @@ def build(deployment: Deployment) -> dg.Definitions:
     contracts = deployment.contracts
     sources = [source(contract) for contract in contracts.values() if contract.layer == "sources"]
     derived = [asset for layer in LAYERS for asset in dg.load_assets_from_package_module(layer)]
-    tables = [asset.map_asset_specs(lambda spec, code=_code(asset): _described(spec, contracts, code)) for asset in (*sources, *derived)]
+    tables = [
+        asset.map_asset_specs(partial(_described, contracts=contracts, code=_code(asset)))
+        for asset in (*sources, *derived)
+    ]
     quarantine = dg.AssetSpec("quarantine", deps=[asset.key for asset in sources])
     return dg.Definitions(
         assets=[*tables, _described(quarantine, contracts, FOLDER / f"operations/quarantine{SUFFIX}")],
@@ -98,5 +102,5 @@ def _table_column(column: Column, contract: Contract) -> dg.TableColumn:
         unique=contract.primary_key == [column.name],
         other=[f"one of {', '.join(column.values)}"] if column.values else [],
     )
-    tags = {"pii": column.classification} if column.is_masked else {}
+    tags = {"pii": column.classification} if column.classification != "internal" else {}
     return dg.TableColumn(column.name, column.type, column.description, constraints, tags)

@@ -96,6 +96,7 @@ class Contract:
 
     @property
     def column_names(self) -> list[str]:
+        """The names of the columns, in order."""
         return [column.name for column in self.columns]
 
     @cached_property
@@ -106,6 +107,7 @@ class Contract:
 
     @cached_property
     def partition_column(self) -> str | None:
+        """The column whose values the table can be replaced by, one at a time."""
         return next((column.name for column in self.columns if column.partitions), None)
 
     def column(self, name: str) -> Column:
@@ -144,7 +146,7 @@ def read(file: Path) -> Contract:
         name=name,
         title=_needed(file, "name", document.name),
         version=_needed(file, "version", document.version),
-        purpose=_needed(file, "description.purpose", document.description and document.description.purpose).strip(),
+        purpose=_needed(file, "description.purpose", getattr(document.description, "purpose", None)).strip(),
         grain=table.dataGranularityDescription or "",
         owner=_needed(file, "team.name", getattr(document.team, "name", None)),
         domain=_needed(file, "domain", document.domain),
@@ -233,7 +235,9 @@ def _reference(file: Path, path: str, field: SchemaProperty) -> tuple[str, str] 
         return None
     target = field.relationships[0].to
     if not isinstance(target, str) or target.count("#/schema/") != 1:
-        raise ContractError(file, f"{path}.relationships.to", "must name a file and '#/schema/<table>/properties/<column>'")
+        raise ContractError(
+            file, f"{path}.relationships.to", "must name a file and '#/schema/<table>/properties/<column>'"
+        )
     where, _, pointer = target.partition("#/schema/")
     table, _, column = pointer.partition("/properties/")
     layer = (file.parent / where).resolve().parent.name

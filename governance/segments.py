@@ -38,6 +38,7 @@ class Rule(BaseModel):
 
     @property
     def conditions(self) -> list[Condition]:
+        """What must hold, all of it."""
         return [_condition(self.name, column, text) for column, text in self.when.items()]
 
 

@@ -15,7 +15,14 @@ from resources.engine import Engine, literal, quoted
 # A line may hold a whole letter or an encoded image; DuckDB's own limit is 2 MB.
 MAX_LINE_BYTES = 64 * 1024 * 1024
 COMPRESSION_SUFFIXES = (".gz", ".zst")
-FORMATS = {".csv": "csv", ".tsv": "csv", ".txt": "lines", ".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+FORMATS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "lines",
+    ".parquet": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
 
 
 class ConnectorError(C360Error):
@@ -55,6 +62,7 @@ class Files(Connector):
     header: bool = True
 
     def read(self, name: str, dataset: str, folder: Path, engine: Engine) -> Raw:
+        """The files' rows; ConnectorError where they are not there or cannot be parsed."""
         files = sorted(glob.glob(str(folder / self.path), recursive=True))
         where = f"Connector {name}, path {self.path}"
         if not files:
@@ -67,7 +75,7 @@ class Files(Connector):
             raise ConnectorError(f"{where}: {Path(empty[0]).name} is empty; not even column names are there.")
         kind = self.format or self._format_of(files[0], where)
         try:
-            sql, broken = self._parquet(files), []
+            sql, broken = self._parquet(files), list[str]()
             if kind != "parquet":
                 staged, broken = self._stage(kind, files, where, engine)
                 sql = self._parquet(staged)
@@ -102,31 +110,35 @@ class Files(Connector):
 
     def _parse(self, kind: str, file: str, target: Path, where: str, engine: Engine) -> list[str]:
         """Parse one text file; what could not be split into columns comes back as one description per line."""
-        if kind == "jsonl":
-            rows = f"read_json({literal(file)}, format = 'newline_delimited', sample_size = -1, maximum_object_size = {MAX_LINE_BYTES})"
-            engine.query(f"COPY (SELECT * FROM {rows}) TO {literal(str(target))} (FORMAT parquet)")
-            return []
-        # No byte of a text file separates these "columns" or quotes them: the whole line is one value.
-        shape = (
-            "columns = {'line': 'VARCHAR'}, delim = '\x1F', quote = '', escape = '', header = false, auto_detect = false"
-            if kind == "lines"
-            else f"delim = {literal(self.delimiter)}, quote = '\"', escape = '\"', header = {str(self.header).lower()}"
-        )
-        table = f"rejects_{uuid.uuid4().hex}"
-        rows = (
-            f"read_csv({literal(file)}, {shape}, all_varchar = true, store_rejects = true, rejects_table = {literal(table)},"
-            f" rejects_scan = {literal(table + '_scan')}, rejects_limit = 0, encoding = {literal(self.encoding)},"
-            f" max_line_size = {MAX_LINE_BYTES}, buffer_size = {MAX_LINE_BYTES * 2})"
-        )
+        rejects = f"rejects_{uuid.uuid4().hex}"
+        rows = self._json_rows(file) if kind == "jsonl" else self._csv_rows(kind, file, rejects)
         engine.query(f"COPY (SELECT * FROM {rows}) TO {literal(str(target))} (FORMAT parquet)")
-        rejects = engine.query(f"SELECT DISTINCT line, error_type::VARCHAR FROM {quoted(table)} ORDER BY line, 2")
-        if any("UNICODE" in kind_ or "ENCODING" in kind_ for _, kind_ in rejects):
-            line = min(line for line, kind_ in rejects if "UNICODE" in kind_ or "ENCODING" in kind_)
+        if kind == "jsonl":
+            return []
+        faults = engine.query(f"SELECT DISTINCT line, error_type::VARCHAR FROM {quoted(rejects)} ORDER BY line, 2")
+        undecodable = [line for line, fault in faults if "UNICODE" in fault or "ENCODING" in fault]
+        if undecodable:
             raise ConnectorError(
-                f"{where}: line {line:,} is not {self.encoding}. Set `encoding: latin-1` (or utf-16) on the connector,"
-                " or convert the file."
+                f"{where}: line {undecodable[0]:,} is not {self.encoding}. Set `encoding: latin-1` (or utf-16) on the"
+                " connector, or convert the file."
             )
-        return [f"line {line} of {Path(file).name}: {kind_.replace('_', ' ').lower()}" for line, kind_ in rejects]
+        return [f"line {line} of {Path(file).name}: {fault.replace('_', ' ').lower()}" for line, fault in faults]
+
+    def _json_rows(self, file: str) -> str:
+        return (
+            f"read_json({literal(file)}, format = 'newline_delimited', sample_size = -1,"
+            f" maximum_object_size = {MAX_LINE_BYTES})"
+        )
+
+    def _csv_rows(self, kind: str, file: str, rejects: str) -> str:
+        shape = f"delim = {literal(self.delimiter)}, quote = '\"', escape = '\"', header = {str(self.header).lower()}"
+        if kind == "lines":  # no byte of a text file separates or quotes: the whole line is one value
+            shape = "columns = {'line': 'VARCHAR'}, delim = '\x1f', quote = '', escape = '', header = false"
+        return (
+            f"read_csv({literal(file)}, {shape}, all_varchar = true, encoding = {literal(self.encoding)},"
+            f" store_rejects = true, rejects_table = {literal(rejects)}, rejects_scan = {literal(rejects + '_scan')},"
+            f" rejects_limit = 0, max_line_size = {MAX_LINE_BYTES}, buffer_size = {MAX_LINE_BYTES * 2})"
+        )
 
 
 class Sample(Connector):
@@ -138,6 +150,7 @@ class Sample(Connector):
     path: str = ".c360/sample"
 
     def read(self, name: str, dataset: str, folder: Path, engine: Engine) -> Raw:
+        """The company's rows of `dataset`."""
         company = folder / self.path / f"customers-{self.customers}-seed-{self.seed}"
         if not company.exists():
             from examples.company.generator import generate

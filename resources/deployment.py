@@ -82,6 +82,7 @@ class Deployment:
 
     @property
     def folder(self) -> Path:
+        """Where relative paths start."""
         return self.file.parent
 
     @property
@@ -91,10 +92,12 @@ class Deployment:
 
     @cached_property
     def engine(self) -> Engine:
+        """The deployment's engine; opens at first use."""
         return Engine(self.settings.engine.memory_limit, self.settings.engine.threads)
 
     @cached_property
     def lake(self) -> Lake:
+        """The deployment's tables; opens at first use."""
         catalog = self.settings.lake.catalog or f"sqlite:///{self.home / 'catalog.db'}"
         warehouse = self.folder / (self.settings.lake.warehouse or self.home / "lake")
         return Lake(catalog, warehouse.resolve(), self.engine)

@@ -42,7 +42,8 @@ class Engine:
 
     def query(self, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
         """All rows of a statement. duckdb.Error where it fails."""
-        return self.backend.con.execute(sql, parameters).fetchall()
+        rows: list[tuple[Any, ...]] = self.backend.con.execute(sql, parameters).fetchall()
+        return rows
 
     def view(self, name: str, sql: str) -> ir.Table:
         """A lazy table over a SELECT, known to the engine by `name`."""

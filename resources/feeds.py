@@ -5,6 +5,7 @@ the reason, its classified values masked; the rest is the dataset. Nothing is dr
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 import ibis
@@ -102,7 +103,9 @@ class _Sorting:
             kept += f" AND NOT ({self._key}) IN (SELECT {self._key} FROM {self._table('first')})"
             kept += f" UNION ALL SELECT {columns} FROM {self._table('first')}"
         rows = self.engine.view(f"feed of {self.contract.name}", kept)
-        quarantined = int(quarantine.copies.sum().execute() or 0) if self._unfit or self._repeats or self.raw.broken else 0
+        quarantined = (
+            int(quarantine.copies.sum().execute() or 0) if self._unfit or self._repeats or self.raw.broken else 0
+        )
         return Load(rows, quarantine, self._row_count, quarantined, self.raw.origin)
 
     @property
@@ -134,7 +137,9 @@ class _Sorting:
         faults = ", ".join(fault for column in self.contract.columns for fault in _faults(column, given))
         reason = f"nullif(concat_ws('; ', {faults}), '')" if faults else "NULL::VARCHAR"
         fields = ", ".join(
-            f"{quoted(name)} := {_masked(name)}" if self.contract.column(name).is_masked else f"{quoted(name)} := {quoted(name)}"
+            f"{quoted(name)} := {_masked(name)}"
+            if self.contract.column(name).is_masked
+            else f"{quoted(name)} := {quoted(name)}"
             for name in given
         )
         target = self.engine.scratch / f"{self.contract.name}.parquet"
@@ -151,7 +156,7 @@ class _Sorting:
         self._find_repeats(staged)
         return staged
 
-    def _run(self, sql: str) -> list[tuple]:
+    def _run(self, sql: str) -> list[tuple[Any, ...]]:
         try:
             return self.engine.query(sql)
         except duckdb.Error as fault:
@@ -191,7 +196,8 @@ class _Sorting:
             f" (SELECT ({self._key}) FROM {staged} WHERE _reason IS NULL GROUP BY {self._key} HAVING count(*) > 1)"
         )
         self.engine.query(
-            f"CREATE OR REPLACE TEMP VIEW {self._table('first')} AS SELECT * FROM {self._table('repeated')} WHERE _place = 1"
+            f"CREATE OR REPLACE TEMP VIEW {self._table('first')} AS"
+            f" SELECT * FROM {self._table('repeated')} WHERE _place = 1"
         )
         self._repeats = self.engine.query(f"SELECT count(*) FROM {self._table('repeated')} WHERE _place > 1")[0][0]
 
@@ -204,7 +210,9 @@ class _Sorting:
         return f"{', '.join(self.contract.primary_key)}: key repeats, another row of that key is kept"
 
     def _broken_lines(self) -> str:
-        lines = " UNION ALL ".join(f"SELECT {literal(line)} AS _reason, {literal(MASK)} AS _record" for line in self.raw.broken)
+        lines = " UNION ALL ".join(
+            f"SELECT {literal(line)} AS _reason, {literal(MASK)} AS _record" for line in self.raw.broken
+        )
         return lines or "SELECT NULL::VARCHAR AS _reason, NULL::VARCHAR AS _record WHERE false"
 
 
@@ -243,4 +251,3 @@ def _faults(column: Column, given: dict[str, str]) -> list[str]:
 
 def _masked(name: str) -> str:
     return f"CASE WHEN {quoted(name)} IS NOT NULL THEN {literal(MASK)} END"
-

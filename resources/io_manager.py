@@ -70,8 +70,11 @@ def _lineage_table(lineage: dg.TableColumnLineage) -> dg.TableMetadataValue:
     """The open-source UI draws no column lineage, but it shows tables."""
     return dg.MetadataValue.table(
         [
-            dg.TableRecord({"column": column, "from": f"{origin.asset_key.to_user_string()}.{origin.column_name}"})
+            dg.TableRecord({"column": column, "computed from": ", ".join(_dotted(origin) for origin in origins)})
             for column, origins in lineage.deps_by_column.items()
-            for origin in origins
         ]
     )
+
+
+def _dotted(origin: dg.TableColumnDep) -> str:
+    return f"{origin.asset_key.to_user_string()}.{origin.column_name}"

@@ -102,7 +102,11 @@ class Lake:
         return catalog
 
     def write(
-        self, contract: Contract, rows: ir.Table, properties: Mapping[str, str] | None = None, partition: str | None = None
+        self,
+        contract: Contract,
+        rows: ir.Table,
+        properties: Mapping[str, str] | None = None,
+        partition: str | None = None,
     ) -> Commit:
         """Replace a table's rows (or those of one partition) in a single snapshot that nobody reads until `publish`.
 
@@ -241,10 +245,14 @@ def _check_required(contract: Contract, written: _Written) -> None:
         if column.required and (nulls := written.nulls(column.name))
     ]
     if faults:
-        raise LakeError(f"Table {contract.key} does not keep its contract, so nothing was written: {'; '.join(faults)}.")
+        raise LakeError(
+            f"Table {contract.key} does not keep its contract, so nothing was written: {'; '.join(faults)}."
+        )
 
 
-def _replace(transaction: Any, table: Any, written: _Written, summary: Mapping[str, str], partition: str | None) -> None:
+def _replace(
+    transaction: Any, table: Any, written: _Written, summary: Mapping[str, str], partition: str | None
+) -> None:
     from pyiceberg.io.pyarrow import parquet_file_to_data_file
 
     with transaction.update_snapshot(snapshot_properties=dict(summary)).overwrite() as overwrite:

@@ -46,7 +46,8 @@ def _value_origins(value: ops.Node) -> frozenset[Origin]:
 
 @cache
 def _inputs(relation: ops.Relation) -> frozenset[str]:
-    tables = relation.find(ops.PhysicalTable)
+    # What a scalar subquery reads decides values, not how many rows there are.
+    tables = relation.find(ops.PhysicalTable, filter=lambda node: not isinstance(node, ops.ScalarSubquery))
     return frozenset(table.name for table in tables if not isinstance(table, ops.InMemoryTable))
 
 

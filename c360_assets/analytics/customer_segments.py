@@ -40,7 +40,11 @@ def customer_segments(
 
 
 def _described(
-    customers: ir.Table, rfm: ir.Table, product_views: ir.Table, items_added_to_cart: ir.Table, as_of: ir.Table
+    customers: ir.Table,
+    rfm: ir.Table,
+    product_views: ir.Table,
+    items_added_to_cart: ir.Table,
+    as_of: ir.Table,
 ) -> ir.Table:
     """One row per customer with everything a rule may ask for."""
     viewed = product_views.group_by(customer_id="entity_id").agg(product_view_count=ibis._.count())
@@ -73,7 +77,10 @@ def _holds(described: ir.Table, rule: Rule) -> ir.BooleanColumn:
         if condition.column not in described.columns:
             known = ", ".join(described.columns)
             raise C360Error(
-                f"governance/segments.yaml, rule {rule.name}: there is no column '{condition.column}'; known are {known}."
+                f"governance/segments.yaml, rule {rule.name}: there is no column '{condition.column}'; known are"
+                f" {known}."
             )
-    tests = [OPERATORS[condition.operator](described[condition.column], condition.value) for condition in rule.conditions]
+    tests = [
+        OPERATORS[condition.operator](described[condition.column], condition.value) for condition in rule.conditions
+    ]
     return ibis.and_(*tests)

@@ -15,9 +15,7 @@ def events(web_analytics: ir.Table, action: str, as_of: ir.Table) -> ir.Table:
 
 def with_recurrence(activities: ir.Table, identifier: str) -> ir.Table:
     """Adds `activity_occurrence` (1 for the first) and `activity_repeated_at` per `entity_id`, null for visitors."""
-    in_order = ibis.window(
-        group_by=activities.entity_id, order_by=[activities.activity_ts, activities[identifier]]
-    )
+    in_order = ibis.window(group_by=activities.entity_id, order_by=[activities.activity_ts, activities[identifier]])
     known = activities.entity_id.notnull() & activities.activity_ts.notnull()
     return activities.mutate(
         activity_occurrence=known.ifelse(1 + ibis.row_number().over(in_order), None),

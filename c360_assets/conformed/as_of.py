@@ -16,7 +16,7 @@ class AsOf(dg.Config):
 
 
 @dg.asset(
-    ins={name: SOURCE for name in ("orders", "web_analytics", "review", "support_ticket", "survey_answer")},
+    ins=dict.fromkeys(("orders", "web_analytics", "review", "support_ticket", "survey_answer"), SOURCE),
 )
 def as_of(
     config: AsOf,
@@ -28,7 +28,7 @@ def as_of(
 ) -> ir.Table:
     """One row: the moment asked for, else the newest thing a customer is known to have done."""
     if config.as_of is not None:
-        return ibis.memtable({"as_of": [datetime.fromisoformat(config.as_of)]}, schema={"as_of": "timestamp"})
+        return ibis.literal(datetime.fromisoformat(config.as_of), type="timestamp(6)").name("as_of").as_table()
     moments = [
         orders.ordered_at,
         web_analytics.activity_ts,

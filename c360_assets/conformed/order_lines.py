@@ -21,7 +21,9 @@ def order_lines(order_line_item: ir.Table, orders: ir.Table, products: ir.Table,
     first_sku = products.group_by("product_id").agg(first_sku_id=products.sku_id.min())
     lines = order_line_item.join(placed, "order_id").left_join(first_sku, "product_id")
     lines = lines.mutate(sold_sku_id=lines.sku_id.fill_null(lines.first_sku_id)).drop("sku_id")
-    prices = products.select(sold_sku_id="sku_id", sold_product_id="product_id", list_price="list_price", sale_price="sale_price")
+    prices = products.select(
+        sold_sku_id="sku_id", sold_product_id="product_id", list_price="list_price", sale_price="sale_price"
+    )
     priced = lines.left_join(prices, "sold_sku_id")
     unit_price = ibis.coalesce(priced.unit_price.cast(MONEY), priced.sale_price, priced.list_price)
     line_amount = (unit_price * priced.qty).cast(MONEY)

@@ -21,7 +21,8 @@ def order_placed(
     clicks = happened.filter(happened.event_action == ACTION)
     activities = ibis.union(_lines_of(orders, order_lines, clicks), _unmatched(clicks, orders))
     counted = with_recurrence(
-        activities.group_by(["entity_id", "order_key"]).agg(activity_ts=activities.activity_ts.min()), "order_key"
+        activities.group_by(["entity_id", "order_key"]).agg(activity_ts=activities.activity_ts.min()),
+        "order_key",
     ).select("order_key", "activity_occurrence", "activity_repeated_at")
     named = with_product(activities.left_join(counted, "order_key").drop("order_key_right"), products)
     price = named.unit_price.fill_null(named.product_price)

@@ -4,7 +4,7 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import SOURCE, until
+from c360_assets.conformed.as_of import until
 from c360_assets.conformed.order_lines import is_completed, status
 from c360_assets.conformed.products import MONEY
 

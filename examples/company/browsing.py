@@ -1,7 +1,8 @@
 """What visitors do on the web site: sessions, and the events in them.
 
-A session converts with the true probability of its channel. Every web order has its own session; the number of
-sessions without an order is drawn so that this holds. Half of them follow the customer's orders, half his rate.
+A session converts with the true probability of its channel. Every web order has its own session; the number
+of sessions without an order is drawn so that this holds. Half of them follow the customer's orders, half his
+rate.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from examples.company.catalogue import CATEGORY_NAMES, Catalogue, sku_ids
 from examples.company.chance import weighted, weighted_by_row
 from examples.company.columns import ids, picked, timestamps, uuids
 from examples.company.habits import Habits
-from examples.company.lifetimes import LAST_ORDER, LEAD, Lives
+from examples.company.lifetimes import LAST_ORDER, Lives
 from examples.company.purchases import SALES_CHANNEL_SHARES, WEB, Lines, Orders, order_ids
 from examples.company.records import Flags, Floats, Ints, positions, rows_of, starts
 
@@ -22,7 +23,8 @@ ACTIONS = ("page_view", "product_view", "add_to_favorite", "add_to_cart", "check
 PAGE_VIEW, PRODUCT_VIEW, ADD_TO_FAVORITE, ADD_TO_CART, CHECKOUT, ORDER_PLACED = range(6)
 DEVICES = ("desktop", "mobile", "tablet")
 
-# Where a visitor without an order goes next: columns page, product, favourite, cart, checkout; the rest leaves.
+# Where a visitor without an order goes next: from and to page, product, favourite, cart, checkout. The rest
+# leave.
 STEPS = np.array(
     [
         [0.15, 0.45, 0.00, 0.00, 0.00],
@@ -41,8 +43,16 @@ CONSIDERATION_DAYS = 4.0  # mean time by which a session precedes the order it p
 AFTERGLOW = 14 * season.DAY  # how long a customer who has left still looks around
 LONGEST_SESSION = 50 * season.MINUTE
 
+Columns = dict[str, np.ndarray]
+
 _LEAVES = len(STEPS)
-_PAGES = ("/", *(f"/c/{name.lower()}" for name in CATEGORY_NAMES), "/cart", "/checkout", "/order-confirmation")
+_PAGES = (
+    "/",
+    *(f"/c/{name.lower()}" for name in CATEGORY_NAMES),
+    "/cart",
+    "/checkout",
+    "/order-confirmation",
+)
 _CART_PAGE = 1 + len(CATEGORY_NAMES)
 
 
@@ -107,7 +117,12 @@ def draw(
     return sessions, Events(**{**events, "sku": sku, "at": started[events["session"]] + offset})
 
 
-def _idle_visits(rng: np.random.Generator, visitors: Visitors, orders: Orders, web: Ints) -> tuple[Ints, Ints]:
+def _idle_visits(
+    rng: np.random.Generator,
+    visitors: Visitors,
+    orders: Orders,
+    web: Ints,
+) -> tuple[Ints, Ints]:
     """Customer and time of the sessions without an order, by customer."""
     customers = len(visitors.registered_at)
     bought = np.bincount(orders.customer[web], minlength=customers)
@@ -143,7 +158,7 @@ def _step_edges() -> Floats:
     return np.cumsum(STEPS[None] / going * kept, axis=2).astype(np.float32)
 
 
-def _walks(rng: np.random.Generator, channel: Ints, implausible: Flags) -> dict[str, np.ndarray]:
+def _walks(rng: np.random.Generator, channel: Ints, implausible: Flags) -> Columns:
     """Markov chains over the actions: every session takes its k-th step together with all others."""
     edges = _step_edges()
     alive, state = np.arange(len(channel)), np.zeros(len(channel), dtype=np.int8)
@@ -162,10 +177,16 @@ def _walks(rng: np.random.Generator, channel: Ints, implausible: Flags) -> dict[
         action[first[session] + step] = taken
     session = np.repeat(np.arange(len(channel)), length)
     quantity = np.where(action == ADD_TO_CART, 1 + (rng.random(len(action)) < 0.12), 0)
-    return _columns(session, action, np.full(len(action), -1), quantity, implausible[session])
+    return {
+        "session": session,
+        "action": action,
+        "sku": np.full(len(action), -1),
+        "quantity": quantity,
+        "implausible": implausible[session],
+    }
 
 
-def _shopping(rng: np.random.Generator, web: Ints, orders: Orders, lines: Lines) -> dict[str, np.ndarray]:
+def _shopping(rng: np.random.Generator, web: Ints, orders: Orders, lines: Lines) -> Columns:
     """The sessions of web orders: look at each product, put it in the cart, check out, order."""
     session_of = np.full(len(orders.at), -1)
     session_of[web] = np.arange(len(web))
@@ -179,31 +200,31 @@ def _shopping(rng: np.random.Generator, web: Ints, orders: Orders, lines: Lines)
     first = starts(length)
     within = np.cumsum(2 + liked) - (2 + liked)
     view = (first + looks)[line_session] + within - starts(per_line)[line_session]
-    end = (first + length)[line_session]
-    ordered = end - line_count[line_session] + bought.place
+    cart = view + liked + 1
+    ordered = (first + length - line_count)[line_session] + bought.place
     action = np.zeros(length.sum(), dtype=np.int8)
     sku, quantity = np.full(len(action), -1), np.zeros(len(action), dtype=np.int64)
-    marks = ((view, PRODUCT_VIEW), (view + liked, ADD_TO_FAVORITE), (view + liked + 1, ADD_TO_CART), (ordered, ORDER_PLACED))
     action[first + length - line_count - 1] = CHECKOUT
-    for at, kind in marks:
-        rows = at != view if kind == ADD_TO_FAVORITE else slice(None)
-        action[at[rows]], sku[at[rows]] = kind, bought.sku[rows]
-    for at in (view + liked + 1, ordered):
-        quantity[at] = bought.quantity
-    session = np.repeat(np.arange(len(web)), length)
-    return _columns(session, action, sku, quantity, np.zeros(len(action), dtype=bool))
+    # Where nothing became a favourite, that mark falls on the product view, which takes its place back.
+    marks = {ADD_TO_FAVORITE: view + liked, PRODUCT_VIEW: view, ADD_TO_CART: cart, ORDER_PLACED: ordered}
+    for kind, at in marks.items():
+        action[at], sku[at] = kind, bought.sku
+    quantity[cart], quantity[ordered] = bought.quantity, bought.quantity
+    return {
+        "session": np.repeat(np.arange(len(web)), length),
+        "action": action,
+        "sku": sku,
+        "quantity": quantity,
+        "implausible": np.zeros(len(action), dtype=bool),
+    }
 
 
-def _columns(session: Ints, action: Ints, sku: Ints, quantity: Ints, implausible: Flags) -> dict[str, np.ndarray]:
-    return {"session": session, "action": action, "sku": sku, "quantity": quantity, "implausible": implausible}
-
-
-def _joined(walked: dict[str, np.ndarray], shopped: dict[str, np.ndarray], idle: int) -> dict[str, np.ndarray]:
+def _joined(walked: Columns, shopped: Columns, idle: int) -> Columns:
     shopped = {**shopped, "session": shopped["session"] + idle}
     return {name: np.concatenate([walked[name], shopped[name]]) for name in walked}
 
 
-def _offsets(rng: np.random.Generator, events: dict[str, np.ndarray], sessions: int) -> tuple[Ints, Ints]:
+def _offsets(rng: np.random.Generator, events: Columns, sessions: int) -> tuple[Ints, Ints]:
     """Time of each event since its session began, and how long each session lasts; never LONGEST_SESSION."""
     session, action = events["session"], events["action"]
     gap = rng.standard_exponential(len(session), dtype=np.float32) * np.float32(GAP_SECONDS)
@@ -242,7 +263,11 @@ def _sessions(
 
 
 def _looked_at(
-    rng: np.random.Generator, events: dict[str, np.ndarray], sessions: Sessions, habits: Habits, catalogue: Catalogue
+    rng: np.random.Generator,
+    events: Columns,
+    sessions: Sessions,
+    habits: Habits,
+    catalogue: Catalogue,
 ) -> Ints:
     """Fill in what visitors without an order look at; favourites and carts hold the product seen last."""
     session, action, sku = events["session"], events["action"], events["sku"]
@@ -286,9 +311,12 @@ def table(
         {
             "activity_uuid": uuids(rng, len(session)),
             "session_id": picked(
-                ids("S", _scrambled(customer_number[sessions.customer] * 10_000 + sessions.number, 12), 12), session
+                ids("S", _scrambled(customer_number[sessions.customer] * 10_000 + sessions.number, 12), 12),
+                session,
             ),
-            "visitor_id": picked(ids("V", _scrambled(visitor, 10), 10), owner * len(DEVICES) + sessions.device[session]),
+            "visitor_id": picked(
+                ids("V", _scrambled(visitor, 10), 10), owner * len(DEVICES) + sessions.device[session]
+            ),
             "entity_id": picked(customer_ids, owner, sessions.anonymous[session]),
             "visit_start_ts": timestamps(sessions.started_at[session]),
             "activity_ts": timestamps(events.at),
@@ -299,7 +327,7 @@ def table(
             "traffic_channel": picked(channels.NAMES, sessions.channel[session]),
             "traffic_source": picked(channels.SOURCES, sessions.source[session]),
             "device": picked(DEVICES, sessions.device[session]),
-            "order_id": picked(order_ids(orders.number), np.where(placed, sessions.order[session], 0), ~placed),
+            "order_id": picked(order_ids(orders.number), np.maximum(sessions.order[session], 0), ~placed),
         }
     )
 

@@ -18,45 +18,99 @@ PAIRS_PER_CATEGORY = 2
 NEW_SHARE = 0.1  # of products, launched within the simulated span
 ON_SALE_SHARE = 0.35
 PARETO = 0.9  # popularity of the k-th product of a price band ~ k ** -PARETO
-PRICE_SPREAD = 0.55  # standard deviation of the logarithm of prices within a category
+PRICE_SPREAD = 0.7  # standard deviation of the logarithm of prices within a category
 
 _SLOTS = 1_024
 
 
 class Category(NamedTuple):
-    """One product category: typical price in USD, share of purchases, subcategories as plural:singular."""
+    """One product category: typical price in USD, share of purchases, what each subcategory sells."""
 
     name: str
     price: float
     weight: float
     nouns: dict[str, str]
     sizes: tuple[str, ...]
+    materials: tuple[str, ...]
     returned: float  # share of its orders sent back
 
 
-_LETTERS = ("S", "M", "L", "XL")
-_ONE_SIZE = ("One Size",)
+_LETTERS, _ONE_SIZE = ("S", "M", "L", "XL"), ("One Size",)
+_CLOTHES = {"Shirts": "Shirt", "Dresses": "Dress", "Trousers": "Chinos", "Knitwear": "Pullover"}
+_SHOES = {"Sneakers": "Sneaker", "Boots": "Boot", "Sandals": "Sandal"}
+_EXTRAS = {"Bags": "Bag", "Belts": "Belt", "Gloves": "Pair of Gloves", "Wallets": "Wallet"}
+_COATS = {"Jackets": "Jacket", "Coats": "Coat", "Raincoats": "Raincoat"}
+_HOME = {"Bedding": "Duvet Cover", "Kitchen": "Kitchen Set", "Lighting": "Lamp", "Storage": "Basket"}
+_DEVICES = {"Audio": "Headphones", "Wearables": "Tracker", "Chargers": "Charger"}
+_CARE = {"Skincare": "Face Cream", "Fragrance": "Perfume", "Haircare": "Shampoo"}
+_BABY = {"Maternity": "Maternity Top", "Nursery": "Sleeping Bag", "Feeding": "Bib Set"}
+_SPORTS = {"Fitness": "Yoga Mat", "Camping": "Tent", "Swimming": "Swimsuit"}
+_TOYS = {"Games": "Board Game", "Puzzles": "Puzzle", "Figures": "Figure"}
 CATEGORIES = (
-    Category("Clothing", 38, 20, dict(Shirts="Shirt", Dresses="Dress", Trousers="Chinos", Knitwear="Pullover"), _LETTERS, 0.11),
-    Category("Footwear", 72, 11, dict(Sneakers="Sneaker", Boots="Boot", Sandals="Sandal"), ("7", "8", "9", "10", "11"), 0.13),
-    Category("Accessories", 28, 10, dict(Bags="Bag", Belts="Belt", Scarves="Scarf", Watches="Watch"), _ONE_SIZE, 0.05),
-    Category("Outerwear", 115, 8, dict(Jackets="Jacket", Coats="Coat", Raincoats="Raincoat"), _LETTERS, 0.10),
-    Category("Home", 44, 14, dict(Bedding="Duvet Cover", Kitchen="Pan", Lighting="Lamp", Storage="Basket"), _ONE_SIZE, 0.04),
-    Category("Electronics", 130, 10, dict(Audio="Headphones", Wearables="Tracker", Chargers="Charger"), _ONE_SIZE, 0.07),
-    Category("Beauty", 22, 10, dict(Skincare="Face Cream", Fragrance="Perfume", Haircare="Shampoo"), ("50 ml", "100 ml", "200 ml"), 0.02),
-    Category("Baby", 30, 6, dict(Maternity="Maternity Top", Nursery="Sleeping Bag", Feeding="Bottle Set"), ("0-3 M", "3-6 M", "6-12 M"), 0.05),
-    Category("Sports", 50, 6, dict(Fitness="Yoga Mat", Camping="Tent", Swimming="Swimsuit"), _ONE_SIZE, 0.06),
-    Category("Toys", 25, 5, dict(Games="Board Game", Puzzles="Puzzle", Figures="Figure"), _ONE_SIZE, 0.03),
-)  # fmt: skip
+    Category("Clothing", 38, 20, _CLOTHES, _LETTERS, ("cotton", "linen", "merino wool"), 0.11),
+    Category("Footwear", 62, 11, _SHOES, ("7", "8", "9", "10", "11"), ("leather", "canvas"), 0.13),
+    Category("Accessories", 28, 10, _EXTRAS, _ONE_SIZE, ("leather", "recycled fibres"), 0.05),
+    Category("Outerwear", 85, 8, _COATS, _LETTERS, ("wool", "waxed cotton", "recycled fibres"), 0.10),
+    Category("Home", 44, 14, _HOME, _ONE_SIZE, ("bamboo", "cotton", "natural fibres"), 0.04),
+    Category("Electronics", 90, 10, _DEVICES, _ONE_SIZE, ("aluminium", "recycled plastic"), 0.07),
+    Category("Beauty", 22, 10, _CARE, ("50 ml", "100 ml", "200 ml"), ("plant oils", "sea minerals"), 0.02),
+    Category("Baby", 30, 6, _BABY, ("0-3 M", "3-6 M", "6-12 M"), ("organic cotton", "soft jersey"), 0.05),
+    Category("Sports", 50, 6, _SPORTS, _ONE_SIZE, ("light nylon", "recycled fibres"), 0.06),
+    Category("Toys", 25, 5, _TOYS, _ONE_SIZE, ("beech wood", "strong cardboard"), 0.03),
+)
 CATEGORY_WEIGHTS = tuple(float(category.weight) for category in CATEGORIES)
 CATEGORY_NAMES = tuple(category.name for category in CATEGORIES)
 RETURNED = np.array([category.returned for category in CATEGORIES])
 
 _SUBCATEGORIES = tuple((code, name) for code, category in enumerate(CATEGORIES) for name in category.nouns)
-_STYLES = ("Classic", "Modern", "Everyday", "Signature", "Essential", "Heritage", "Light", "Studio", "Urban", "Coastal")
-_COLOURS = ("Black", "White", "Navy", "Grey", "Red", "Green", "Beige", "Blue", "Brown", "Pink", "Yellow", "Olive")
-_MATERIALS = ("cotton", "wool", "recycled fibres", "steel", "bamboo", "leather", "linen", "glass", "natural oils")
-_USES = ("everyday use", "long weekends", "the whole family", "cold mornings", "small homes", "busy days", "a gift")
+_STYLES = (
+    "Classic",
+    "Modern",
+    "Everyday",
+    "Signature",
+    "Essential",
+    "Heritage",
+    "Light",
+    "Studio",
+    "Urban",
+    "Coastal",
+)
+_COLOURS = (
+    "Black",
+    "White",
+    "Navy",
+    "Grey",
+    "Red",
+    "Green",
+    "Beige",
+    "Blue",
+    "Brown",
+    "Pink",
+    "Yellow",
+    "Olive",
+)
+_MATERIALS = (
+    "cotton",
+    "wool",
+    "recycled fibres",
+    "steel",
+    "bamboo",
+    "leather",
+    "linen",
+    "glass",
+    "natural oils",
+)
+_USES = (
+    "everyday use",
+    "long weekends",
+    "the whole family",
+    "cold mornings",
+    "small homes",
+    "busy days",
+    "a gift",
+)
+BRAND_NAMES = names.COMPANIES[: 7 * BRANDS : 7]
+_PARENTS = names.COMPANIES[3::42]
 BRAND_TYPES = ("private label", "national", "luxury", "designer", "value")
 
 
@@ -98,12 +152,14 @@ class Catalogue:
 def draw(rng: np.random.Generator) -> Catalogue:
     """Draw products, their SKUs, their popularity and the pairs that are bought together."""
     product = _products(rng)
-    per_product = np.minimum(rng.integers(2, 5, PRODUCTS), 12)
+    per_product = rng.integers(2, 5, PRODUCTS)
     sku_product = np.repeat(np.arange(PRODUCTS), per_product)
     columns = {name: values[sku_product] for name, values in product.items()}
     popularity = columns.pop("popularity") * rng.uniform(0.4, 1.0, len(sku_product))
     tier = columns.pop("tier")
-    slots, best = _slots(columns["category"], tier, np.where(columns["launched_at"] < season.START, popularity, 0), popularity)
+    slots, best = _slots(
+        columns["category"], tier, np.where(columns["launched_at"] < season.START, popularity, 0), popularity
+    )
     pair_a, pair_b = _pairs(best)
     return Catalogue(
         product=sku_product,
@@ -122,19 +178,9 @@ def _products(rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Columns per product; price bands hold equally many products of each category."""
     category = np.arange(PRODUCTS) % len(CATEGORIES)
     typical = np.array([found.price for found in CATEGORIES])[category]
-    dollars = np.maximum(typical * np.exp(rng.normal(0, PRICE_SPREAD, PRODUCTS)), 3).astype(np.int64)
-    by_price = np.lexsort((dollars, category))
-    each = PRODUCTS // len(CATEGORIES)
-    tier = np.empty(PRODUCTS, dtype=np.int64)
-    tier[by_price] = np.arange(PRODUCTS) % each * TIERS // each
-    rank = np.empty(PRODUCTS, dtype=np.int64)
-    order = np.lexsort((rng.random(PRODUCTS), tier, category))
-    rank[order] = positions(np.bincount(category * TIERS + tier, minlength=len(CATEGORIES) * TIERS))
-    price = dollars * 100 + 99
-    reduced = (price * rng.integers(70, 91, PRODUCTS) // 100) // 100 * 100 + 49
-    # The leader of each band has always been there, so that every band has something to sell.
-    new = (rng.random(PRODUCTS) < NEW_SHARE) & (rank > 0)
-    days = np.where(new, rng.integers(30, 640, PRODUCTS), -rng.integers(30, 1_800, PRODUCTS))
+    price = np.maximum(typical * np.exp(rng.normal(0, PRICE_SPREAD, PRODUCTS)), 3).astype(np.int64) * 100 + 99
+    reduced = price * rng.integers(70, 91, PRODUCTS) // 10_000 * 100 + 49
+    tier, rank = _tiers(rng, category, price)
     return {
         "category": category,
         "subcategory": _subcategory(rng, category),
@@ -142,11 +188,28 @@ def _products(rng: np.random.Generator) -> dict[str, np.ndarray]:
         "style": rng.integers(0, len(_STYLES), PRODUCTS),
         "price": price,
         "sale_price": np.where(rng.random(PRODUCTS) < ON_SALE_SHARE, reduced, 0),
-        "launched_at": season.START + days * season.DAY,
+        "launched_at": _launches(rng, rank),
         "quality": rng.standard_normal(PRODUCTS),
         "popularity": (1.0 + rank) ** -PARETO,
         "tier": tier,
     }
+
+
+def _tiers(rng: np.random.Generator, category: Ints, price: Ints) -> tuple[Ints, Ints]:
+    """The price band of each product within its category, and its popularity rank within the band."""
+    each = PRODUCTS // len(CATEGORIES)
+    tier, rank = np.empty(PRODUCTS, dtype=np.int64), np.empty(PRODUCTS, dtype=np.int64)
+    tier[np.lexsort((price, category))] = np.arange(PRODUCTS) % each * TIERS // each
+    shuffled = np.lexsort((rng.random(PRODUCTS), tier, category))
+    rank[shuffled] = positions(np.bincount(category * TIERS + tier))
+    return tier, rank
+
+
+def _launches(rng: np.random.Generator, rank: Ints) -> Ints:
+    """Before the span, or for a few within it; the leader of each band was always there to be bought."""
+    new = (rng.random(PRODUCTS) < NEW_SHARE) & (rank > 0)
+    days = np.where(new, rng.integers(30, 640, PRODUCTS), -rng.integers(30, 1_800, PRODUCTS))
+    return season.START + days * season.DAY
 
 
 def _subcategory(rng: np.random.Generator, category: Ints) -> Ints:
@@ -169,7 +232,7 @@ def _bounds(product: dict[str, np.ndarray]) -> Floats:
 
 
 def _slots(category: Ints, tier: Ints, established: Floats, popularity: Floats) -> tuple[Ints, Ints]:
-    """Lookup tables in place of a search: a uniform slot number finds a SKU in proportion to its popularity."""
+    """Lookup tables instead of a search: a uniform slot number finds a SKU as often as it is popular."""
     slots = np.empty((len(CATEGORIES), TIERS, _SLOTS), dtype=np.int16)
     best = np.empty((len(CATEGORIES), TIERS), dtype=np.int16)
     for cell in np.ndindex(best.shape):
@@ -182,8 +245,9 @@ def _slots(category: Ints, tier: Ints, established: Floats, popularity: Floats) 
 
 def _pairs(best: Ints) -> tuple[Ints, Ints]:
     """A: leaders of the middle price bands. B: a leader of a cheaper band in the next category."""
-    middle = range(TIERS // 2 - PAIRS_PER_CATEGORY // 2, TIERS // 2 + PAIRS_PER_CATEGORY - PAIRS_PER_CATEGORY // 2)
-    cells = [(category, tier) for category in range(len(CATEGORIES)) for tier in middle]
+    middle = TIERS // 2 - PAIRS_PER_CATEGORY // 2
+    tiers = range(middle, middle + PAIRS_PER_CATEGORY)
+    cells = [(category, tier) for category in range(len(CATEGORIES)) for tier in tiers]
     pair_a = np.array([best[category, tier] for category, tier in cells], dtype=np.int64)
     pair_b = [best[(category + 1) % len(CATEGORIES), tier - PAIRS_PER_CATEGORY] for category, tier in cells]
     return pair_a, np.array(pair_b, dtype=np.int64)
@@ -202,24 +266,23 @@ def product_ids(product: Ints) -> pa.StringArray:
 def brand_table(rng: np.random.Generator) -> pa.Table:
     """One row per brand."""
     kinds = weighted(rng, (0.15, 0.45, 0.08, 0.12, 0.20), BRANDS)
-    brand = names.COMPANIES[:BRANDS]
-    parents = [f"{name} Group" for name in names.COMPANIES[-25:]]
+    parents = [f"{name} Group" for name in _PARENTS]
     headquarters = weighted(rng, places.CITY_WEIGHTS, BRANDS)
     homes = [places.CITIES[city] for city in headquarters]
     founded = rng.integers(1890, 2021, BRANDS)
     described = [
-        f"{name} is a {BRAND_TYPES[kind]} brand from {home.name}, making goods of "
-        f"{_MATERIALS[i % len(_MATERIALS)]} for {_USES[i % len(_USES)]} since {year}."
-        for i, (name, kind, home, year) in enumerate(zip(brand, kinds, homes, founded, strict=True))
+        f"{name} is a {BRAND_TYPES[kind]} brand from {home.name}, known for "
+        f"{_STYLES[i % len(_STYLES)].lower()} goods for {_USES[i % len(_USES)]} since {year}."
+        for i, (name, kind, home, year) in enumerate(zip(BRAND_NAMES, kinds, homes, founded, strict=True))
     ]
     return pa.table(
         {
             "brand_id": ids("B", np.arange(1, BRANDS + 1), 4),
-            "brand_name": pa.array(brand),
+            "brand_name": pa.array(BRAND_NAMES),
             "parent_company": picked(tuple(parents), rng.integers(0, len(parents), BRANDS)),
             "description": pa.array(described),
             "brand_type": picked(BRAND_TYPES, kinds),
-            "website": pa.array([f"https://{name.lower()}.example.com" for name in brand]),
+            "website": pa.array([f"https://{name.lower()}.example.com" for name in BRAND_NAMES]),
             "founded_year": ids("", founded, 4),
             "headquarters": pa.array([f"{home.name}, {home.state}, {home.country}" for home in homes]),
         }
@@ -253,12 +316,13 @@ def _texts(catalogue: Catalogue, sku: int) -> tuple[str, str, str, str]:
     """Name, description, colour and size of one SKU."""
     code, subcategory = _SUBCATEGORIES[catalogue.subcategory[sku]]
     product, variant = int(catalogue.product[sku]), int(catalogue.variant[sku])
-    noun, sizes = CATEGORIES[code].nouns[subcategory], CATEGORIES[code].sizes
-    brand, style = names.COMPANIES[catalogue.brand[sku]], _STYLES[catalogue.style[sku]]
+    category = CATEGORIES[code]
+    noun = category.nouns[subcategory]
+    brand, style = BRAND_NAMES[catalogue.brand[sku]], _STYLES[catalogue.style[sku]]
     colour = _COLOURS[(product + variant) % len(_COLOURS)]
-    material, use = _MATERIALS[product % len(_MATERIALS)], _USES[product % len(_USES)]
+    material, use = category.materials[product // 10 % len(category.materials)], _USES[product % len(_USES)]
     description = f"{style} {noun.lower()} by {brand}, made of {material}, for {use}."
-    return f"{brand} {style} {noun}", description, colour, sizes[variant % len(sizes)]
+    return f"{brand} {style} {noun}", description, colour, category.sizes[variant % len(category.sizes)]
 
 
 def pair_table(catalogue: Catalogue) -> pa.Table:

@@ -19,13 +19,17 @@ class Channel(NamedTuple):
     view_cents: float = 0.0  # per impression, or per e-mail opened
 
 
+_SEARCH_SOURCES = {"google": 0.8, "bing": 0.2}
+_SOCIAL_SOURCES = {"instagram": 0.6, "facebook": 0.4}
+_MAIL_SOURCES = {"newsletter": 0.8, "win_back": 0.2}
+_DISPLAY_SOURCES = {"adnetwork": 0.7, "partner": 0.3}
 CHANNELS = (
     Channel("organic", 0.30, 0.12, {"google": 0.85, "bing": 0.15}, 1.0),
-    Channel("paid_search", 0.18, 0.13, {"google": 0.8, "bing": 0.2}, 1.0, ("brand_terms", "category_terms"), 65, 0.8),
-    Channel("social", 0.14, 0.07, {"instagram": 0.6, "facebook": 0.4}, 0.8, ("creators", "new_season"), 45, 0.6),
-    Channel("email", 0.14, 0.20, {"newsletter": 0.8, "win_back": 0.2}, 1.2, ("weekly_letter", "win_back"), 4, 0.4),
+    Channel("paid_search", 0.18, 0.13, _SEARCH_SOURCES, 1.0, ("brand_terms", "category_terms"), 65, 0.8),
+    Channel("social", 0.14, 0.07, _SOCIAL_SOURCES, 0.8, ("creators", "new_season"), 45, 0.6),
+    Channel("email", 0.14, 0.20, _MAIL_SOURCES, 1.2, ("weekly_letter", "win_back"), 4, 0.4),
     Channel("direct", 0.17, 0.17, {"direct": 1.0}, 1.2),
-    Channel("display", 0.07, 0.05, {"adnetwork": 0.7, "partner": 0.3}, 0.7, ("retargeting", "prospecting"), 35, 0.5),
+    Channel("display", 0.07, 0.05, _DISPLAY_SOURCES, 0.7, ("retargeting", "prospecting"), 35, 0.5),
 )
 NAMES = tuple(channel.name for channel in CHANNELS)
 SHARES = np.array([channel.share for channel in CHANNELS])
@@ -44,7 +48,7 @@ def source_edges() -> np.ndarray:
 
 
 def effect_table() -> pa.Table:
-    """One row per channel: the true order probability of its sessions, and that over the mean of all sessions."""
+    """One row per channel: the order probability of its sessions, and that over the mean of all sessions."""
     return pa.table(
         {
             "traffic_channel": pa.array(NAMES),

@@ -5,8 +5,9 @@ import pyarrow as pa
 
 from examples.company.records import Flags, Ints
 
-_HEX = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), dtype=np.uint16)
-_UUID_GROUPS = ((0, 8, 0), (8, 12, 9), (12, 16, 14), (16, 20, 19), (20, 32, 24))  # from, to, printed at
+# Four hexadecimal digits at once, and where the eight groups of four stand in a printed UUID.
+_HEX = np.frombuffer("".join(f"{four:04x}" for four in range(1 << 16)).encode(), dtype=np.uint32)
+_UUID = np.dtype({"names": list("abcdefgh"), "formats": ["u4"] * 8, "offsets": [0, 4, 9, 14, 19, 24, 28, 32]})
 
 
 def _strings(letters: np.ndarray) -> pa.StringArray:
@@ -36,13 +37,13 @@ def ids(prefix: str, numbers: Ints, width: int) -> pa.StringArray:
 
 def uuids(rng: np.random.Generator, rows: int) -> pa.StringArray:
     """Random identifiers in the layout of RFC 9562, version 4."""
-    raw = np.frombuffer(rng.bytes(rows * 16), dtype=np.uint8).reshape(rows, 16).copy()
-    raw[:, 6] = raw[:, 6] & 0x0F | 0x40
-    raw[:, 8] = raw[:, 8] & 0x3F | 0x80
-    printed = _HEX[raw].view(np.uint8).reshape(rows, 32)
-    letters = np.full((rows, 36), ord("-"), dtype=np.uint8)
-    for first, last, at in _UUID_GROUPS:
-        letters[:, at : at + last - first] = printed[:, first:last]
+    drawn = rng.integers(0, 1 << 16, (rows, 8), dtype=np.uint16)
+    drawn[:, 3] = drawn[:, 3] & 0x0FFF | 0x4000
+    drawn[:, 4] = drawn[:, 4] & 0x3FFF | 0x8000
+    letters = np.full((rows, _UUID.itemsize), ord("-"), dtype=np.uint8)
+    printed = letters.reshape(-1).view(_UUID)
+    for place, group in enumerate(_UUID.names or ()):
+        printed[group] = _HEX[drawn[:, place]]
     return _strings(letters)
 
 

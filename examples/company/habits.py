@@ -7,9 +7,9 @@ import numpy as np
 from examples.company.chance import weighted
 from examples.company.records import Flags, Floats, Ints
 
-# Purchases per day ~ Gamma, chance to leave after a purchase ~ Beta (Fader, Hardie and Lee 2005, BG/NBD; leaving
-# is possible after the first purchase too, which is the modification of Batislam, Denizel and Filiztekin 2007).
-RATE_SHAPE, RATE_SCALE = 0.9, 1 / 42
+# Purchases per day ~ Gamma, chance to leave after a purchase ~ Beta (BG/NBD: Fader, Hardie and Lee 2005).
+# One may leave after the first purchase too (MBG/NBD: Batislam, Denizel and Filiztekin 2007).
+RATE_SHAPE, RATE_SCALE = 0.9, 1 / 74
 LEAVE_A, LEAVE_B = 0.8, 3.2
 # Order values (USD) ~ Gamma(VALUE_SHAPE) around a mean that is inverse Gamma over customers
 # (Fader, Hardie and Lee 2005, Gamma-Gamma).

@@ -7,9 +7,9 @@ import numpy as np
 from examples.company import season
 from examples.company.chance import gaps_us
 from examples.company.habits import Habits
-from examples.company.records import Flags, Floats, Ints, starts
+from examples.company.records import Flags, Floats, Ints
 
-PROMPT_SHARE = 0.75  # of newcomers, who buy within days of registering; the others wait as for any purchase
+PROMPT_SHARE = 0.65  # of newcomers, who buy within days of registering; the others wait as for any purchase
 PROMPT_DELAY_SECONDS = 20 * 3_600
 # Every session fits between an hour before its purchase and the purchase.
 LEAD = season.HOUR
@@ -53,7 +53,7 @@ def simulate(rng: np.random.Generator, registered_at: Ints, habits: Habits) -> t
         active, due = active[~leaves], due[~leaves]
         due = due + rng.standard_exponential(len(active)) / habits.rate[active]
     stayed = np.maximum(np.minimum(left, end) - since, 0)
-    lives = Lives(left_at=_calendar_or_never(left), expected_orders=habits.rate * stayed + (prompt & (since <= end)))
+    lives = Lives(_calendar_or_never(left), habits.rate * stayed + (prompt & (since <= end)))
     return lives, _ordered(np.concatenate(customers), season.calendar(np.concatenate(times)))
 
 
@@ -76,9 +76,3 @@ def _ordered(customer: Ints, at: Ints) -> OrderTimes:
     number = np.empty(len(at), dtype=np.int64)
     number[np.argsort(at, kind="stable")] = np.arange(1, len(at) + 1)
     return OrderTimes(customer, at, number)
-
-
-def order_counts(times: OrderTimes, customers: int) -> tuple[Ints, Ints]:
-    """Orders of each customer, and where they begin."""
-    counts = np.bincount(times.customer, minlength=customers)
-    return counts, starts(counts)

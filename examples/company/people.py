@@ -8,24 +8,26 @@ import pyarrow.compute as pc
 
 from examples.company import names, places, season
 from examples.company.chance import weighted
-from examples.company.columns import digits, ids, picked, timestamps
+from examples.company.columns import ids, picked, timestamps
 from examples.company.habits import Habits
-from examples.company.records import Flags, Floats, Ints
+from examples.company.records import Flags, Ints
 
 GENDERS = ("Female", "Male", "Non-binary")
 EDUCATION = ("Primary", "Secondary", "Vocational", "Bachelor", "Master", "Doctorate")
 MARITAL_STATUS = ("Single", "Married", "Divorced", "Widowed")
 OCCUPATIONS = (
-    ("Student", "Retired", "Teacher", "Nurse", "Engineer", "Sales Associate", "Manager", "Software Developer")
-    + ("Accountant", "Electrician", "Driver", "Chef", "Designer", "Lawyer", "Physician", "Homemaker")
+    "Student", "Retired", "Teacher", "Nurse", "Engineer", "Sales Associate", "Manager", "Software Developer",
+    "Accountant", "Electrician", "Driver", "Chef", "Designer", "Lawyer", "Physician", "Homemaker",
 )  # fmt: skip
 HOBBIES = (
-    ("Cooking", "Running", "Gardening", "Reading", "Photography", "Cycling", "Travel", "Gaming", "Music", "Yoga")
-    + ("Hiking", "Fishing", "Painting", "Knitting", "Dancing", "Football")
+    "Cooking", "Running", "Gardening", "Reading", "Photography", "Cycling", "Travel", "Gaming", "Music",
+    "Yoga", "Hiking", "Fishing", "Painting", "Knitting", "Dancing", "Football",
 )  # fmt: skip
 PREFERRED_CHANNELS = ("email", "sms", "phone", "post")
 MAIL_DOMAINS = ("example.com", "example.org", "example.net")
 
+# The shop moved to its present systems at START: earlier customers registered anew within weeks.
+MOVED_SHARE, MOVED_DAYS = 0.3, 45
 DUPLICATE_SHARE = 0.03
 TYPO_SHARE = 0.6  # of the second accounts, for each of first and last name
 CHANGED_MAIL_SHARE = 0.4
@@ -34,8 +36,9 @@ CHANGED_PHONE_SHARE = 0.3
 _HOBBY_PAIRS = pa.array([a if a == b else f"{a}, {b}" for a in HOBBIES for b in HOBBIES])
 _INCOME_BY_EDUCATION = np.array([27e3, 36e3, 42e3, 58e3, 74e3, 92e3])
 _COPIED = (
-    ("person", "born_on", "gender", "first_name", "last_name", "city", "zip", "street", "house", "mail_domain")
-    + ("mail_number", "phone", "education", "marital", "children", "occupation", "hobbies", "income")
+    "person", "born_on", "gender", "first_name", "last_name", "city", "zip", "street", "house",
+    "mail_domain", "mail_number", "phone", "education", "marital", "children", "occupation", "hobbies",
+    "income",
 )  # fmt: skip
 
 
@@ -88,10 +91,11 @@ def draw(rng: np.random.Generator, customers: int) -> People:
 
 
 def _registrations(rng: np.random.Generator, customers: int) -> Ints:
-    """Whole seconds, in order; later months bring more newcomers and the last day brings none."""
+    """Whole seconds, in order; newcomers register until the last day but one."""
     last = season.season_days(np.array([season.END - season.DAY]))[0]
-    at = season.calendar(np.sort(rng.random(customers) ** 0.8 * last))
-    return at // season.SECOND * season.SECOND
+    moved = rng.random(customers) < MOVED_SHARE
+    days = rng.random(customers) * np.where(moved, MOVED_DAYS, last)
+    return season.calendar(np.sort(days)) // season.SECOND * season.SECOND
 
 
 def _identity(rng: np.random.Generator, customers: int) -> dict[str, Ints]:
@@ -152,7 +156,10 @@ def _duplicate(rng: np.random.Generator, columns: dict[str, Ints]) -> None:
         columns[name][rows] = columns[name][source]
     columns["duplicate_of"][rows] = columns["number"][source]
     columns["typo"][rows] = (rng.random((2, len(rows))) < TYPO_SHARE).T @ np.array([1, 2])
-    for name, share, below in (("mail_number", CHANGED_MAIL_SHARE, 10_000), ("phone", CHANGED_PHONE_SHARE, 1_000_000)):
+    for name, share, below in (
+        ("mail_number", CHANGED_MAIL_SHARE, 10_000),
+        ("phone", CHANGED_PHONE_SHARE, 1_000_000),
+    ):
         changed = rows[rng.random(len(rows)) < share]
         columns[name][changed] = rng.integers(1, below, len(changed))
 
@@ -164,15 +171,17 @@ def number_width(customers: int) -> int:
 
 def age_at_end(born_on: Ints) -> Ints:
     """Completed years of life on the last day of the span."""
-    born = born_on.astype("datetime64[D]")
-    year = born.astype("datetime64[Y]")
-    end = np.datetime64(season.END, "us").astype("datetime64[D]")
-    month = born.astype("datetime64[M]")
-    birthday = (month - year.astype("datetime64[M]")).astype(int) * 31 + (born - month.astype("datetime64[D]")).astype(int)
-    end_month = end.astype("datetime64[M]")
-    end_birthday = int(end_month.astype(int) % 12) * 31 + int((end - end_month.astype("datetime64[D]")).astype(int))
-    years = int(end.astype("datetime64[Y]").astype(int)) - year.astype(int)
-    return years - (birthday > end_birthday)
+    born_year, born_day = _year_and_day(born_on)
+    end_year, end_day = _year_and_day(np.array([season.END // season.DAY]))
+    return end_year - born_year - (born_day > end_day)
+
+
+def _year_and_day(days: Ints) -> tuple[Ints, Ints]:
+    """Year, and a number that orders the days of any year by month and day."""
+    date = days.astype("datetime64[D]")
+    month = date.astype("datetime64[M]")
+    year, month_of_year = np.divmod(month.astype(np.int64), 12)
+    return 1970 + year, 31 * month_of_year + (date - month).astype(np.int64)
 
 
 def streets(people: People) -> pa.StringArray:
@@ -185,7 +194,13 @@ def streets(people: People) -> pa.StringArray:
 def addresses(people: People) -> pa.StringArray:
     """The whole postal address on one line."""
     city = pa.array(people.city)
-    parts = (streets(people), places.NAMES.take(city), places.STATES.take(city), _zips(people), places.COUNTRIES.take(city))
+    parts = (
+        streets(people),
+        places.NAMES.take(city),
+        places.STATES.take(city),
+        _zips(people),
+        places.COUNTRIES.take(city),
+    )
     return pc.binary_join_element_wise(*parts, ", ")
 
 
@@ -194,8 +209,8 @@ def table(people: People, habits: Habits, width: int) -> pa.Table:
     return pa.table(
         {
             "customer_id": ids("C", people.number, width),
-            "first_name": _misspelt(names.FIRST_NAMES.take(pa.array(people.first_name)), people.typo % 2 == 1),
-            "last_name": _misspelt(names.SURNAMES.take(pa.array(people.last_name)), people.typo >= 2),
+            "first_name": _misspelt(names.FIRST_NAMES, people.first_name, people.typo % 2 == 1),
+            "last_name": _misspelt(names.SURNAMES, people.last_name, people.typo >= 2),
             "gender": picked(GENDERS, people.gender),
             "phone_number": _phones(people),
             "email_address": _mails(people),
@@ -216,7 +231,10 @@ def table(people: People, habits: Habits, width: int) -> pa.Table:
             "zipcode": _zips(people),
             "state_code": picked(places.STATE_CODES, people.city),
             "is_premium": pa.array(habits.premium),
-            **{f"accepts_{way}": pa.array(people.accepts >> bit & 1 == 1) for bit, way in enumerate(("email", "sms", "phone"))},
+            **{
+                f"accepts_{way}": pa.array(people.accepts >> bit & 1 == 1)
+                for bit, way in enumerate(("email", "sms", "phone"))
+            },
             "preferred_channel": picked(PREFERRED_CHANNELS, people.preferred),
         }
     )
@@ -253,8 +271,8 @@ def _mails(people: People) -> pa.StringArray:
     return pc.binary_join_element_wise(first, ".", last, number, "@", domain, "")
 
 
-def _misspelt(words: pa.StringArray, wrong: Flags) -> pa.StringArray:
-    """The words, with the second and third letter swapped where wrong."""
-    rows = pa.array(wrong)
+def _misspelt(pool: pa.StringArray, codes: Ints, wrong: Flags) -> pa.StringArray:
+    """The names, with the second and third letter swapped where wrong."""
+    words, rows = pool.take(pa.array(codes)), pa.array(wrong)
     swapped = [word[0] + word[2] + word[1] + word[3:] for word in words.filter(rows).to_pylist()]
     return pc.replace_with_mask(words, rows, pa.array(swapped, pa.string()))

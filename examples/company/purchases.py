@@ -12,7 +12,7 @@ from examples.company.columns import ids, money, picked, timestamps
 from examples.company.habits import VALUE_SHAPE, Habits
 from examples.company.lifetimes import OrderTimes
 from examples.company.people import People, addresses
-from examples.company.records import Flags, Floats, Ints, positions, starts
+from examples.company.records import Flags, Floats, Ints, positions
 
 SALES_CHANNELS = ("web", "app", "store")
 SALES_CHANNEL_SHARES = (0.62, 0.18, 0.20)
@@ -34,8 +34,12 @@ FREE_SHIPPING_CENTS = 7_500
 CANCELLED_SHARE = 0.035
 GIFT_SHARE = 0.07  # shipped to another address than the buyer's
 PROMO_SHARE = 0.45  # of the orders with a discount
-EXTRA_LINES = 0.9  # mean number of lines beyond the first
+EXTRA_LINES, USUAL_VALUE = (
+    1.0,
+    85.0,
+)  # mean number of lines beyond the first in an order of the usual value, USD
 MOST_LINES = 8
+AIM = 0.91  # partners join and cheap wishes meet dearer goods: aiming lower makes the mean come out right
 
 
 @dataclass(frozen=True)
@@ -79,11 +83,17 @@ class Lines:
     price: Ints  # cents per unit
 
 
-def draw(rng: np.random.Generator, times: OrderTimes, habits: Habits, catalogue: Catalogue) -> tuple[Orders, Lines]:
+def draw(
+    rng: np.random.Generator,
+    times: OrderTimes,
+    habits: Habits,
+    catalogue: Catalogue,
+) -> tuple[Orders, Lines]:
     """Fill the orders of a chunk. `times.customer` counts within the chunk."""
     lines = _baskets(rng, times, habits, catalogue)
-    subtotal = np.bincount(lines.order, lines.quantity * lines.price, minlength=len(times.at)).astype(np.int64)
-    category = catalogue.category[lines.sku[starts(np.bincount(lines.order, minlength=len(times.at)))]]
+    spent = np.bincount(lines.order, lines.quantity * lines.price, minlength=len(times.at))
+    subtotal = spent.astype(np.int64)
+    category = catalogue.category[lines.sku[lines.place == 0]]
     columns = {**_handling(rng, times, habits), **_discounts(rng, subtotal, habits.bargains[times.customer])}
     shipping = columns["shipping"]
     fee = np.where((subtotal >= FREE_SHIPPING_CENTS) & (shipping != EXPRESS), 0, _SHIPPING_CENTS[shipping])
@@ -104,8 +114,10 @@ def draw(rng: np.random.Generator, times: OrderTimes, habits: Habits, catalogue:
 
 def _baskets(rng: np.random.Generator, times: OrderTimes, habits: Habits, catalogue: Catalogue) -> Lines:
     """Lines whose values add up, roughly, to a Gamma draw around the customer's mean order value."""
-    wanted = habits.mean_value[times.customer] * rng.standard_gamma(VALUE_SHAPE, len(times.at)) / VALUE_SHAPE
-    counts = np.minimum(1 + rng.poisson(EXTRA_LINES, len(times.at)), MOST_LINES)
+    spread = rng.standard_gamma(VALUE_SHAPE, len(times.at)) / VALUE_SHAPE
+    wanted = AIM * habits.mean_value[times.customer] * spread
+    extra = EXTRA_LINES * np.sqrt(wanted / USUAL_VALUE)
+    counts = np.minimum(1 + rng.poisson(extra), MOST_LINES)
     order = np.repeat(np.arange(len(times.at)), counts)
     cents = (100 * wanted / counts)[order] * np.exp(rng.normal(0, 0.25, len(order)))
     category = weighted_by_row(rng, habits.taste, times.customer[order])
@@ -118,7 +130,12 @@ def _baskets(rng: np.random.Generator, times: OrderTimes, habits: Habits, catalo
     return Lines(order, positions(np.bincount(order, minlength=len(times.at))), sku, quantity, price)
 
 
-def _with_partners(rng: np.random.Generator, order: Ints, sku: Ints, catalogue: Catalogue) -> tuple[Ints, Ints]:
+def _with_partners(
+    rng: np.random.Generator,
+    order: Ints,
+    sku: Ints,
+    catalogue: Catalogue,
+) -> tuple[Ints, Ints]:
     """Add the planted partners, and keep each SKU at most once per order."""
     partner, probability = np.full(len(catalogue.price), -1), np.zeros(len(catalogue.price))
     partner[catalogue.pair_a] = catalogue.pair_b

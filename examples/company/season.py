@@ -1,8 +1,8 @@
 """The simulated calendar: the time span, and how busy the shop is at each hour of it.
 
-Times are int64 microseconds since 1970 (UTC). Purchases are drawn in "season days", a clock that runs fast when
-the shop is busy and averages one calendar day per day; mapping them back to the calendar gives an inhomogeneous
-Poisson process exactly (time change), so that a rate per day keeps its meaning.
+Times are int64 microseconds since 1970 (UTC). Purchases are drawn in "season days", a clock that runs fast
+when the shop is busy and averages one calendar day per day; mapping them back to the calendar gives an
+inhomogeneous Poisson process exactly (time change), so that a rate per day keeps its meaning.
 """
 
 import numpy as np
@@ -33,8 +33,8 @@ SALES = (
 WEEK = (0.92, 0.90, 0.94, 1.00, 1.12, 1.16, 0.96)  # Monday to Sunday
 YEAR_AMPLITUDE, YEAR_PEAK_DAY = 0.22, 341  # highest in early December
 HOURS_OF_DAY = (
-    (0.5, 0.3, 0.2, 0.1, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.1, 1.2)
-    + (1.3, 1.2, 1.1, 1.1, 1.2, 1.3, 1.5, 1.8, 2.0, 1.9, 1.4, 0.9)
+    0.5, 0.3, 0.2, 0.1, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.1, 1.2,
+    1.3, 1.2, 1.1, 1.1, 1.2, 1.3, 1.5, 1.8, 2.0, 1.9, 1.4, 0.9,
 )  # fmt: skip
 
 _SALE_EDGES = np.array([instant(day) for first, last, _ in SALES for day in (first, last)])

@@ -1,0 +1,54 @@
+# The commands a developer needs. Each installs what it lacks first; all may be repeated.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: demo test ui check bench clean
+
+demo: .venv/runtime ## Build the sample company's Customer 360 and show it
+	@$(BIN)/c360 run
+	@$(BIN)/c360 show customer_segments --limit 10
+	@echo "Look around: make ui, then http://127.0.0.1:3000. More commands: $(BIN)/c360 --help"
+
+test: .venv/test ## Run the tests
+	@$(BIN)/python -m pytest
+
+ui: .venv/runtime ## Open the Dagster UI on http://127.0.0.1:3000
+	@$(BIN)/c360 ui
+
+check: .venv/test .venv-datacontract/ready ## Formats, lint, types, import rules, contracts, definitions
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/c360 lint
+	@find governance/contracts -name '*.odcs.yaml' | sort | \
+	  xargs -P 2 -I {} sh -c '.venv-datacontract/bin/datacontract lint {} > /dev/null || { echo "datacontract lint refuses {}"; .venv-datacontract/bin/datacontract lint {}; exit 255; }'
+	@$(BIN)/dagster definitions validate -w workspace.yaml --log-level warning
+
+bench: .venv/runtime ## Compare with hand-written SQL
+	@$(BIN)/c360 bench
+
+clean: ## Remove environments and everything built
+	rm -rf .venv .venv-datacontract .c360 examples/*/.c360
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=...")'
+	@$(PYTHON) -m venv .venv
+
+.venv/runtime: .venv/bin/python pyproject.toml constraints.txt
+	@echo "Installing the product into .venv (once, a few minutes) ..."
+	@$(PIP) --editable .
+	@touch $@
+
+.venv/test: .venv/runtime
+	@echo "Installing what the tests need (once) ..."
+	@$(PIP) --editable '.[test]'
+	@touch $@
+
+# datacontract-cli pins much of what we pin otherwise, so it lives alone.
+.venv-datacontract/ready: .venv/bin/python
+	@echo "Installing the contract linter into .venv-datacontract (once) ..."
+	@$(PYTHON) -m venv .venv-datacontract
+	@.venv-datacontract/bin/python -m pip --disable-pip-version-check install --quiet 'datacontract-cli==1.2.8'
+	@touch $@

@@ -1,0 +1,325 @@
+"""The command line: `c360`."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from governance.errors import C360Error
+
+PROJECT = Path(__file__).parent.parent
+out = Console()
+err = Console(stderr=True)
+
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Deployment file. Default: $C360_CONFIG, else the c360.yaml beside the packages.",
+)
+
+
+class _Commands(click.Group):
+    """Errors a user can mend are shown as one paragraph; the stack trace only with --debug."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except C360Error as fault:
+            if ctx.params.get("debug"):
+                raise
+            err.print(f"[bold red]Error:[/] {_escaped(str(fault))}", highlight=False)
+            ctx.exit(1)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--debug", is_flag=True, help="Show the stack trace of an error.")
+@click.version_option(package_name="customer-360")
+def main(debug: bool) -> None:
+    """Customer 360: one trusted profile of every customer, from a retailer's own systems.
+
+    \b
+    Example:
+      c360 run                          build every table of the deployment
+      c360 show customer_360 --limit 5  look at the result
+    """
+
+
+def _with_deployment(command: Callable[..., None]) -> Callable[..., None]:
+    """Hands a command the deployment that --config names, and closes it afterwards."""
+
+    @config_option
+    @wraps(command)
+    def with_deployment(config: Path | None, **options: Any) -> None:
+        from resources import deployment as deployments
+
+        deployment = deployments.load(config)
+        os.environ[deployments.CONFIG_VARIABLE] = str(deployment.file)
+        try:
+            command(deployment, **options)
+        finally:
+            deployment.close()
+
+    return with_deployment
+
+
+@main.command()
+@click.option(
+    "--select",
+    "selection",
+    multiple=True,
+    metavar="TABLE",
+    help="Build this table only; +TABLE: with all upstream. Repeatable.",
+)
+@click.option(
+    "--as-of",
+    "as_of",
+    metavar="TIMESTAMP",
+    help="Analyse as of this moment (UTC); a date means its end. Default: newest event.",
+)
+@_with_deployment
+@click.pass_context
+def run(ctx: click.Context, deployment: Any, selection: tuple[str, ...], as_of: str | None) -> None:
+    """Load the sources and build the tables.
+
+    \b
+    Example:
+      c360 run --config examples/online_retail/c360.yaml --as-of 2011-06-30
+      c360 run --select +rfm
+    """
+    from portal import running
+    from portal.summary import print_summary
+
+    moment = running.moment(as_of) if as_of else None
+    with _Bars(deployment.settings.name) as bars:
+        report = running.run(deployment, selection, moment, bars.notice)
+    print_summary(out, deployment, report)
+    if not report.success:
+        ctx.exit(1)
+
+
+@main.command()
+@_with_deployment
+def tables(deployment: Any) -> None:
+    """List the tables with their size and what one row of each is.
+
+    \b
+    Example:
+      c360 tables
+    """
+    from portal.summary import human_size
+
+    shown = Table(title=deployment.settings.name, title_justify="left")
+    for heading, justify in (
+        ("layer", "left"),
+        ("table", "left"),
+        ("rows", "right"),
+        ("size", "right"),
+        ("one row is", "left"),
+    ):
+        shown.add_column(heading, justify=justify)
+    for contract in deployment.contracts.values():
+        state = deployment.lake.state(contract.key)
+        rows, size = (f"{state.rows:,}", human_size(state.bytes)) if state else ("not built", "")
+        shown.add_row(contract.layer, contract.key, rows, size, contract.grain)
+    out.print(shown)
+
+
+@main.command()
+@click.argument("table")
+@click.option("--limit", type=click.IntRange(min=0), help="At most this many rows. Default: 20 as a table, else all.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["table", "csv", "json", "parquet"]),
+    default="table",
+    show_default=True,
+)
+@click.option(
+    "--out",
+    "target",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write to this file instead of the terminal.",
+)
+@click.option("--unmasked", is_flag=True, help="Show personal values in clear text.")
+@_with_deployment
+def show(deployment: Any, table: str, limit: int | None, kind: str, target: Path | None, unmasked: bool) -> None:
+    """Show rows of a table, in the order of its key. Personal values are masked.
+
+    \b
+    Example:
+      c360 show customer_segments --limit 10
+      c360 show customer_segments --format parquet --out customer_segments.parquet
+    """
+    from portal.showing import rows_of, write
+
+    rows = rows_of(deployment, table, limit if limit is not None or kind != "table" else 20, unmasked)
+    if kind == "parquet" and target is None and sys.stdout.isatty():
+        raise C360Error("Parquet is not for reading on a terminal. Name a file with --out, or pipe the output.")
+    write(rows, kind, target, out)
+
+
+@main.command()
+@click.option("--customers", type=click.IntRange(min=1), default=5000, show_default=True, help="How many customers.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=7,
+    show_default=True,
+    help="The same seed gives the same company.",
+)
+@click.option(
+    "--out",
+    "target",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder to write to.",
+)
+def sample(customers: int, seed: int, target: Path) -> None:
+    """Generate the sample company: synthetic customers, all datasets, and the truth behind them.
+
+    \b
+    Example:
+      c360 sample --customers 100000 --seed 1 --out /tmp/company
+    """
+    from examples.company.generator import generate
+
+    rows = generate(target, customers, seed)
+    shown = Table(title=f"Sample company in {target}", title_justify="left")
+    shown.add_column("table")
+    shown.add_column("rows", justify="right")
+    for name, count in rows.items():
+        shown.add_row(name, f"{count:,}")
+    out.print(shown)
+
+
+@main.command()
+@_with_deployment
+def lint(deployment: Any) -> None:
+    """Check the deployment file, all contracts and the segment rules.
+
+    \b
+    Example:
+      c360 lint --config examples/online_retail/c360.yaml
+    """
+    from governance import segments
+
+    rules = segments.load()
+    out.print(
+        f"{deployment.file.name}: {len(deployment.feeds)} feeds. {len(deployment.contracts)} contracts."
+        f" Segment rules version {rules.version}. All is well."
+    )
+
+
+@main.command()
+@click.option("--port", type=int, default=3000, show_default=True, help="Port on 127.0.0.1.")
+@_with_deployment
+def ui(deployment: Any, port: int) -> None:
+    """Open the Dagster UI of the deployment on 127.0.0.1; Ctrl-C stops it.
+
+    \b
+    Example:
+      c360 ui --port 3001
+    """
+    from resources import instance
+
+    environment = {**os.environ, "DAGSTER_HOME": str(instance.home(deployment))}
+    deployment.close()
+    # A shell that starts us in the background leaves Ctrl-C ignored, and Dagster would pass that on to SIGTERM.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "-w",
+        str(PROJECT / "workspace.yaml"),
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+    ]
+    os.chdir(PROJECT)
+    os.execve(sys.executable, command, environment)
+
+
+@main.command()
+@click.option(
+    "--customers",
+    type=click.IntRange(min=100),
+    multiple=True,
+    default=(100_000,),
+    show_default=True,
+    help="Size of the company. Repeatable.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="How often each side runs, in turn.",
+)
+@click.option("--format", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def bench(customers: tuple[int, ...], rounds: int, kind: str) -> None:
+    """Time our tables against the same work in hand-written DuckDB SQL, in turn, with peak memory.
+
+    \b
+    Example:
+      c360 bench --customers 100000 --rounds 5
+    """
+    from portal import benchmark
+
+    results = [benchmark.compare(count, rounds, lambda text: err.print(text, style="dim")) for count in customers]
+    if kind == "json":
+        out.print_json(json.dumps([result.as_dict() for result in results]))
+    else:
+        for result in results:
+            out.print(result.as_table())
+
+
+class _Bars:
+    """One bar per table while a run goes on."""
+
+    def __init__(self, title: str) -> None:
+        columns = (
+            SpinnerColumn(finished_text="[green]✓"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[detail]}"),
+            TimeElapsedColumn(),
+        )
+        self.progress = Progress(*columns, console=err, disable=not err.is_terminal)
+        self.title = title
+        self.tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> "_Bars":
+        err.print(f"[bold]{_escaped(self.title)}[/]")
+        self.progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.progress.stop()
+
+    def notice(self, table: Any) -> None:
+        if table.key not in self.tasks:
+            self.tasks[table.key] = self.progress.add_task(f"{table.key:32}", total=None, detail="")
+        rows = f"{table.rows:>12,} rows" if table.rows is not None else ""
+        detail = {"running": "", "done": rows, "failed": "[red]failed", "skipped": "[yellow]skipped"}[table.state]
+        ended = {"total": 1, "completed": 1} if table.state != "running" else {}
+        self.progress.update(self.tasks[table.key], detail=detail, **ended)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""Runs: build tables in this process, tell of progress, and account for what was done."""
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from datetime import time as time_of_day
+from typing import Any
+
+import dagster as dg
+
+from c360_assets.definitions import build
+from governance.errors import C360Error
+from resources.deployment import Deployment
+from resources.instance import instance
+
+STEP_STARTED, STEP_DONE, STEP_FAILED, STEP_SKIPPED = (
+    "STEP_START",
+    "STEP_SUCCESS",
+    "STEP_FAILURE",
+    "STEP_SKIPPED",
+)
+
+
+class SelectionError(C360Error):
+    """A choice of tables that cannot be run."""
+
+
+@dataclass
+class TableRun:
+    """What became of one table in a run; `state` is running, done, failed or skipped."""
+
+    key: str
+    state: str = "running"
+    started: float = 0.0
+    seconds: float = 0.0
+    rows: int | None = None
+    bytes: int = 0
+    quarantined: int = 0
+    source: str | None = None
+    fault: str = ""
+
+
+@dataclass
+class RunReport:
+    """What became of a run, table by table in the order they were built."""
+
+    run_id: str
+    tables: dict[str, TableRun] = field(default_factory=dict)
+
+    @property
+    def success(self) -> bool:
+        """Whether every table was built."""
+        return all(table.state == "done" for table in self.tables.values())
+
+
+def run(
+    deployment: Deployment,
+    selection: Sequence[str] = (),
+    as_of: datetime | None = None,
+    notice: Callable[[TableRun], None] = lambda table: None,
+) -> RunReport:
+    """Build the selected tables (all, where none is named) and report on each.
+
+    `selection` names tables; a leading + takes everything upstream along. `notice` hears of every change.
+    Returns the report whether or not every table succeeded; C360Error where nothing could be started.
+    """
+    definitions = build(deployment)
+    job = definitions.resolve_job_def("refresh")
+    keys = _selected(definitions, selection)
+    config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    if as_of is not None:
+        if dg.AssetKey("as_of") not in keys:
+            raise SelectionError(
+                "--as-of changes the table as_of and all that depends on it. Select them too, for example"
+                f" --select +{selection[0].lstrip('+')}"
+            )
+        config["ops"] = {"as_of": {"config": {"as_of": as_of.isoformat()}}}
+    report = RunReport(str(uuid.uuid4()))
+    with instance(deployment) as dagster:
+        dagster.add_event_listener(report.run_id, _Listener(report, notice))
+        job.execute_in_process(
+            run_config=config,
+            instance=dagster,
+            asset_selection=keys,
+            run_id=report.run_id,
+            raise_on_error=False,
+        )
+    return report
+
+
+def moment(text: str) -> datetime:
+    """A moment in UTC from ISO 8601 text; a date alone means the end of that day.
+
+    SelectionError where the text is neither.
+    """
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError as fault:
+        raise SelectionError(
+            f"--as-of '{text}' is no moment. Write for example 2026-06-30 or 2026-06-30T12:00:00."
+        ) from fault
+    if parsed.tzinfo is not None:
+        parsed = parsed.astimezone(UTC).replace(tzinfo=None)
+    is_date = len(text.strip()) == len("2026-06-30")
+    return datetime.combine(parsed, time_of_day.max) if is_date else parsed
+
+
+def _selected(definitions: dg.Definitions, selection: Sequence[str]) -> list[dg.AssetKey]:
+    graph = definitions.resolve_asset_graph()
+    buildable = graph.materializable_asset_keys
+    chosen = dg.AssetSelection.all()
+    if selection:
+        for name in selection:
+            if dg.AssetKey.from_user_string(name.lstrip("+")) not in buildable:
+                known = ", ".join(sorted(key.to_user_string() for key in buildable))
+                raise SelectionError(f"There is no table '{name.lstrip('+')}' to build. Known are {known}.")
+        parts = [_part(name) for name in selection]
+        chosen = parts[0]
+        for part in parts[1:]:
+            chosen = chosen | part
+    return sorted(key for key in chosen.resolve(graph) if key in buildable)
+
+
+def _part(name: str) -> dg.AssetSelection:
+    table = dg.AssetSelection.assets(dg.AssetKey.from_user_string(name.lstrip("+")))
+    return table.upstream() if name.startswith("+") else table
+
+
+class _Listener:
+    """Turns Dagster's events into table runs."""
+
+    def __init__(self, report: RunReport, notice: Callable[[TableRun], None]) -> None:
+        self.report = report
+        self.notice = notice
+
+    def __call__(self, entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is None or event.step_key is None:
+            return
+        kind = event.event_type_value
+        if kind == "ASSET_MATERIALIZATION":
+            self._materialised(event)
+        elif kind in (STEP_STARTED, STEP_DONE, STEP_FAILED, STEP_SKIPPED):
+            self.notice(self._step(event.step_key.replace("__", "/"), kind, event))
+
+    def _materialised(self, event: dg.DagsterEvent) -> None:
+        table = self.report.tables.get(event.asset_key.to_user_string() if event.asset_key else "")
+        if table is None:
+            return
+        metadata = {
+            name: entry.value for name, entry in event.step_materialization_data.materialization.metadata.items()
+        }
+        table.rows = metadata.get("dagster/row_count")
+        table.bytes = metadata.get("bytes", 0)
+        table.quarantined = metadata.get("quarantined", 0)
+        table.source = metadata.get("source")
+
+    def _step(self, key: str, kind: str, event: dg.DagsterEvent) -> TableRun:
+        table = self.report.tables.setdefault(key, TableRun(key, started=time.monotonic()))
+        table.seconds = time.monotonic() - table.started
+        table.state = {STEP_DONE: "done", STEP_FAILED: "failed", STEP_SKIPPED: "skipped"}.get(kind, "running")
+        if kind == STEP_FAILED:
+            table.fault = _fault(event.step_failure_data.error)
+        return table
+
+
+def _fault(error: Any) -> str:
+    """The message for the user: our own errors as they are, others by their kind alone (they may quote values)."""
+    while error.cause is not None and error.cls_name in (
+        "DagsterExecutionStepExecutionError",
+        "DagsterExecutionHandleOutputError",
+        "DagsterExecutionLoadInputError",
+    ):
+        error = error.cause
+    own = {cls.__name__ for cls in _subclasses(C360Error)}
+    if error.cls_name in own:
+        return str(error.message).split(": ", 1)[1].strip()
+    return f"Unexpected fault ({error.cls_name}). Run again with --debug to see where."
+
+
+def _subclasses(cls: type) -> set[type]:
+    return {cls}.union(*(_subclasses(sub) for sub in cls.__subclasses__()))

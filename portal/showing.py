@@ -1,0 +1,95 @@
+"""Rows of a table for people and programs, personal values masked."""
+
+import io
+import sys
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table
+
+from governance.contracts import Contract
+from governance.errors import C360Error
+from resources.deployment import Deployment
+
+MASK = "***"
+WIDEST_CELL = 40
+
+
+def rows_of(deployment: Deployment, key: str, limit: int | None, unmasked: bool = False) -> pa.Table:
+    """Published rows in the order of the primary key; masked text reads ***, other masked values are null.
+
+    C360Error where there is no such table or it was never built.
+    """
+    contract = deployment.contracts.get(key)
+    if contract is None:
+        raise C360Error(f"There is no table '{key}'. c360 tables lists those there are.")
+    if deployment.lake.state(key) is None:
+        raise C360Error(f"Table {key} has not been built yet. Build it with: c360 run --select +{key}")
+    rows = deployment.lake.read(contract)
+    if not unmasked:
+        rows = _masked(rows, contract)
+    rows = rows.order_by(contract.primary_key or contract.column_names).limit(limit)
+    return rows.to_pyarrow()
+
+
+def write(rows: pa.Table, kind: str, target: Path | None, console: Console) -> None:
+    """Write rows as `kind` (table, csv, json, parquet) to a file, else to standard output."""
+    if kind == "table" and target is None:
+        console.print(_rich_table(rows))
+        return
+    content = _encoded(rows, kind)
+    if target is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+
+
+def _masked(rows: ir.Table, contract: Contract) -> ir.Table:
+    masks = {}
+    for column in contract.columns:
+        if column.is_masked:
+            value = rows[column.name]
+            hidden = ibis.literal(MASK) if column.type == "VARCHAR" else ibis.null(value.type())
+            masks[column.name] = value.notnull().ifelse(hidden, ibis.null(value.type()))
+    return rows.mutate(**masks)
+
+
+def _encoded(rows: pa.Table, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    if kind == "parquet":
+        import pyarrow.parquet as pq
+
+        pq.write_table(rows, buffer, compression="zstd")
+    elif kind == "csv":
+        from pyarrow import csv
+
+        csv.write_csv(rows, buffer)
+    elif kind == "json":
+        buffer.write(rows.to_pandas(types_mapper=None).to_json(orient="records", date_format="iso").encode())
+    else:
+        plain = Console(file=io.StringIO(), width=10_000)
+        plain.print(_rich_table(rows))
+        buffer.write(plain.file.getvalue().encode())  # type: ignore[attr-defined]
+    return buffer.getvalue()
+
+
+def _rich_table(rows: pa.Table) -> Table:
+    shown = Table()
+    for field in rows.schema:
+        is_number = (
+            pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
+        )
+        shown.add_column(field.name, justify="right" if is_number else "left")
+    for row in rows.to_pylist():
+        shown.add_row(*[_cell(value) for value in row.values()])
+    return shown
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= WIDEST_CELL else text[: WIDEST_CELL - 1] + "…"

@@ -1,0 +1,427 @@
+"""The mappings of real data: published numbers, plain loops over the raw files, and the laws that tables obey."""
+
+import csv
+import gzip
+import os
+import random
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import ibis.expr.types as ir
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from ibis import _
+
+from governance import contracts
+from resources.deployment import Deployment
+from resources.feeds import Feeds
+from tests.running import deployed
+
+PROJECT = Path(__file__).parents[2]
+DATA = Path(os.environ.get("C360_DATA") or PROJECT.parent / "shared" / "data")
+FILES = {
+    "online_retail": "online_retail/online_retail.csv.gz",
+    "customer_shopping_trends": "customer_shopping_trends/shopping_behavior_updated.csv",
+    "cdnow": "cdnow/CDNOW_master.txt",
+    "simple_shop": "retentioneering_simple_shop/ecom.csv.gz",
+    "groceries": "groceries/groceries.csv",
+}
+WITHOUT_HEADER = ("groceries",)
+HALF_YEAR = datetime(2011, 6, 30, 23, 59, 59)
+# How the dated files write the moment of a row, and a moment in the middle of each.
+MOMENTS = {
+    "online_retail": (rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "%Y-%m-%d %H:%M:%S", HALF_YEAR),
+    "cdnow": (rb"\b199\d{5}\b", "%Y%m%d", datetime(1997, 6, 30)),
+    "simple_shop": (rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "%Y-%m-%d %H:%M:%S", datetime(2024, 3, 31, 12, 0, 0)),
+}
+EVENTS = {
+    "product_view": "product_view",
+    "wishlist_add": "add_to_favorite",
+    "add_to_cart": "add_to_cart",
+    "shipping_details": "checkout",
+    "payment_details": "checkout",
+    "purchase": "order_placed",
+}
+
+Materialise = Callable[..., Deployment]
+
+
+@pytest.fixture(scope="module")
+def online_retail(materialised: Materialise) -> Deployment:
+    return materialised(mapping("online_retail"), C360_DATA=str(DATA))
+
+
+@pytest.fixture(scope="module")
+def shopping_trends(materialised: Materialise) -> Deployment:
+    return materialised(mapping("customer_shopping_trends"), C360_DATA=str(DATA))
+
+
+@pytest.fixture(scope="module")
+def cdnow(materialised: Materialise) -> Deployment:
+    return materialised(mapping("cdnow"), C360_DATA=str(DATA))
+
+
+@pytest.fixture(scope="module")
+def simple_shop(materialised: Materialise) -> Deployment:
+    return materialised(mapping("simple_shop"), C360_DATA=str(DATA))
+
+
+@pytest.fixture(scope="module")
+def groceries(materialised: Materialise) -> Deployment:
+    return materialised(mapping("groceries"), C360_DATA=str(DATA))
+
+
+# Online Retail: the numbers are the published ones, or follow from them by the rules in the mapping's comment.
+
+
+def test_online_retail_loses_no_line(online_retail: Deployment) -> None:
+    assert count(online_retail, "sources/order_line_item") == 541_909
+    assert count(online_retail, "order_lines") == 541_909
+    assert count(online_retail, "orders") == 25_900
+    assert count(online_retail, "products") == 4_070
+    assert count(online_retail, "customers") == 4_372
+    assert count(online_retail, "quarantine") == 0
+
+
+def test_online_retail_lines_are_worth_what_the_file_says(online_retail: Deployment) -> None:
+    lines = table(online_retail, "order_lines")
+    assert value(lines.line_amount.sum()) == Decimal("9747747.934")
+    assert value(lines.customer_id.isnull().sum()) == 135_080
+    assert value((lines.line_kind == "return").sum()) == 9_288
+
+
+def test_online_retail_sales_to_known_customers_are_the_published_ones(online_retail: Deployment) -> None:
+    orders = table(online_retail, "orders").filter(_.is_completed, _.customer_id.notnull())
+    lines = table(online_retail, "order_lines").filter(_.line_kind == "sale", _.customer_id.notnull())
+    customers = table(online_retail, "rfm")
+    assert value(orders.count()) == 18_532
+    assert value(lines.count()) == 397_884
+    assert value(customers.count()) == 4_338
+    for amount in (orders.order_amount, lines.line_amount, customers.monetary):
+        assert value(amount.sum()) == Decimal("8911407.904")
+
+
+def test_the_best_customer_of_online_retail_is_described_to_the_penny(online_retail: Deployment) -> None:
+    best = table(online_retail, "customer_360").filter(_.customer_id == "14646")
+    described = best.select("recency_days", "frequency", "monetary", "country", "rfm_code")
+    assert rows(described) == [(1, 73, Decimal("280206.0200"), "Netherlands", "555")]
+
+
+def test_rfm_of_online_retail_equals_a_recomputation_in_pandas(online_retail: Deployment) -> None:
+    measures = ["recency_days", "frequency", "mills", "recency_score", "frequency_score", "monetary_score"]
+    rfm = table(online_retail, "rfm").mutate(mills=(_.monetary * 1000).cast("int64"))
+    ours = {row[0]: row[1:] for row in rows(rfm.select("customer_id", *measures))}
+    expected = recomputed_rfm(DATA / FILES["online_retail"])
+    assert ours == dict(zip(expected.index, expected[measures].itertuples(index=False, name=None), strict=True))
+
+
+def test_later_invoices_do_not_change_what_was_known_as_of_the_middle_of_the_year(
+    materialised: Materialise, tmp_path: Path
+) -> None:
+    file, as_of = mapping("online_retail"), HALF_YEAR.isoformat()
+    whole = materialised(file, as_of, C360_DATA=str(DATA))
+    truncated = materialised(file, as_of, C360_DATA=str(copied("online_retail", tmp_path, only_until("online_retail"))))
+    assert 0 < count(truncated, "sources/order_line_item") < 541_909
+    assert differing(whole, truncated) == {}
+
+
+def test_the_order_of_invoice_lines_changes_no_table(
+    materialised: Materialise, online_retail: Deployment, tmp_path: Path
+) -> None:
+    shuffled_data = copied("online_retail", tmp_path, shuffled)
+    again = materialised(mapping("online_retail"), C360_DATA=str(shuffled_data))
+    assert differing(online_retail, again) == {}
+
+
+# Customer Shopping Trends.
+
+
+def test_shopping_trends_describes_every_customer(shopping_trends: Deployment) -> None:
+    profiles = table(shopping_trends, "customer_360")
+    assert value(profiles.count()) == 3_900
+    assert value(profiles.monetary.sum()) == Decimal(233_081)
+    assert value(profiles.is_premium.sum()) == 1_053
+    assert rows(profiles.gender.value_counts(name="n").order_by("gender")) == [("female", 1_248), ("male", 2_652)]
+    assert value(profiles.state_code.nunique()) == 50
+    assert count(shopping_trends, "quarantine") == 0
+
+
+def test_customers_without_dates_have_no_recency(shopping_trends: Deployment) -> None:
+    profiles = table(shopping_trends, "customer_360")
+    undated = profiles.recency_days.isnull() & profiles.rfm_code.isnull() & profiles.as_of.isnull()
+    assert value(undated.all())
+    assert value((profiles.frequency == 1).all())
+
+
+def test_shopping_trends_keeps_the_mean_rating(shopping_trends: Deployment) -> None:
+    reviews = table(shopping_trends, "sources/review")
+    assert value(reviews.count()) == 3_900
+    assert round(value(reviews.rating.mean()), 2) == 3.75
+
+
+def test_each_of_the_eighteen_fields_of_shopping_trends_can_be_read_back(shopping_trends: Deployment) -> None:
+    with (DATA / FILES["customer_shopping_trends"]).open(encoding="utf-8", newline="") as file:
+        _header, *expected = csv.reader(file)
+    customer, orders, line, product, review = (
+        table(shopping_trends, f"sources/{name}")
+        for name in ("customer", "orders", "order_line_item", "product", "review")
+    )
+    joined = (
+        customer.join(orders, "customer_id")
+        .join(line, "order_id")
+        .join(product.drop("product_id"), "sku_id")
+        .join(review.drop("sku_id"), "customer_id")
+    )
+    yes_or_no = {flag: joined[flag].ifelse("Yes", "No") for flag in ("is_premium", "has_discount", "has_promo_code")}
+    fields = joined.select(
+        joined.customer_id,
+        joined.age.cast("string"),
+        joined.gender,
+        joined.product_id,
+        joined.product_category,
+        joined.unit_price.cast("int64").cast("string"),
+        joined.state,
+        joined.product_size,
+        joined.product_colour,
+        joined.season,
+        joined.rating.cast("string").re_replace(r"\.0$", ""),
+        yes_or_no["is_premium"].name("premium"),
+        joined.shipping_type,
+        yes_or_no["has_discount"].name("discount"),
+        yes_or_no["has_promo_code"].name("promo"),
+        joined.previous_purchases.cast("string"),
+        joined.payment_method,
+        joined.purchase_frequency,
+    )
+    assert sorted(rows(fields)) == sorted(map(tuple, expected))
+
+
+# CDNOW.
+
+
+def test_cdnow_orders_equal_a_plain_loop_over_the_file(cdnow: Deployment) -> None:
+    bought: dict[str, list[tuple[date, Decimal]]] = defaultdict(list)
+    for line in (DATA / FILES["cdnow"]).read_text(encoding="ascii").splitlines()[1:]:
+        customer, day, _cds, dollars = line.split()
+        bought[customer].append((datetime.strptime(day, "%Y%m%d").date(), Decimal(dollars)))
+    last_day = date(1998, 6, 30)
+    expected = {
+        customer: ((last_day - max(days)).days, len(days), sum(amounts))
+        for customer, (days, amounts) in (
+            (customer, tuple(zip(*orders, strict=True))) for customer, orders in bought.items()
+        )
+    }
+    measured = table(cdnow, "customer_360").select("customer_id", "recency_days", "frequency", "monetary")
+    assert {customer: measures for customer, *measures in rows(measured)} == {
+        customer: list(measures) for customer, measures in expected.items()
+    }
+    assert value(table(cdnow, "orders").order_amount.sum()) == sum(amount for _, _, amount in expected.values())
+
+
+def test_cdnow_is_69_659_orders_of_23_570_customers(cdnow: Deployment) -> None:
+    orders = table(cdnow, "orders")
+    assert value(orders.count()) == 69_659
+    assert value(orders.customer_id.nunique()) == 23_570
+    assert value(((orders.order_amount == 0) & orders.is_completed).sum()) == 80
+    assert count(cdnow, "order_lines") == 0
+    assert count(cdnow, "quarantine") == 0
+
+
+# Simple shop.
+
+
+def test_simple_shop_events_equal_a_plain_loop_over_the_file(simple_shop: Deployment) -> None:
+    with gzip.open(DATA / FILES["simple_shop"], "rt", encoding="utf-8", newline="") as file:
+        expected = list(csv.DictReader(file))
+    events = table(simple_shop, "sources/web_analytics")
+    actions = Counter(EVENTS.get(event["event"], "page_view") for event in expected)
+    pages = Counter(event["event"] for event in expected if EVENTS.get(event["event"], "checkout") == "checkout")
+    assert value(events.count()) == len(expected) == 31_106
+    assert value(events.activity_uuid.nunique()) == 31_106
+    assert value(events.entity_id.nunique()) == len({event["user_id"] for event in expected}) == 600
+    assert value(events.session_id.nunique()) == len({event["session_id"] for event in expected}) == 3_605
+    assert dict(rows(events.event_action.value_counts())) == actions
+    assert dict(rows(events.filter(_.page_url.notnull()).page_url.value_counts())) == pages
+    assert count(simple_shop, "quarantine") == 0
+
+
+def test_simple_shop_visits_start_with_their_first_event(simple_shop: Deployment) -> None:
+    events = table(simple_shop, "sources/web_analytics")
+    visits = events.group_by("session_id").agg(
+        starts=_.visit_start_ts.nunique(), is_first=_.visit_start_ts.min() == _.activity_ts.min()
+    )
+    assert value(((visits.starts == 1) & visits.is_first).all())
+
+
+def test_simple_shop_counts_what_each_user_did(simple_shop: Deployment) -> None:
+    with gzip.open(DATA / FILES["simple_shop"], "rt", encoding="utf-8", newline="") as file:
+        done = Counter((event["user_id"], event["event"]) for event in csv.DictReader(file))
+    profiles = table(simple_shop, "customer_360").select(
+        "customer_id", "product_view_count", "favorite_count", "cart_count"
+    )
+    expected = {
+        (user, *(done[user, event] for event in ("product_view", "wishlist_add", "add_to_cart")))
+        for user, _event in done
+    }
+    assert len(expected) == 600
+    assert set(rows(profiles)) == expected
+
+
+def test_simple_shop_users_are_customers_though_nobody_knows_when_they_registered(simple_shop: Deployment) -> None:
+    profiles = table(simple_shop, "customer_360")
+    assert value(profiles.count()) == 600
+    assert not value(profiles.is_registered.any())
+    assert value(table(simple_shop, "order_placed").count()) == 470
+
+
+# Groceries.
+
+
+def test_groceries_baskets_hold_what_the_file_says(groceries: Deployment) -> None:
+    lines = table(groceries, "order_lines").group_by("order_id").agg(items=_.product_id.collect())
+    ours = Counter(tuple(sorted(items)) for (items,) in rows(lines.select("items")))
+    baskets = (DATA / FILES["groceries"]).read_text(encoding="utf-8").splitlines()
+    assert ours == Counter(tuple(sorted(item.strip() for item in basket.split(","))) for basket in baskets)
+
+
+def test_groceries_is_9_835_anonymous_baskets_of_169_items(groceries: Deployment) -> None:
+    orders = table(groceries, "orders")
+    assert value(orders.count()) == 9_835
+    assert value((orders.is_anonymous & orders.ordered_at.isnull()).all())
+    assert count(groceries, "products") == 169
+    assert count(groceries, "order_lines") == 43_367
+    assert count(groceries, "customer_360") == 0
+    assert count(groceries, "quarantine") == 0
+
+
+# Laws of the mappings themselves, on the datasets they fill.
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name != "online_retail"])
+def test_the_order_of_rows_changes_no_dataset(name: str, tmp_path: Path) -> None:
+    whole = loaded(name, DATA, tmp_path)
+    again = loaded(name, copied(name, tmp_path, shuffled), tmp_path)
+    assert whole.keys() == again.keys()
+    assert {dataset: difference(whole[dataset], again[dataset]) for dataset in whole} == dict.fromkeys(whole, 0)
+
+
+@pytest.mark.parametrize("name", ["cdnow", "simple_shop"])
+def test_later_rows_change_no_earlier_row_of_a_dataset(name: str, tmp_path: Path) -> None:
+    _pattern, _written, last = MOMENTS[name]
+    whole = loaded(name, DATA, tmp_path)
+    earlier = {
+        dataset: held.filter(pc.field(contracts.load()[f"sources/{dataset}"].event_time) <= pa.scalar(last))
+        for dataset, held in whole.items()
+    }
+    truncated = loaded(name, copied(name, tmp_path, only_until(name)), tmp_path)
+    assert all(0 < earlier[dataset].num_rows < whole[dataset].num_rows for dataset in whole)
+    assert {dataset: difference(earlier[dataset], truncated[dataset]) for dataset in whole} == dict.fromkeys(whole, 0)
+
+
+def mapping(name: str) -> Path:
+    """The example's c360.yaml; skips the test where its data is not there."""
+    if not (DATA / FILES[name]).is_file():
+        pytest.skip(f"There is no {FILES[name]} in the folder of real data; set C360_DATA to that folder.")
+    return PROJECT / "examples" / name / "c360.yaml"
+
+
+def table(deployment: Deployment, key: str) -> ir.Table:
+    return deployment.lake.read(deployment.contracts[key])
+
+
+def count(deployment: Deployment, key: str) -> int:
+    return value(table(deployment, key).count())
+
+
+def value(scalar: ir.Scalar) -> Any:
+    return scalar.to_pyarrow().as_py()
+
+
+def rows(held: ir.Table) -> list[tuple[Any, ...]]:
+    return list(zip(*(column.to_pylist() for column in held.to_pyarrow().columns), strict=True))
+
+
+def loaded(name: str, data: Path, home: Path) -> dict[str, pa.Table]:
+    """The datasets an example's feeds give, without running anything else; none of their rows is set aside."""
+    deployment = deployed(mapping(name), home, C360_DATA=str(data))
+    try:
+        loads = {
+            dataset: Feeds(deployment).load(deployment.contracts[f"sources/{dataset}"]) for dataset in deployment.feeds
+        }
+        assert all(load.quarantined_count == 0 for load in loads.values())
+        return {dataset: load.rows.to_pyarrow() for dataset, load in loads.items()}
+    finally:
+        deployment.close()
+
+
+def differing(one: Deployment, other: Deployment) -> dict[str, int]:
+    """The derived tables that are not the same in both, each with the number of rows that only one of them has."""
+    derived = [key for key, contract in one.contracts.items() if contract.layer not in ("sources", "operations")]
+    differences = {key: difference(table(one, key).to_pyarrow(), table(other, key).to_pyarrow()) for key in derived}
+    return {key: rows_apart for key, rows_apart in differences.items() if rows_apart}
+
+
+def difference(one: pa.Table, other: pa.Table) -> int:
+    """How many rows are in one of two tables and not in the other; a row that is there twice counts twice."""
+    with duckdb.connect() as engine:
+        engine.register("one", one)
+        engine.register("other", other)
+        apart = "(FROM one EXCEPT ALL FROM other) UNION ALL (FROM other EXCEPT ALL FROM one)"
+        return engine.sql(f"SELECT count(*) FROM ({apart})").fetchone()[0]
+
+
+def copied(name: str, folder: Path, change: Callable[[list[bytes]], list[bytes]]) -> Path:
+    """A folder of data that holds the example's file with changed rows; no row of any of the files spans lines."""
+    mapping(name)
+    original, copy = DATA / FILES[name], folder / "data" / FILES[name]
+    is_packed = original.suffix == ".gz"
+    content = gzip.decompress(original.read_bytes()) if is_packed else original.read_bytes()
+    lines = content.splitlines(keepends=True)
+    header = 0 if name in WITHOUT_HEADER else 1
+    changed = b"".join([*lines[:header], *change(lines[header:])])
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(gzip.compress(changed, compresslevel=1) if is_packed else changed)
+    return folder / "data"
+
+
+def shuffled(lines: list[bytes]) -> list[bytes]:
+    return random.Random(7).sample(lines, len(lines))
+
+
+def only_until(name: str) -> Callable[[list[bytes]], list[bytes]]:
+    """Keeps the rows of a dated file up to the moment in the middle that MOMENTS names."""
+    pattern, written, last = MOMENTS[name]
+    limit = last.strftime(written).encode()
+    return lambda lines: [line for line in lines if re.search(pattern, line)[0] <= limit]
+
+
+def recomputed_rfm(file: Path) -> pd.DataFrame:
+    """RFM of the raw invoice lines without any of the product's code; amounts in thousandths, which are exact."""
+    lines = pd.read_csv(file, dtype={"InvoiceNo": str, "CustomerID": str}, parse_dates=["InvoiceDate"])
+    newest = lines.InvoiceDate.max()
+    is_sale = lines.InvoiceNo.str.isdigit() & (lines.Quantity > 0) & (lines.UnitPrice > 0)
+    sales = lines[is_sale & lines.CustomerID.notna()]
+    sales = sales.assign(
+        customer_id=sales.CustomerID.str.removesuffix(".0"),
+        mills=(sales.UnitPrice * 1000).round().astype("int64") * sales.Quantity,
+    )
+    bought = sales.groupby("customer_id").agg(
+        last=("InvoiceDate", "max"), frequency=("InvoiceNo", "nunique"), mills=("mills", "sum")
+    )
+    bought["recency_days"] = (newest.normalize() - bought["last"].dt.normalize()).dt.days
+    for score, measure in (
+        ("recency_score", -bought.recency_days),
+        ("frequency_score", bought.frequency),
+        ("monetary_score", bought.mills),
+    ):
+        strictly_worse = measure.rank(method="min").astype("int64") - 1
+        bought[score] = 1 + 5 * strictly_worse // len(bought)
+    return bought

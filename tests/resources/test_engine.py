@@ -1,0 +1,104 @@
+"""The engine: views, compiled SQL, quoting and what is left behind."""
+
+from collections.abc import Iterator
+
+import duckdb
+import ibis
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from resources.engine import Engine, literal, quoted
+
+# DuckDB reads a statement up to its first NUL.
+TEXT = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=20)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    engine = Engine("500MB", threads=1)
+    yield engine
+    engine.close()
+
+
+def test_a_view_is_a_lazy_table_of_its_name(engine: Engine) -> None:
+    numbers = engine.view("numbers", "SELECT 1::BIGINT AS n UNION ALL SELECT 2")
+    assert numbers.get_name() == "numbers"
+    assert numbers.order_by("n").to_pyarrow().to_pydict() == {"n": [1, 2]}
+
+
+def test_a_view_of_the_same_name_takes_the_place_of_the_old_one(engine: Engine) -> None:
+    engine.view("numbers", "SELECT 1 AS n")
+    assert engine.view("numbers", "SELECT 'two' AS word").to_pyarrow().to_pydict() == {"word": ["two"]}
+
+
+@pytest.mark.parametrize("name", ["sources/orders", 'the "best" ones', "it's", "quarantine of orders", "select"])
+def test_a_view_may_bear_any_name(engine: Engine, name: str) -> None:
+    assert engine.view(name, "SELECT 1 AS n").to_pyarrow().to_pydict() == {"n": [1]}
+
+
+def test_compiled_sql_knows_in_memory_tables(engine: Engine) -> None:
+    rows = ibis.memtable(pa.table({"n": [3, 4]}))
+    assert engine.query(engine.sql_of(rows.agg(total=rows.n.sum()))) == [(7,)]
+
+
+def test_compiled_sql_knows_python_functions(engine: Engine) -> None:
+    @ibis.udf.scalar.python
+    def doubled(n: int) -> int:
+        return 2 * n
+
+    rows = ibis.memtable(pa.table({"n": [3]}))
+    assert engine.query(engine.sql_of(rows.select(n=doubled(rows.n)))) == [(6,)]
+
+
+def test_a_parameter_is_a_value_and_never_sql(engine: Engine) -> None:
+    assert engine.query("SELECT ?", ["'; DROP TABLE x"]) == [("'; DROP TABLE x",)]
+
+
+def test_a_statement_that_fails_says_so(engine: Engine) -> None:
+    with pytest.raises(duckdb.Error, match="no_such_table"):
+        engine.query("SELECT * FROM no_such_table")
+
+
+def test_the_engine_keeps_its_limits_and_reads_time_as_utc() -> None:
+    engine = Engine("200MiB", threads=1)
+    settings_ = "current_setting('memory_limit'), current_setting('threads'), current_setting('TimeZone')"
+    assert engine.query(f"SELECT {settings_}") == [("200.0 MiB", 1, "UTC")]
+    engine.close()
+
+
+def test_closing_removes_the_scratch_folder_and_what_is_in_it() -> None:
+    engine = Engine("200MB", threads=1)
+    scratch = engine.scratch
+    engine.query(f"COPY (SELECT 1) TO {literal(str(scratch / 'part.parquet'))}")
+    engine.close()
+    assert not scratch.exists()
+
+
+def test_closing_twice_is_closing_once_and_a_closed_engine_opens_again() -> None:
+    engine = Engine("200MB", threads=1)
+    engine.query("SELECT 1")
+    engine.close()
+    engine.close()
+    assert engine.query("SELECT 1") == [(1,)]
+    engine.close()
+
+
+def test_an_engine_that_did_nothing_opens_nothing() -> None:
+    engine = Engine()
+    engine.close()
+    assert not {"backend", "scratch"} & engine.__dict__.keys()
+
+
+@given(text=TEXT)
+@settings(deadline=None)
+def test_a_literal_is_the_text_it_was_made_of(engine: Engine, text: str) -> None:
+    assert engine.query(f"SELECT {literal(text)}") == [(text,)]
+
+
+@given(name=TEXT.filter(bool))
+@settings(deadline=None)
+def test_a_quoted_name_is_the_name_it_was_made_of(engine: Engine, name: str) -> None:
+    described = engine.query(f"DESCRIBE SELECT 1 AS {quoted(name)}")
+    assert [column for column, *_ in described] == [name]
