@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -36,7 +37,7 @@ class _Commands(click.Group):
         except C360Error as fault:
             if ctx.params.get("debug"):
                 raise
-            err.print(f"[bold red]Error:[/] {_escaped(str(fault))}", highlight=False)
+            err.print(f"[bold red]Error:[/] {escape(str(fault))}", highlight=False)
             ctx.exit(1)
 
 
@@ -101,7 +102,7 @@ def run(ctx: click.Context, deployment: Any, selection: tuple[str, ...], as_of: 
     moment = running.moment(as_of) if as_of else None
     with _Bars(deployment.settings.name) as bars:
         report = running.run(deployment, selection, moment, bars.notice)
-    print_summary(out, deployment, report)
+    print_summary(out, deployment, report, debug=ctx.parent.params["debug"] if ctx.parent else False)
     if not report.success:
         ctx.exit(1)
 
@@ -118,18 +119,20 @@ def tables(deployment: Any) -> None:
     from portal.summary import human_size
 
     shown = Table(title=deployment.settings.name, title_justify="left")
-    for heading, justify in (
-        ("layer", "left"),
-        ("table", "left"),
-        ("rows", "right"),
-        ("size", "right"),
-        ("one row is", "left"),
-    ):
-        shown.add_column(heading, justify=justify)
+    shown.add_column("layer")
+    shown.add_column("table", no_wrap=True)
+    shown.add_column("rows", justify="right", no_wrap=True)
+    shown.add_column("size", justify="right", no_wrap=True)
+    shown.add_column("one row per")
+    layer = ""
     for contract in deployment.contracts.values():
         state = deployment.lake.state(contract.key)
         rows, size = (f"{state.rows:,}", human_size(state.bytes)) if state else ("not built", "")
-        shown.add_row(contract.layer, contract.key, rows, size, contract.grain)
+        if contract.layer != layer:
+            shown.add_section()
+        grain = contract.grain.removeprefix("One row per ").removesuffix(".")
+        shown.add_row(contract.layer if contract.layer != layer else "", contract.key, rows, size, grain)
+        layer = contract.layer
     out.print(shown)
 
 
@@ -301,7 +304,7 @@ class _Bars:
         self.tasks: dict[str, Any] = {}
 
     def __enter__(self) -> "_Bars":
-        err.print(f"[bold]{_escaped(self.title)}[/]")
+        err.print(f"[bold]{escape(self.title)}[/]")
         self.progress.start()
         return self
 
@@ -315,10 +318,6 @@ class _Bars:
         detail = {"running": "", "done": rows, "failed": "[red]failed", "skipped": "[yellow]skipped"}[table.state]
         ended = {"total": 1, "completed": 1} if table.state != "running" else {}
         self.progress.update(self.tasks[table.key], detail=detail, **ended)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", "\\[")
 
 
 if __name__ == "__main__":

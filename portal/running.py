@@ -40,6 +40,7 @@ class TableRun:
     quarantined: int = 0
     source: str | None = None
     fault: str = ""
+    trace: str = ""
 
 
 @dataclass
@@ -163,6 +164,7 @@ class _Listener:
         table.state = {STEP_DONE: "done", STEP_FAILED: "failed", STEP_SKIPPED: "skipped"}.get(kind, "running")
         if kind == STEP_FAILED:
             table.fault = _fault(event.step_failure_data.error)
+            table.trace = event.step_failure_data.error_display_string
         return table
 
 

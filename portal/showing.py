@@ -1,7 +1,9 @@
 """Rows of a table for people and programs, personal values masked."""
 
 import io
+import json
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import ibis
@@ -15,7 +17,8 @@ from governance.errors import C360Error
 from resources.deployment import Deployment
 
 MASK = "***"
-WIDEST_CELL = 40
+WIDEST_CELL = 200
+MEASURED_WIDTH = 10_000
 
 
 def rows_of(deployment: Deployment, key: str, limit: int | None, unmasked: bool = False) -> pa.Table:
@@ -38,7 +41,10 @@ def rows_of(deployment: Deployment, key: str, limit: int | None, unmasked: bool 
 def write(rows: pa.Table, kind: str, target: Path | None, console: Console) -> None:
     """Write rows as `kind` (table, csv, json, parquet) to a file, else to standard output."""
     if kind == "table" and target is None:
-        console.print(_rich_table(rows))
+        shown = _rich_table(rows)
+        unbounded = console.options.update(max_width=MEASURED_WIDTH)
+        is_too_wide = console.measure(shown, options=unbounded).maximum > console.width
+        console.print(_records(rows) if is_too_wide else shown)
         return
     content = _encoded(rows, kind)
     if target is None:
@@ -70,12 +76,17 @@ def _encoded(rows: pa.Table, kind: str) -> bytes:
 
         csv.write_csv(rows, buffer)
     elif kind == "json":
-        buffer.write(rows.to_pandas(types_mapper=None).to_json(orient="records", date_format="iso").encode())
+        buffer.write(json.dumps(rows.to_pylist(), default=_plain, ensure_ascii=False).encode() + b"\n")
     else:
-        plain = Console(file=io.StringIO(), width=10_000)
+        plain = Console(file=io.StringIO(), width=MEASURED_WIDTH)
         plain.print(_rich_table(rows))
         buffer.write(plain.file.getvalue().encode())  # type: ignore[attr-defined]
     return buffer.getvalue()
+
+
+def _plain(value: object) -> object:
+    """JSON for what JSON has no word for: amounts as numbers, moments in ISO 8601."""
+    return float(value) if isinstance(value, Decimal) else str(value.isoformat())  # type: ignore[attr-defined]
 
 
 def _rich_table(rows: pa.Table) -> Table:
@@ -87,6 +98,18 @@ def _rich_table(rows: pa.Table) -> Table:
         shown.add_column(field.name, justify="right" if is_number else "left")
     for row in rows.to_pylist():
         shown.add_row(*[_cell(value) for value in row.values()])
+    return shown
+
+
+def _records(rows: pa.Table) -> Table:
+    """Wide rows, one under the other: a line per column."""
+    shown = Table(show_header=False)
+    shown.add_column("column", style="dim", no_wrap=True)
+    shown.add_column("value")
+    for row in rows.to_pylist():
+        for name, value in row.items():
+            shown.add_row(name, _cell(value))
+        shown.add_section()
     return shown
 
 

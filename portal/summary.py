@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from portal.running import RunReport
@@ -11,17 +12,17 @@ from resources.deployment import Deployment
 MARKS = {"done": "[green]✓", "failed": "[red]✗", "skipped": "[yellow]–", "running": "[red]?"}
 
 
-def print_summary(console: Console, deployment: Deployment, report: RunReport) -> None:
+def print_summary(console: Console, deployment: Deployment, report: RunReport, debug: bool = False) -> None:
     """Tables with rows, seconds and quarantined rows; then what went wrong, or where the order lines went."""
     shown = Table(title=f"{deployment.settings.name}: what was built", title_justify="left", show_footer=True)
     done = [table for table in report.tables.values() if table.state == "done"]
     quarantined = sum(table.quarantined for table in done)
     shown.add_column("", footer="")
-    shown.add_column("table", footer=f"{len(done)} tables")
+    shown.add_column("table", footer=f"{len(done)} tables", no_wrap=True)
     shown.add_column("rows", justify="right", footer=f"{sum(table.rows or 0 for table in done):,}")
     shown.add_column("size", justify="right", footer=human_size(sum(table.bytes for table in done)))
     shown.add_column("seconds", justify="right", footer=f"{sum(table.seconds for table in report.tables.values()):.1f}")
-    shown.add_column("quarantined", justify="right", footer=f"{quarantined:,}")
+    shown.add_column("set aside", justify="right", footer=f"{quarantined:,}")
     for table in report.tables.values():
         rows = f"{table.rows:,}" if table.rows is not None else ""
         rows = "no feed" if table.source == "no feed" else rows
@@ -30,47 +31,82 @@ def print_summary(console: Console, deployment: Deployment, report: RunReport) -
     console.print(shown)
     for table in report.tables.values():
         if table.fault:
-            console.print(f"[bold red]{table.key} failed:[/] {table.fault}", highlight=False)
+            console.print(f"[bold red]{table.key} failed:[/] {escape(table.fault)}", highlight=False)
+        if debug and table.trace:
+            console.print(escape(table.trace), highlight=False)
     skipped = [table.key for table in report.tables.values() if table.state == "skipped"]
     if skipped:
         console.print(f"Not built, because they depend on what failed: {', '.join(skipped)}. They keep their old rows.")
     if quarantined:
         console.print("Rows set aside, with the reason: c360 show quarantine")
-    if "order_lines" in report.tables and report.success:
+    if report.success and "order_lines" in report.tables:
         for line in accounting(deployment):
             console.print(line)
+    if report.success and "customer_segments" in report.tables:
+        console.print(engagement(deployment))
 
 
 def accounting(deployment: Deployment) -> list[str]:
     """Where every order line of the source went, in words; nothing where there are none."""
     lake, contracts = deployment.lake, deployment.contracts
-    arrived = int(lake.read(contracts["sources/order_line_item"]).count().execute())
+    arrived = int(lake.read(contracts["sources/order_line_item"]).count().to_pyarrow().as_py())
     if not arrived:
         return []
     lines = lake.read(contracts["order_lines"])
     is_known = lines.customer_id.notnull()
-    kinds = lines.agg(
-        sales=((lines.line_kind == "sale") & is_known).sum(),
-        anonymous=((lines.line_kind == "sale") & ~is_known).sum(),
+    is_sale = lines.line_kind == "sale"
+    found = lines.agg(
+        sales=(is_sale & is_known).sum(),
+        value=lines.line_amount.sum(where=is_sale & is_known),
+        anonymous=(is_sale & ~is_known).sum(),
         returns=(lines.line_kind == "return").sum(),
         other=(lines.line_kind == "other").sum(),
         without_customer=(~is_known).sum(),
-        all_lines=lines.count(),
-        value=lines.line_amount.sum(where=(lines.line_kind == "sale") & is_known),
-    ).execute().iloc[0]  # fmt: skip
-    currency = deployment.settings.currency
-    waiting = arrived - int(kinds.all_lines)
-    return [
-        f"Order lines: {arrived:,} arrived = {kinds.sales:,} sold to known customers ({_money(kinds.value)} {currency})"
-        f" + {kinds.anonymous:,} sold anonymously + {kinds.returns:,} returned + {kinds.other:,} cancelled, adjusted or"
-        f" without price + {waiting:,} later than as_of or without their order.",
-        f"{kinds.without_customer:,} lines have no customer; they count as sales, but in nobody's profile.",
+    )
+    kinds = {kind: count or 0 for kind, count in found.to_pyarrow().to_pylist()[0].items()}
+    waiting = arrived - sum(kinds[kind] for kind in ("sales", "anonymous", "returns", "other"))
+    told = [
+        f"Order lines: {arrived:,} arrived = {kinds['sales']:,} sold to known customers ({_money(kinds['value'])}"
+        f" {deployment.settings.currency}) + {kinds['anonymous']:,} sold anonymously + {kinds['returns']:,} returned"
+        f" + {kinds['other']:,} cancelled, adjusted or without price"
+        f" + {waiting:,} later than as_of or without their order."
     ]
+    if kinds["without_customer"]:
+        told.append(
+            f"{kinds['without_customer']:,} lines have no customer; they count as sales, but in nobody's profile."
+        )
+    return told
 
 
-def _money(value: Decimal | None) -> str:
+def engagement(deployment: Deployment) -> Table:
+    """Who the customers are, by engagement level: how many, and what they spent."""
+    lake, contracts = deployment.lake, deployment.contracts
+    segments = lake.read(contracts["customer_segments"])
+    as_of = lake.read(contracts["as_of"]).as_of.max().to_pyarrow().as_py()
+    levels = segments.group_by("engagement_level").agg(customers=segments.count(), spent=segments.monetary.sum())
+    found = levels.order_by(levels.customers.desc(), "engagement_level").to_pyarrow().to_pylist()
+    customers, spent = (sum(level[measure] for level in found) for measure in ("customers", "spent"))
+    when = "of no date" if as_of is None else f"as of {as_of:%Y-%m-%d %H:%M}"
+    shown = Table(title=f"Customers {when}, by engagement level", title_justify="left")
+    shown.add_column("engagement level", no_wrap=True)
+    for heading in ("customers", "share", f"spent {deployment.settings.currency}", "share of spend"):
+        shown.add_column(heading, justify="right")
+    for level in found:
+        share = level["customers"] / customers
+        share_of_spend = f"{level['spent'] / spent:.1%}" if spent else ""
+        shown.add_row(
+            level["engagement_level"],
+            f"{level['customers']:,}",
+            f"{share:.1%}",
+            f"{level['spent']:,.2f}",
+            share_of_spend,
+        )
+    return shown
+
+
+def _money(value: Decimal) -> str:
     """All the digits there are, and no more zeros than cents need."""
-    exact = (value or Decimal(0)).normalize()
+    exact = Decimal(value).normalize()
     return f"{exact:,.2f}" if exact.as_tuple().exponent > -2 else f"{exact:,f}"
 
 

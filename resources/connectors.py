@@ -82,7 +82,12 @@ class Files(Connector):
             engine.query(f"DESCRIBE {sql}")
         except duckdb.Error as fault:
             raise ConnectorError(f"{where}: {_readable(fault)}") from fault
-        return Raw(sql, f"{name}: {self.path}", broken)
+        return Raw(sql, f"{name}: {self._label(folder)}", broken)
+
+    def _label(self, folder: Path) -> str:
+        """The path as people know it: below the deployment's folder where it lies there."""
+        path = folder / self.path
+        return str(path.relative_to(folder)) if path.is_relative_to(folder) else self.path
 
     def _parquet(self, files: list[str]) -> str:
         paths = ", ".join(literal(file) for file in files)

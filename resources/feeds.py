@@ -63,7 +63,7 @@ class Feeds:
         """Replace the dataset's rows in the quarantine table; nothing happens where there were and are none."""
         lake = self.deployment.lake
         table = self.deployment.contracts["quarantine"]
-        held = lake.read(table).filter(ibis._.dataset == contract.name).count().execute()
+        held = lake.read(table).filter(ibis._.dataset == contract.name).count().to_pyarrow().as_py()
         if not held and not load.quarantined_count:
             return None
         commit = lake.write(table, load.quarantine, properties, partition=contract.name)
@@ -104,7 +104,7 @@ class _Sorting:
             kept += f" UNION ALL SELECT {columns} FROM {self._table('first')}"
         rows = self.engine.view(f"feed of {self.contract.name}", kept)
         quarantined = (
-            int(quarantine.copies.sum().execute() or 0) if self._unfit or self._repeats or self.raw.broken else 0
+            int(quarantine.copies.sum().to_pyarrow().as_py() or 0) if self._unfit or self._repeats or self.raw.broken else 0
         )
         return Load(rows, quarantine, self._row_count, quarantined, self.raw.origin)
 

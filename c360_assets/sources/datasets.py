@@ -13,7 +13,7 @@ def source(contract: Contract) -> dg.AssetsDefinition:
     @dg.asset(name=contract.name, key_prefix="sources", description=contract.grain)
     def dataset(context: dg.AssetExecutionContext, feeds: dg.ResourceParam[Feeds]) -> ir.Table:
         load = feeds.load(contract)
-        feeds.quarantine(contract, load, {"c360.run_id": context.run_id})
+        feeds.quarantine(contract, load, {"c360.run_id": context.run.run_id})
         if load.quarantined_count:
             context.log.warning("%s: %s rows set aside in quarantine", contract.name, f"{load.quarantined_count:,}")
         context.add_output_metadata({"source": load.origin, "quarantined": load.quarantined_count})

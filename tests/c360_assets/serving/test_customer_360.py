@@ -1,38 +1,36 @@
 """Customer 360: everything about a customer in one row."""
 
 from datetime import datetime
+from typing import Any
 
 from c360_assets.serving.customer_360 import customer_360
 from tests.tables import at, day, money, rows, table
 
 ZERO = money("0")
+ANN = {"customer_id": "ann"}
+
+
+def order(order_id: str, on: str, **more: Any) -> dict[str, Any]:
+    return {**ANN, "order_id": order_id, "ordered_at": day(on), "is_completed": True, "returned_amount": ZERO, **more}
+
+
+def line(line_id: str, sku: str, amount: str, kind: str = "sale") -> dict[str, Any]:
+    return {**ANN, "order_line_id": line_id, "sku_id": sku, "line_amount": money(amount), "line_kind": kind}
 
 
 def test_a_profile_joins_who_they_are_what_they_bought_and_how_they_behave() -> None:
     profile = customer_360(
-        table("customers", {"customer_id": "ann", "city": "Austin", "is_registered": True, "email_address": "ann@example.com"}),
-        table(
-            "customer_segments",
-            {
-                "customer_id": "ann", "frequency": 2, "monetary": money("50"), "recency_days": 10,
-                "customer_segment": "New", "engagement_level": "Champions", "primary_segment": "Repeat Buyers",
-            },
-        ),
+        table("customers", {**ANN, "city": "Austin", "is_registered": True, "email_address": "ann@example.com"}),
+        table("customer_segments", {**ANN, "frequency": 2, "monetary": money("50"), "customer_segment": "New"}),
         table(
             "orders",
-            {"order_id": "1", "customer_id": "ann", "ordered_at": day("2026-01-01"), "is_completed": True, "item_count": 2,
-             "returned_amount": ZERO, "payment_method": "card"},
-            {"order_id": "2", "customer_id": "ann", "ordered_at": day("2026-02-01"), "is_completed": True, "item_count": 1,
-             "returned_amount": ZERO, "payment_method": "cash"},
-            {"order_id": "3", "customer_id": "ann", "ordered_at": day("2026-03-01"), "is_completed": False, "item_count": 9,
-             "returned_amount": money("5"), "payment_method": "cash"},
+            order("1", "2026-01-01", payment_method="card", item_count=2),
+            order("2", "2026-02-01", payment_method="cash", item_count=1),
+            order(
+                "3", "2026-03-01", payment_method="cash", item_count=9, is_completed=False, returned_amount=money("5")
+            ),
         ),
-        table(
-            "order_lines",
-            {"order_line_id": "1", "customer_id": "ann", "sku_id": "hat", "line_amount": money("30"), "line_kind": "sale"},
-            {"order_line_id": "2", "customer_id": "ann", "sku_id": "shoe", "line_amount": money("20"), "line_kind": "sale"},
-            {"order_line_id": "3", "customer_id": "ann", "sku_id": "shoe", "line_amount": money("90"), "line_kind": "return"},
-        ),
+        table("order_lines", line("1", "hat", "30"), line("2", "shoe", "20"), line("3", "shoe", "90", "return")),
         table(
             "products",
             {"sku_id": "hat", "product_category": "Accessories", "brand_name": "B"},
@@ -42,7 +40,7 @@ def test_a_profile_joins_who_they_are_what_they_bought_and_how_they_behave() -> 
         table("items_added_to_favorite"),
         table("items_added_to_cart", {"activity_uuid": "c", "entity_id": "ann", "activity_ts": day("2026-05-01")}),
         at("2026-06-30"),
-    )  # fmt: skip
+    )
     columns = (
         "customer_id", "city", "frequency", "average_order_amount", "returned_amount", "item_count",
         "preferred_category", "preferred_brand", "preferred_payment_method", "product_view_count", "favorite_count",

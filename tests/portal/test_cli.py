@@ -1,0 +1,161 @@
+"""The command line: what it prints, writes and answers."""
+
+import io
+import json
+import re
+import traceback
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+
+from portal import cli
+
+CONFIG = """
+name: Three orders
+currency: EUR
+connectors:
+  shop: {type: files, path: orders.csv}
+  crm: {type: files, path: customers.csv}
+feeds:
+  orders:
+    from: shop
+    select: select id as order_id, customer as customer_id, day as ordered_at, total as total_amount from raw
+  customer:
+    from: crm
+    select: select id as customer_id, email as email_address, 40 as age from raw
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A deployment file with three orders, one of them with a total that is no number."""
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    monkeypatch.delenv("C360_CONFIG", raising=False)
+    (tmp_path / "orders.csv").write_text(
+        "id,customer,day,total\n1,ann,2026-01-01,10\n2,ann,2026-01-05,5.5\n3,bob,2026-01-03,x\n"
+    )
+    (tmp_path / "customers.csv").write_text("id,email\nann,ann@example.com\n")
+    file = tmp_path / "c360.yaml"
+    file.write_text(CONFIG)
+    return file
+
+
+def c360(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli.main, [str(argument) for argument in arguments])
+
+
+def built(shop: Path) -> Path:
+    result = c360("run", "--config", shop)
+    assert result.exit_code == 0, result.output
+    return shop
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+def test_run_tells_rows_seconds_and_what_was_set_aside(shop: Path) -> None:
+    output = plain(c360("run", "--config", shop).output)
+    assert "26 tables" in output
+    assert re.search(r"sources/orders │ 2 │ [\d.]+ K?B │ [\d.]+ │ 1 │", output)
+    assert "Rows set aside, with the reason: c360 show quarantine" in output
+    assert "Customers as of 2026-01-05 00:00, by engagement level" in output
+
+
+def test_what_was_set_aside_is_shown_with_its_reason(shop: Path) -> None:
+    result = c360("show", "quarantine", "--config", built(shop), "--format", "json")
+    (row,) = json.loads(result.output)
+    assert (row["dataset"], row["source"], row["reason"]) == ("orders", "shop: orders.csv", "total_amount is no number")
+    assert json.loads(row["record"])["total_amount"] == "x"
+
+
+def test_as_of_holds_the_analysis_at_a_moment(shop: Path) -> None:
+    assert c360("run", "--config", shop, "--as-of", "2026-01-01").exit_code == 0
+    (ann,) = json.loads(c360("show", "rfm", "--config", shop, "--format", "json").output)
+    assert (ann["customer_id"], ann["frequency"], ann["monetary"], ann["recency_days"]) == ("ann", 1, 10.0, 0)
+
+
+def test_select_builds_one_table_or_all_it_needs(shop: Path) -> None:
+    assert c360("run", "--config", shop, "--select", "+orders").exit_code == 0
+    assert "not built" in c360("tables", "--config", shop).output
+    assert c360("show", "orders", "--config", shop).exit_code == 0
+    assert c360("run", "--config", shop, "--select", "sources/customer", "--select", "customers").exit_code == 0
+
+
+def test_parquet_holds_the_documented_table(shop: Path, tmp_path: Path) -> None:
+    target = tmp_path / "mart" / "customer_segments.parquet"
+    result = c360("show", "customer_segments", "--config", built(shop), "--format", "parquet", "--out", target)
+    assert result.exit_code == 0, result.output
+    table = pq.read_table(target)
+    wanted = {"customer_id", "customer_segment", "engagement_level", "primary_segment", "rule_version", "rfm_code"}
+    assert wanted <= set(table.column_names)
+    assert table.column("customer_id").to_pylist() == ["ann"]
+    piped = c360("show", "customer_segments", "--config", shop, "--format", "parquet")
+    assert pq.read_table(io.BytesIO(piped.stdout_bytes)).equals(table)
+
+
+def test_personal_values_are_masked_unless_asked_for(shop: Path) -> None:
+    built(shop)
+    masked = json.loads(c360("show", "customers", "--config", shop, "--format", "json").output)[0]
+    assert (masked["email_address"], masked["age"]) == ("***", None)
+    clear = json.loads(c360("show", "customers", "--config", shop, "--format", "json", "--unmasked").output)[0]
+    assert (clear["email_address"], clear["age"]) == ("ann@example.com", 40)
+
+
+def test_limit_and_csv(shop: Path) -> None:
+    output = c360("show", "orders", "--config", built(shop), "--format", "csv", "--limit", "1").output
+    header, row = output.splitlines()
+    assert header.startswith('"order_id","customer_id"')
+    assert row.startswith('"1","ann"')
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["show", "orderz"], "There is no table 'orderz'"),
+        (["show", "rfm"], "has not been built yet"),
+        (["run", "--select", "orderz"], "There is no table 'orderz' to build"),
+        (["run", "--select", "rfm", "--as-of", "2026-01-01"], "Select them too"),
+        (["run", "--as-of", "yesterday"], "is no moment"),
+    ],
+)
+def test_a_mistake_is_one_readable_paragraph_and_exit_code_1(shop: Path, arguments: list[str], message: str) -> None:
+    result = c360(*arguments, "--config", shop)
+    assert result.exit_code == 1
+    assert message in plain(result.output)
+    assert "Traceback" not in result.output
+
+
+def test_debug_shows_the_stack_trace(shop: Path) -> None:
+    result = c360("--debug", "show", "orderz", "--config", shop)
+    assert result.exit_code != 0
+    assert result.exc_info is not None
+    assert "rows_of" in [frame.name for frame in traceback.extract_tb(result.exc_info[2])]
+
+
+def test_an_unknown_deployment_is_named(tmp_path: Path) -> None:
+    result = c360("run", "--config", tmp_path / "nowhere.yaml")
+    assert result.exit_code == 1
+    assert "There is no deployment file" in plain(result.output)
+
+
+def test_lint_says_what_it_looked_at(shop: Path) -> None:
+    result = c360("lint", "--config", shop)
+    assert result.exit_code == 0
+    assert "2 feeds" in result.output
+
+
+def test_sample_writes_a_company(tmp_path: Path) -> None:
+    result = c360("sample", "--customers", "50", "--seed", "1", "--out", tmp_path / "company")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "company/customer").is_dir()
+    assert "truth_customer" in result.output
+
+
+@pytest.mark.parametrize("command", sorted(cli.main.commands))
+def test_every_command_explains_itself_with_an_example(command: str) -> None:
+    result = c360(command, "--help")
+    assert result.exit_code == 0
+    assert "Example:" in result.output
