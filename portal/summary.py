@@ -68,7 +68,7 @@ def accounting(deployment: Deployment) -> list[str]:
     told = [
         f"Order lines: {arrived:,} arrived = {kinds['sales']:,} sold to known customers ({_money(kinds['value'])}"
         f" {deployment.settings.currency}) + {kinds['anonymous']:,} sold anonymously + {kinds['returns']:,} returned"
-        f" + {kinds['other']:,} cancelled, adjusted or without price"
+        f" + {kinds['other']:,} cancelled, adjusted or given away"
         f" + {waiting:,} later than as_of or without their order."
     ]
     if kinds["without_customer"]:

@@ -16,7 +16,7 @@ def rfm(orders: ir.Table, as_of: ir.Table) -> ir.Table:
     ordering = orders.filter(orders.customer_id.notnull()).group_by("customer_id")
     bought = ordering.agg(
         frequency=orders.is_completed.sum(),
-        monetary=orders.order_amount.sum().cast(MONEY),
+        monetary=orders.order_amount.sum().fill_null(0).cast(MONEY),
         returned_amount=orders.returned_amount.sum().cast(MONEY),
         first_ordered_at=orders.ordered_at.min(where=orders.is_completed),
         last_ordered_at=orders.ordered_at.max(where=orders.is_completed),

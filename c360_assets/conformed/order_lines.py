@@ -27,7 +27,8 @@ def order_lines(order_line_item: ir.Table, orders: ir.Table, products: ir.Table,
     priced = lines.left_join(prices, "sold_sku_id")
     unit_price = ibis.coalesce(priced.unit_price.cast(MONEY), priced.sale_price, priced.list_price)
     line_amount = (unit_price * priced.qty).cast(MONEY)
-    is_sale = is_completed(priced.order_status) & (priced.qty > 0) & (unit_price > 0)
+    # An unknown price is not a price of nothing: the goods were sold all the same.
+    is_sale = is_completed(priced.order_status) & (priced.qty > 0) & (unit_price > 0).fill_null(True)
     return priced.select(
         order_line_id=priced.order_li_id,
         order_id=priced.order_id,

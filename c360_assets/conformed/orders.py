@@ -17,15 +17,18 @@ def orders(ordered: ir.Table, order_lines: ir.Table, as_of: ir.Table) -> ir.Tabl
     known = until(ordered, "ordered_at", as_of)
     is_sale = order_lines.line_kind == "sale"
     is_return = order_lines.line_kind == "return"
+    is_unpriced = is_sale & order_lines.line_amount.isnull()
     lines = order_lines.group_by(line_order_id=order_lines.order_id).agg(
         line_count=is_sale.sum(),
         item_count=order_lines.quantity.sum(where=is_sale),
-        lines_amount=order_lines.line_amount.sum(where=is_sale).fill_null(0).cast(MONEY),
+        priced_amount=order_lines.line_amount.sum(where=is_sale).fill_null(0).cast(MONEY),
+        is_priced=~is_unpriced.any(),
         returned_lines_amount=order_lines.line_amount.abs().sum(where=is_return).cast(MONEY),
     )
     joined = known.left_join(lines, known.order_id == lines.line_order_id)
     joined = joined.mutate(
         status=status(joined.order_status),
+        lines_amount=joined.is_priced.ifelse(joined.priced_amount, ibis.null(MONEY)),
         discount=joined.discounted_amount.cast(MONEY),
         shipping=joined.shipping_amount.cast(MONEY),
         total=joined.total_amount.cast(MONEY),

@@ -225,7 +225,7 @@ def _joined(walked: Columns, shopped: Columns, idle: int) -> Columns:
 
 
 def _offsets(rng: np.random.Generator, events: Columns, sessions: int) -> tuple[Ints, Ints]:
-    """Time of each event since its session began, and how long each session lasts; never LONGEST_SESSION."""
+    """Time of each event since its session began, and how long each session lasts."""
     session, action = events["session"], events["action"]
     gap = rng.standard_exponential(len(session), dtype=np.float32) * np.float32(GAP_SECONDS)
     gap[events["implausible"]] *= IMPLAUSIBLE_GAP_SECONDS / GAP_SECONDS

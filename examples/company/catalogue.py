@@ -64,51 +64,16 @@ RETURNED = np.array([category.returned for category in CATEGORIES])
 
 _SUBCATEGORIES = tuple((code, name) for code, category in enumerate(CATEGORIES) for name in category.nouns)
 _STYLES = (
-    "Classic",
-    "Modern",
-    "Everyday",
-    "Signature",
-    "Essential",
-    "Heritage",
-    "Light",
-    "Studio",
-    "Urban",
+    "Classic", "Modern", "Everyday", "Signature", "Essential", "Heritage", "Light", "Studio", "Urban",
     "Coastal",
-)
+)  # fmt: skip
 _COLOURS = (
-    "Black",
-    "White",
-    "Navy",
-    "Grey",
-    "Red",
-    "Green",
-    "Beige",
-    "Blue",
-    "Brown",
-    "Pink",
-    "Yellow",
-    "Olive",
-)
-_MATERIALS = (
-    "cotton",
-    "wool",
-    "recycled fibres",
-    "steel",
-    "bamboo",
-    "leather",
-    "linen",
-    "glass",
-    "natural oils",
-)
+    "Black", "White", "Navy", "Grey", "Red", "Green", "Beige", "Blue", "Brown", "Pink", "Yellow", "Olive",
+)  # fmt: skip
 _USES = (
-    "everyday use",
-    "long weekends",
-    "the whole family",
-    "cold mornings",
-    "small homes",
-    "busy days",
+    "everyday use", "long weekends", "the whole family", "cold mornings", "small homes", "busy days",
     "a gift",
-)
+)  # fmt: skip
 BRAND_NAMES = names.COMPANIES[: 7 * BRANDS : 7]
 _PARENTS = names.COMPANIES[3::42]
 BRAND_TYPES = ("private label", "national", "luxury", "designer", "value")

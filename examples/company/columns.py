@@ -49,9 +49,12 @@ def uuids(rng: np.random.Generator, rows: int) -> pa.StringArray:
 
 def picked(pool: pa.Array | tuple[str, ...], codes: Ints, missing: Flags | None = None) -> pa.DictionaryArray:
     """The pool's entry at each code; null where missing."""
-    dictionary = pool if isinstance(pool, pa.Array) else pa.array(pool, pa.string())
-    indices = pa.array(np.asarray(codes, dtype=np.int32), mask=missing)
-    return pa.DictionaryArray.from_arrays(indices, dictionary)
+    entries = pool if isinstance(pool, pa.Array) else pa.array(pool, pa.string())
+    distinct = entries.dictionary_encode()
+    if len(distinct.dictionary) < len(entries):
+        # Parquet files come out differently each time when a dictionary repeats an entry.
+        entries, codes = distinct.dictionary, distinct.indices.to_numpy()[codes]
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32), mask=missing), entries)
 
 
 def timestamps(at: Ints, missing: Flags | None = None) -> pa.Array:

@@ -264,8 +264,8 @@ def _phones(people: People) -> pa.StringArray:
 
 def _mails(people: People) -> pa.StringArray:
     """An address in a domain reserved for examples (RFC 2606)."""
-    first = pc.utf8_lower(names.FIRST_NAMES).take(pa.array(people.first_name))
-    last = pc.utf8_lower(names.SURNAMES).take(pa.array(people.last_name))
+    first = pc.ascii_lower(names.FIRST_NAMES.take(pa.array(people.first_name)))
+    last = pc.ascii_lower(names.SURNAMES.take(pa.array(people.last_name)))
     number = pc.cast(pa.array(people.mail_number), pa.string())
     domain = pa.array(MAIL_DOMAINS).take(pa.array(people.mail_domain))
     return pc.binary_join_element_wise(first, ".", last, number, "@", domain, "")

@@ -26,91 +26,58 @@ TOPICS = ("delivery", "return", "payment", "product question", "account")
 CONTACT_CHANNELS = ("email", "chat", "phone", "social")
 PRIORITIES = ("low", "normal", "high")
 TICKET_STATUSES = ("open", "solved")
-_SUBJECTS = (
-    ("Where is my parcel?", "Parcel is late", "Delivered to the wrong door"),
-    ("How do I send this back?", "Refund has not arrived", "Return label does not print"),
-    ("Charged twice", "Card was declined", "Invoice needed"),
-    ("Which size should I take?", "When is it back in stock?", "How do I clean it?"),
-    ("Cannot log in", "Change of address", "Please correct my name"),
-)
+
+
+def _pool(text: str) -> tuple[tuple[str, ...], ...]:
+    """One line per topic or mood, phrases separated by bars."""
+    return tuple(tuple(line.split(" | ")) for line in text.strip().split("\n"))
+
+
+_SUBJECTS = _pool("""
+Where is my parcel? | Parcel is late | Delivered to the wrong door
+How do I send this back? | Refund has not arrived | Return label does not print
+Charged twice | Card was declined | Invoice needed
+Which size should I take? | When is it back in stock? | How do I clean it?
+Cannot log in | Change of address | Please correct my name
+""")
 _LONGEST_SOLUTION_DAYS = 12
 
-# Five rows, for ratings 1 to 5.
-_TITLES = (
-    ("Awful", "Do not buy", "Waste of money", "Broke at once", "Very angry"),
-    ("Disappointed", "Not as shown", "Expected more", "Poor quality", "Would not order again"),
-    ("It is okay", "Average", "Does the job", "Mixed feelings", "Nothing special"),
-    ("Good choice", "Pleased with it", "Nice for the price", "Works well", "Happy so far"),
-    ("Perfect", "Love it", "Best purchase this year", "Excellent", "Exceeded my hopes"),
-)
-_OPENINGS = (
-    (
-        "This was a terrible buy.",
-        "I regret ordering it.",
-        "It fell apart within a week.",
-        "Complete rubbish.",
-    ),
-    (
-        "I am rather let down.",
-        "It looks cheaper than in the pictures.",
-        "Not worth what it cost.",
-        "It disappoints.",
-    ),
-    (
-        "It is fine, no more than that.",
-        "An ordinary product.",
-        "Some things are good, some are not.",
-        "It is usable.",
-    ),
-    ("I like it.", "A solid product that I use often.", "It is well made.", "Good value, as described."),
-    (
-        "I absolutely love it.",
-        "It is wonderful in every way.",
-        "Beautifully made and a joy to use.",
-        "Simply superb.",
-    ),
-)
-_ASPECTS = (
-    (
-        "The seams were torn and the colour faded.",
-        "It smelled horrible.",
-        "It arrived broken.",
-        "Support was useless.",
-    ),
-    ("The size runs small.", "The material feels thin.", "Delivery was slow.", "It scratches easily."),
-    (
-        "The size is about right.",
-        "Delivery took a while.",
-        "The colour is slightly different.",
-        "It needs some care.",
-    ),
-    ("It fits well.", "Delivery was quick.", "The material feels nice.", "The colour is as shown."),
-    (
-        "It fits like a glove.",
-        "Delivery was amazingly fast.",
-        "The quality is outstanding.",
-        "Gorgeous colour.",
-    ),
-)
-_CLOSINGS = (
-    ("I want my money back.", "Never again.", "Stay away.", "Avoid this shop."),
-    ("I will probably send it back.", "I would look elsewhere.", "A pity.", "I cannot recommend it."),
-    (
-        "Time will tell.",
-        "It depends on what you need.",
-        "Three stars are fair.",
-        "I might buy it again on sale.",
-    ),
-    ("I would buy it again.", "Recommended.", "My family likes it too.", "A good present."),
-    ("I recommend it to everyone.", "I have already ordered another.", "Five stars.", "Thank you so much."),
-)
-_COMMENTS = (
-    ("Everything went wrong.", "Too slow and nobody answers.", "I am leaving."),
-    ("It could be easier.", "Delivery should be faster.", "Prices went up."),
-    ("It was alright.", "No strong opinion.", "As usual."),
-    ("Good service.", "Ordering was simple.", "Reliable as ever."),
-    ("Brilliant, keep it up.", "Fast, friendly and fair.", "My favourite shop."),
-)
+# Five lines, for ratings 1 to 5.
+_TITLES = _pool("""
+Awful | Do not buy | Waste of money | Broke at once | Very angry
+Disappointed | Not as shown | Expected more | Poor quality | Would not order again
+It is okay | Average | Does the job | Mixed feelings | Nothing special
+Good choice | Pleased with it | Nice for the price | Works well | Happy so far
+Perfect | Love it | Best purchase this year | Excellent | Exceeded my hopes
+""")
+_OPENINGS = _pool("""
+This was a terrible buy. | I regret ordering it. | It fell apart within a week. | Complete rubbish.
+I am rather let down. | It looks cheaper than in the pictures. | Not worth what it cost. | It disappoints.
+It is fine, no more than that. | An ordinary product. | Some things are good, some are not. | It is usable.
+I like it. | A solid product that I use often. | It is well made. | Good value, as described.
+I absolutely love it. | It is wonderful in every way. | Beautifully made and a joy to use. | Simply superb.
+""")
+_ASPECTS = _pool("""
+The seams were torn and the colour faded. | It smelled horrible. | It arrived broken. | Support was useless.
+The size runs small. | The material feels thin. | Delivery was slow. | It scratches easily.
+The size is about right. | Delivery took a while. | The colour is slightly different. | It needs some care.
+It fits well. | Delivery was quick. | The material feels nice. | The colour is as shown.
+It fits like a glove. | Delivery was amazingly fast. | The quality is outstanding. | Gorgeous colour.
+""")
+_CLOSINGS = _pool("""
+I want my money back. | Never again. | Stay away. | Avoid this shop.
+I will probably send it back. | I would look elsewhere. | A pity. | I cannot recommend it.
+Time will tell. | It depends on what you need. | Three stars are fair. | I might buy it again on sale.
+I would buy it again. | Recommended. | My family likes it too. | A good present.
+I recommend it to everyone. | I have already ordered another. | Five stars. | Thank you so much.
+""")
+_COMMENTS = _pool("""
+Everything went wrong. | Too slow and nobody answers. | I am leaving.
+It could be easier. | Delivery should be faster. | Prices went up.
+It was alright. | No strong opinion. | As usual.
+Good service. | Ordering was simple. | Reliable as ever.
+Brilliant, keep it up. | Fast, friendly and fair. | My favourite shop.
+""")
 
 
 @dataclass(frozen=True)

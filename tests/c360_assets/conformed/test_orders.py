@@ -33,14 +33,14 @@ def lines_of(lines: list[dict[str, Any]], order: dict[str, Any], product: dict[s
         ("completed", 0, 2.0, "other"),
         ("completed", -1, 2.0, "other"),
         ("completed", 1, 0.0, "other"),
-        ("completed", 1, None, "other"),
+        ("completed", 1, None, "sale"),
         ("cancelled", 1, 2.0, "other"),
         ("adjustment", 1, 2.0, "other"),
         ("returned", -1, 2.0, "return"),
         ("returned", 1, 2.0, "return"),
     ],
 )
-def test_a_sale_is_a_completed_order_with_quantity_and_price_above_zero(
+def test_a_sale_is_a_completed_order_with_a_quantity_and_no_price_of_zero(
     status: str | None, quantity: int, price: float | None, kind: str
 ) -> None:
     lines, _ = lines_of([{"order_li_id": "l", "qty": quantity, "unit_price": price}], {"order_status": status})
@@ -96,6 +96,14 @@ def test_an_order_is_worth_its_sale_lines_less_the_discount() -> None:
 def test_an_order_without_lines_is_worth_its_total_less_shipping() -> None:
     lines, source = lines_of([], {"order_status": "completed", "shipping_amount": 4.0, "total_amount": 29.0})
     assert rows(orders(source, lines, NOW), "line_count", "order_amount") == [(0, money("25"))]
+
+
+def test_an_order_with_an_unpriced_line_is_worth_its_total_less_shipping_if_that_is_known() -> None:
+    lines = [{"order_li_id": "1", "qty": 2}, {"order_li_id": "2", "qty": 1, "unit_price": 5.0}]
+    for head, worth in (({"shipping_amount": 4.0, "total_amount": 29.0}, money("25")), ({}, None)):
+        built, source = lines_of(lines, head)
+        found = rows(orders(source, built, NOW), "line_count", "item_count", "lines_amount", "order_amount")
+        assert found == [(2, 3, None, worth)]
 
 
 @pytest.mark.parametrize("quantity", [-2, 2])

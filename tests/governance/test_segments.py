@@ -1,0 +1,100 @@
+"""Segment rules: what marketing and sales may write, and what is said of a rule that cannot be used."""
+
+import re
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from governance import segments
+from governance.segments import Condition, Rule, RulesError
+
+SMALL = """\
+version: "1"
+customer_segment:
+  - name: VIP
+    when: {history_days: ">= 365", monetary: "> 5000"}
+  - name: New
+engagement_level:
+  - name: All
+primary_segment:
+  - name: All
+"""
+VIP = 'when: {history_days: ">= 365", monetary: "> 5000"}'
+
+# What is written instead of what, and what the error must name.
+FAULTS = {
+    "a word for a number": ('"> 5000"', '"> much"', "monetary"),
+    "no operator": ('"> 5000"', '"5000"', "monetary"),
+    "two operators": ('"> 5000"', '">> 5000"', "monetary"),
+    "an operator of another language": ('"> 5000"', '"!= 5000"', "monetary"),
+    "a second condition in one": ('"> 5000"', '"> 5000 and < 6000"', "monetary"),
+    "a number without quotes and operator": ('"> 5000"', "5000", "monetary"),
+    "a list of conditions": (VIP, 'when: ["monetary > 5000"]', "when"),
+    "an unknown segmentation": ("version:", "segment: []\nversion:", "segment"),
+    "an unknown key of a rule": ("    when:", "    if:", "if"),
+    "a rule without name": ("- name: New", "- {}", "name"),
+    "no version": ('version: "1"\n', "", "version"),
+    "a missing segmentation": ("primary_segment:\n  - name: All\n", "", "primary_segment"),
+    "a segmentation without rules": ("engagement_level:\n  - name: All", "engagement_level: []", "engagement_level"),
+    "no open rule": ("  - name: New\n", "", "customer_segment"),
+    "an open rule before the last": (VIP, "", "customer_segment"),
+    "a second open rule": ("- name: New", "- name: Old\n  - name: New", "customer_segment"),
+}
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "rules.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_the_published_segments_are_these_in_this_order() -> None:
+    rules = segments.load()
+    assert [rule.name for rule in rules.customer_segment] == ["VIP", "Regular", "New"]
+    assert [rule.name for rule in rules.engagement_level] == [
+        "Champions",
+        "At Risk (High Value)",
+        "Loyal Customers",
+        "Needs Attention",
+        "Churn Risk",
+    ]
+    assert len(rules.primary_segment) == 7
+
+
+def test_a_vip_has_twelve_months_of_history_and_spent_more_than_5000() -> None:
+    vip, regular, new = segments.load().customer_segment
+    assert vip.conditions == [Condition("history_days", ">=", 365), Condition("monetary", ">", 5000)]
+    assert regular.conditions == [Condition("history_days", ">=", 365)]
+    assert new.conditions == []
+
+
+def test_rules_keep_the_order_they_are_written_in(tmp_path: Path) -> None:
+    names = [f"Rule {number}" for number in (3, 1, 2)]
+    listed = "".join(f'  - name: {name}\n    when: {{frequency: "= 1"}}\n' for name in names)
+    rules = segments.load(written(tmp_path, SMALL.replace("  - name: VIP", listed + "  - name: VIP")))
+    assert [rule.name for rule in rules.customer_segment] == [*names, "VIP", "New"]
+
+
+@pytest.mark.parametrize("operator", [">=", "<=", ">", "<", "="])
+@given(number=st.decimals(min_value=-(10**9), max_value=10**9, places=2), space=st.sampled_from(["", " ", "   "]))
+def test_a_condition_is_an_operator_and_a_number(operator: str, number: Decimal, space: str) -> None:
+    rule = Rule(name="any", when={"monetary": f"{operator}{space}{number:f}"})
+    assert rule.conditions == [Condition("monetary", operator, float(number))]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_broken_rule_file_is_one_error_that_names_file_and_key(fault: str, tmp_path: Path) -> None:
+    old, new, key = FAULTS[fault]
+    assert old in SMALL
+    with pytest.raises(RulesError) as raised:
+        segments.load(written(tmp_path, SMALL.replace(old, new, 1)))
+    assert re.search(rf"rules\.yaml.*\b{key}\b", str(raised.value))
+
+
+@pytest.mark.parametrize("text", ["", "# no rules yet\n", "- VIP\n", "version: [1\n"])
+def test_a_file_that_is_no_rule_file_is_one_error_that_names_it(text: str, tmp_path: Path) -> None:
+    with pytest.raises(RulesError, match=r"rules\.yaml[^\n]*\Z"):
+        segments.load(written(tmp_path, text))
