@@ -4,8 +4,9 @@ A contract lies at `contracts/<layer>/<table>.odcs.yaml`. Sources are known by `
 dataset and our conformed table may bear the same word; every other table is known by its word alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,13 @@ MASKED_CLASSES = frozenset({"personal", "sensitive", "direct_identifier"})
 
 CONTRACT_PROPERTIES = {"eventTime", "optional"}
 COLUMN_PROPERTIES = {"renamedFrom"}
+TYPE_OPTIONS = {"minimum", "maximum"}
+BOUND_PARSERS: dict[str, Callable[[str], Any]] = {
+    "integer": int,
+    "number": float,
+    "date": date.fromisoformat,
+    "timestamp": datetime.fromisoformat,
+}
 
 
 class ContractError(C360Error):
@@ -121,6 +129,9 @@ def load(folder: Path = FOLDER) -> dict[str, Contract]:
     contracts: dict[str, Contract] = {}
     for file in files:
         contract = read(file)
+        if contract.key in contracts:
+            other = contracts[contract.key].layer
+            raise ContractError(file, "schema.name", f"the word '{contract.key}' is taken by a table of {other}")
         contracts[contract.key] = contract
     _check_references(folder, contracts)
     return contracts
@@ -140,7 +151,11 @@ def read(file: Path) -> Contract:
     if not (table.dataGranularityDescription or "").startswith("One row"):
         raise ContractError(file, "schema.dataGranularityDescription", "must say what one row is: 'One row per ...'")
     properties = _custom(file, "customProperties", document.customProperties, CONTRACT_PROPERTIES)
-    levels = {level.property: f"{level.value} {level.unit}" for level in document.slaProperties or []}
+    levels = {
+        level.property: f"{level.value} {level.unit}"
+        for level in document.slaProperties or []
+        if level.value and level.unit
+    }
     contract = Contract(
         layer=file.parent.name,
         name=name,
@@ -212,7 +227,9 @@ def _column(file: Path, field: SchemaProperty) -> Column:
     if classification not in CLASSES:
         known = ", ".join(CLASSES)
         raise ContractError(file, f"{path}.classification", f"'{classification}' must be one of {known}")
-    options = field.logicalTypeOptions or {}
+    minimum, maximum = _bounds(file, path, field)
+    if field.primaryKey and not field.required:
+        raise ContractError(file, f"{path}.required", "must be true for a column of the primary key")
     return Column(
         name=name,
         type=field.physicalType,
@@ -220,13 +237,32 @@ def _column(file: Path, field: SchemaProperty) -> Column:
         required=bool(field.required),
         key_position=(field.primaryKeyPosition or 1) if field.primaryKey else None,
         classification=classification,
-        minimum=options.get("minimum"),
-        maximum=options.get("maximum"),
+        minimum=minimum,
+        maximum=maximum,
         values=tuple(str(entry.value) for entry in field.enum or []),
         references=_reference(file, path, field),
         renamed_from=_custom(file, path, field.customProperties, COLUMN_PROPERTIES).get("renamedFrom"),
         partitions=bool(field.partitioned),
     )
+
+
+def _bounds(file: Path, path: str, field: SchemaProperty) -> tuple[str | None, str | None]:
+    """Least and greatest value as text, each of them a value of the column's type."""
+    options = field.logicalTypeOptions or {}
+    for key in options.keys() - TYPE_OPTIONS:
+        raise ContractError(file, f"{path}.logicalTypeOptions.{key}", "is no option we know: minimum, maximum")
+    bounds = []
+    for key in ("minimum", "maximum"):
+        text = None if options.get(key) is None else str(options[key])
+        try:
+            if text is not None:
+                BOUND_PARSERS[LOGICAL_TYPES[field.physicalType or ""]](text)
+        except (ValueError, KeyError) as fault:
+            raise ContractError(
+                file, f"{path}.logicalTypeOptions.{key}", f"'{text}' is no bound of this type"
+            ) from fault
+        bounds.append(text)
+    return bounds[0], bounds[1]
 
 
 def _reference(file: Path, path: str, field: SchemaProperty) -> tuple[str, str] | None:
@@ -240,7 +276,10 @@ def _reference(file: Path, path: str, field: SchemaProperty) -> tuple[str, str] 
         )
     where, _, pointer = target.partition("#/schema/")
     table, _, column = pointer.partition("/properties/")
-    layer = (file.parent / where).resolve().parent.name
+    target_file = file.parent / where
+    if target_file.name != f"{table}{SUFFIX}":
+        raise ContractError(file, f"{path}.relationships", f"the table '{table}' is not in {target_file.name}")
+    layer = target_file.resolve().parent.name
     return (f"sources/{table}" if layer == "sources" else table), column
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from governance.errors import C360Error
 from governance.yaml_loader import SafeLoader
@@ -36,10 +36,15 @@ class Rule(BaseModel):
     name: str
     when: dict[str, str] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _conditions_can_be_read(self) -> "Rule":
+        _ = self.conditions
+        return self
+
     @property
     def conditions(self) -> list[Condition]:
         """What must hold, all of it."""
-        return [_condition(self.name, column, text) for column, text in self.when.items()]
+        return [_condition(column, text) for column, text in self.when.items()]
 
 
 class Rules(BaseModel):
@@ -68,17 +73,15 @@ def load(file: Path = FILE) -> Rules:
     return rules
 
 
-def _condition(rule: str, column: str, text: str) -> Condition:
+def _condition(column: str, text: str) -> Condition:
     match = CONDITION.match(text.strip())
     if match is None:
-        raise RulesError(f"Rule {rule}, condition {column}: '{text}' must be one of >=, <=, >, <, = and a number.")
+        raise ValueError(f"condition {column}: '{text}' must be one of >=, <=, >, <, = and a number")
     return Condition(column, match.group(1), float(match.group(2)))
 
 
 def _check_order(file: Path, segmentation: str, rules: list[Rule]) -> None:
     """Everyone gets a segment: the last rule, and no other, holds for all."""
-    for rule in rules:
-        _ = rule.conditions
     open_rules = [rule.name for rule in rules if not rule.when]
     if not rules or open_rules != [rules[-1].name]:
         raise RulesError(f"{file.name}, key {segmentation}: the last rule, and only the last, must have no `when`.")

@@ -6,7 +6,6 @@ table (imports and start-up left out; our side includes the Iceberg commit) and 
 """
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -181,11 +180,17 @@ def _warm_up(deployment: Deployment) -> None:
     deployment.engine.query(f"SELECT 1 AS {quoted('warm')}")
 
 
+def _peak_megabytes() -> float:
+    """Peak resident memory of this process. getrusage would count what the parent held before it started us."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status["VmHWM"].split()[0]) * 1024 / 1e6
+
+
 def _main() -> None:
     side, config, table = sys.argv[1:]
     deployment = deployments.load(Path(config))
     seconds, rows = (_ours if side == "ours" else _floor)(deployment, table)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    peak = _peak_megabytes()
     deployment.close()
     print(json.dumps({"seconds": seconds, "rows": rows, "megabytes": peak}))
 

@@ -10,10 +10,9 @@ import duckdb
 from pydantic import BaseModel, ConfigDict, Field
 
 from governance.errors import C360Error
-from resources.engine import Engine, literal, quoted
+from resources.engine import Engine, literal
+from resources.text_files import TextFile, TextFileError
 
-# A line may hold a whole letter or an encoded image; DuckDB's own limit is 2 MB.
-MAX_LINE_BYTES = 64 * 1024 * 1024
 COMPRESSION_SUFFIXES = (".gz", ".zst")
 FORMATS = {
     ".csv": "csv",
@@ -49,7 +48,7 @@ class Connector(BaseModel):
 
 
 class Files(Connector):
-    """Files on disk: CSV, Parquet, JSON lines, or plain lines, gzipped or not; `path` may be a glob.
+    """Files on disk: CSV, Parquet, JSON lines, or plain lines, compressed or not; `path` may be a glob.
 
     `format` follows the file's ending unless given; `lines` gives one column `line`, for shapes of their own.
     """
@@ -57,93 +56,68 @@ class Files(Connector):
     type: Literal["files"]
     path: str
     format: Literal["csv", "parquet", "jsonl", "lines"] | None = None
-    delimiter: str = ","
+    delimiter: str | None = None
     encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8"
     header: bool = True
 
     def read(self, name: str, dataset: str, folder: Path, engine: Engine) -> Raw:
         """The files' rows; ConnectorError where they are not there or cannot be parsed."""
-        files = sorted(glob.glob(str(folder / self.path), recursive=True))
         where = f"Connector {name}, path {self.path}"
+        files = self._files(folder, where)
+        kind = self.format or self._format_of(files[0], where)
+        try:
+            broken: list[str] = []
+            if kind != "parquet":
+                files, broken = self._stage(kind, files, engine)
+            paths = ", ".join(literal(str(file)) for file in files)
+            sql = f"SELECT * FROM read_parquet([{paths}], union_by_name = true)"
+            engine.query(f"DESCRIBE {sql}")
+        except TextFileError as fault:
+            raise ConnectorError(f"{where}: {fault}.") from None
+        except duckdb.Error as fault:
+            # Not chained: DuckDB quotes the row, and the chain ends in Dagster's log.
+            raise ConnectorError(f"{where}: {_readable(fault)}") from None
+        return Raw(sql, f"{name}: {self._label(folder)}", broken)
+
+    def _files(self, folder: Path, where: str) -> list[Path]:
+        pattern = self.path if Path(self.path).is_absolute() else f"{glob.escape(str(folder))}/{self.path}"
+        files = sorted(Path(file) for file in glob.glob(pattern, recursive=True))
         if not files:
             raise ConnectorError(
                 f"{where}: no such file, looked below {folder}. Correct the path in c360.yaml, or set the environment"
                 " variable it uses."
             )
-        empty = [file for file in files if Path(file).stat().st_size == 0]
-        if empty:
-            raise ConnectorError(f"{where}: {Path(empty[0]).name} is empty; not even column names are there.")
-        kind = self.format or self._format_of(files[0], where)
-        try:
-            sql, broken = self._parquet(files), list[str]()
-            if kind != "parquet":
-                staged, broken = self._stage(kind, files, where, engine)
-                sql = self._parquet(staged)
-            engine.query(f"DESCRIBE {sql}")
-        except duckdb.Error as fault:
-            raise ConnectorError(f"{where}: {_readable(fault)}") from fault
-        return Raw(sql, f"{name}: {self._label(folder)}", broken)
+        for file in files:
+            if file.stat().st_size == 0:
+                raise ConnectorError(f"{where}: {file.name} is empty; not even column names are there.")
+        return files
 
     def _label(self, folder: Path) -> str:
         """The path as people know it: below the deployment's folder where it lies there."""
         path = folder / self.path
         return str(path.relative_to(folder)) if path.is_relative_to(folder) else self.path
 
-    def _parquet(self, files: list[str]) -> str:
-        paths = ", ".join(literal(file) for file in files)
-        return f"SELECT * FROM read_parquet([{paths}], union_by_name = true)"
-
-    def _format_of(self, file: str, where: str) -> str:
-        suffixes = [suffix for suffix in Path(file).suffixes if suffix not in COMPRESSION_SUFFIXES]
-        if not suffixes or suffixes[-1] not in FORMATS:
+    def _format_of(self, file: Path, where: str) -> str:
+        ending = _ending(file)
+        if ending not in FORMATS:
             known = ", ".join(FORMATS)
             raise ConnectorError(f"{where}: the ending tells no format; set `format`, or use one of {known}.")
-        return FORMATS[suffixes[-1]]
+        return FORMATS[ending]
 
-    def _stage(self, kind: str, files: list[str], where: str, engine: Engine) -> tuple[list[str], list[str]]:
+    def _stage(self, kind: str, files: list[Path], engine: Engine) -> tuple[list[Path], list[str]]:
         """Text is parsed once, into scratch Parquet files that all feeds of the connector read."""
-        folder = engine.scratch / f"raw-{uuid.uuid5(uuid.NAMESPACE_URL, self.model_dump_json() + ''.join(files)).hex}"
+        stamps = "".join(f"{file}{file.stat().st_mtime_ns}{file.stat().st_size}" for file in files)
+        folder = engine.scratch / f"raw-{uuid.uuid5(uuid.NAMESPACE_URL, self.model_dump_json() + stamps).hex}"
         broken = folder / "broken.txt"
         if not broken.exists():
             folder.mkdir(exist_ok=True)
             found = []
             for position, file in enumerate(files):
-                target = folder / f"{position:05d}.parquet"
-                found += self._parse(kind, file, target, where, engine)
-            broken.write_text("\n".join(found))
-        return sorted(str(part) for part in folder.glob("*.parquet")), broken.read_text().splitlines()
-
-    def _parse(self, kind: str, file: str, target: Path, where: str, engine: Engine) -> list[str]:
-        """Parse one text file; what could not be split into columns comes back as one description per line."""
-        rejects = f"rejects_{uuid.uuid4().hex}"
-        rows = self._json_rows(file) if kind == "jsonl" else self._csv_rows(kind, file, rejects)
-        engine.query(f"COPY (SELECT * FROM {rows}) TO {literal(str(target))} (FORMAT parquet)")
-        if kind == "jsonl":
-            return []
-        faults = engine.query(f"SELECT DISTINCT line, error_type::VARCHAR FROM {quoted(rejects)} ORDER BY line, 2")
-        undecodable = [line for line, fault in faults if "UNICODE" in fault or "ENCODING" in fault]
-        if undecodable:
-            raise ConnectorError(
-                f"{where}: line {undecodable[0]:,} is not {self.encoding}. Set `encoding: latin-1` (or utf-16) on the"
-                " connector, or convert the file."
-            )
-        return [f"line {line} of {Path(file).name}: {fault.replace('_', ' ').lower()}" for line, fault in faults]
-
-    def _json_rows(self, file: str) -> str:
-        return (
-            f"read_json({literal(file)}, format = 'newline_delimited', sample_size = -1,"
-            f" maximum_object_size = {MAX_LINE_BYTES})"
-        )
-
-    def _csv_rows(self, kind: str, file: str, rejects: str) -> str:
-        shape = f"delim = {literal(self.delimiter)}, quote = '\"', escape = '\"', header = {str(self.header).lower()}"
-        if kind == "lines":  # no byte of a text file separates or quotes: the whole line is one value
-            shape = "columns = {'line': 'VARCHAR'}, delim = '\x1f', quote = '', escape = '', header = false"
-        return (
-            f"read_csv({literal(file)}, {shape}, all_varchar = true, encoding = {literal(self.encoding)},"
-            f" store_rejects = true, rejects_table = {literal(rejects)}, rejects_scan = {literal(rejects + '_scan')},"
-            f" rejects_limit = 0, max_line_size = {MAX_LINE_BYTES}, buffer_size = {MAX_LINE_BYTES * 2})"
-        )
+                delimiter = self.delimiter or ("\t" if _ending(file) == ".tsv" else ",")
+                text = TextFile(file, self.encoding, delimiter, self.header)
+                found += text.stage(kind, folder / f"{position:05d}.parquet", engine)
+            broken.write_text("\n".join(found), encoding="utf-8")
+        return sorted(folder.glob("*.parquet")), broken.read_text(encoding="utf-8").splitlines()
 
 
 class Sample(Connector):
@@ -166,6 +140,12 @@ class Sample(Connector):
 
 
 AnyConnector = Annotated[Files | Sample, Field(discriminator="type")]
+
+
+def _ending(file: Path) -> str:
+    """The file's ending without that of its compression."""
+    suffixes = [suffix for suffix in file.suffixes if suffix not in COMPRESSION_SUFFIXES]
+    return suffixes[-1] if suffixes else ""
 
 
 def _readable(fault: duckdb.Error) -> str:

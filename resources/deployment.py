@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from governance import contracts
 from governance.contracts import Contract
@@ -49,14 +49,8 @@ class LakeSettings(_Section):
 class Feed(_Section):
     """How one dataset is filled: a connector, and the SQL from its rows (`raw`) to the contract's columns."""
 
-    connector: str
+    connector: str = Field(alias="from")
     select: str = "select * from raw"
-
-    @classmethod
-    def of(cls, entry: Any) -> "Feed":
-        """A feed as it is written in YAML, where the connector is called `from`."""
-        renamed = {"connector" if key == "from" else key: value for key, value in entry.items()}
-        return cls.model_validate(renamed)
 
 
 class Settings(_Section):
@@ -98,6 +92,7 @@ class Deployment:
     @cached_property
     def lake(self) -> Lake:
         """The deployment's tables; opens at first use."""
+        self.home.mkdir(parents=True, exist_ok=True)
         catalog = self.settings.lake.catalog or f"sqlite:///{self.home / 'catalog.db'}"
         warehouse = self.folder / (self.settings.lake.warehouse or self.home / "lake")
         return Lake(catalog, warehouse.resolve(), self.engine)
@@ -119,7 +114,7 @@ def load(file: Path | None = None) -> Deployment:
     settings = _validated(path, Settings.model_validate, _expanded(path, _parsed(path)), "")
     known = contracts.load()
     feeds = {
-        dataset: _validated(path, Feed.of, entry, f"feeds.{dataset}.")
+        dataset: _validated(path, Feed.model_validate, entry, f"feeds.{dataset}.")
         for dataset, entry in settings.feeds.items()
         if _check_dataset(path, dataset, entry, known)
     }
@@ -163,7 +158,9 @@ def _validated(path: Path, validate: Any, entry: Any, prefix: str) -> Any:
         return validate(entry)
     except ValidationError as fault:
         first = fault.errors()[0]
-        key = prefix + ".".join(str(part) for part in first["loc"])
+        # Pydantic puts the type of a connector into its path, where the file has none.
+        parts = [str(part) for place, part in enumerate(first["loc"]) if (place, first["loc"][0]) != (2, "connectors")]
+        key = prefix + ".".join(parts)
         reason = "is no key we know" if first["type"] == "extra_forbidden" else first["msg"]
         raise DeploymentError(f"{path.name}, key {key}: {reason}.") from fault
 

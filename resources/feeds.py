@@ -4,6 +4,8 @@ Every value is cast to its contract type. A row that does not fit (type, missing
 the reason, its classified values masked; the rest is the dataset. Nothing is dropped silently.
 """
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +31,7 @@ class FeedError(C360Error):
 
 @dataclass(frozen=True)
 class Load:
-    """What one feed brought: the rows that keep the contract, those that do not, and how many of each."""
+    """What one feed brought: the rows that keep the contract and those that do not; how many came, how many do not."""
 
     rows: ir.Table
     quarantine: ir.Table
@@ -56,8 +58,7 @@ class Feeds:
             return Load(empty, self._no_quarantine(), 0, 0, "no feed")
         connector = self.deployment.settings.connectors[feed.connector]
         raw = connector.read(feed.connector, contract.name, self.deployment.folder, self.engine)
-        mapped = f"WITH raw AS ({raw.sql}) SELECT * FROM ({feed.select.strip().rstrip(';')})"
-        return _Sorting(self.engine, contract, raw, mapped).load()
+        return _Sorting(self.engine, contract, raw, _without_semicolon(feed.select)).load()
 
     def quarantine(self, contract: Contract, load: Load, properties: dict[str, str]) -> Commit | None:
         """Replace the dataset's rows in the quarantine table; nothing happens where there were and are none."""
@@ -77,151 +78,171 @@ class Feeds:
 class _Sorting:
     """One dataset on its way from mapped rows to rows that fit and rows that do not."""
 
-    def __init__(self, engine: Engine, contract: Contract, raw: Raw, mapped: str) -> None:
+    def __init__(self, engine: Engine, contract: Contract, raw: Raw, select: str) -> None:
         self.engine = engine
         self.contract = contract
         self.raw = raw
-        self.mapped = mapped
+        self.select = select
+        # The line break ends a comment on the last line of the select.
+        self.mapped = f"WITH raw AS ({raw.sql}) SELECT * FROM ({select}\n)"
         self.where = f"Feed {contract.name} ({raw.origin})"
+        self.key = ", ".join(quoted(name) for name in contract.primary_key)
+        self.columns = ", ".join(quoted(name) for name in contract.column_names)
 
     def load(self) -> Load:
+        """The rows that fit, those that do not, and their counts."""
         given = self._given_columns()
-        staged = self._stage(given)
-        surplus = self._surplus()
-        unfit = f"SELECT _reason, _record FROM {staged} WHERE _reason IS NOT NULL"
-        repeated = f"SELECT {literal(self._repeat_reason())} AS _reason, _record FROM {surplus}"
-        broken = self._broken_lines()
-        origin, dataset = literal(self.raw.origin), literal(self.contract.name)
-        quarantine = self.engine.view(
-            f"quarantine of {self.contract.name}",
-            f"SELECT {dataset} AS dataset, {origin} AS source, _reason AS reason, _record AS record,"
-            f" count(*)::BIGINT AS copies FROM ({unfit} UNION ALL {repeated} UNION ALL {broken}) GROUP BY ALL",
+        staged, row_count, unfit = self._stage(given)
+        if unfit == row_count >= ROWS_THAT_TELL:
+            self._raise_if_mapping_is_wrong(staged, row_count)
+        repeated = self._repeated(staged)
+        first = f"SELECT * EXCLUDE (_record, _place) FROM {repeated} WHERE _place = 1"
+        ((surplus,),) = self.engine.query(f"SELECT count(*) FROM {repeated} WHERE _place > 1")
+        kept = f"SELECT {self.columns} FROM {staged} WHERE _reason IS NULL"
+        if surplus:
+            kept += f" AND ({self.key}) NOT IN (SELECT ({self.key}) FROM {repeated}) UNION ALL {first}"
+        return Load(
+            rows=self.engine.view(f"feed of {self.contract.name}", kept),
+            quarantine=self._quarantine(staged, repeated),
+            row_count=row_count,
+            quarantined_count=unfit + surplus + len(self.raw.broken),
+            origin=self.raw.origin,
         )
-        columns = ", ".join(quoted(name) for name in self.contract.column_names)
-        kept = f"SELECT {columns} FROM {staged} WHERE _reason IS NULL"
-        if self._repeats:
-            kept += f" AND NOT ({self._key}) IN (SELECT {self._key} FROM {self._table('first')})"
-            kept += f" UNION ALL SELECT {columns} FROM {self._table('first')}"
-        rows = self.engine.view(f"feed of {self.contract.name}", kept)
-        quarantined = (
-            int(quarantine.copies.sum().to_pyarrow().as_py() or 0) if self._unfit or self._repeats or self.raw.broken else 0
-        )
-        return Load(rows, quarantine, self._row_count, quarantined, self.raw.origin)
-
-    @property
-    def _key(self) -> str:
-        return ", ".join(quoted(name) for name in self.contract.primary_key)
-
-    def _table(self, part: str) -> str:
-        return quoted(f"{part} of {self.contract.name}")
 
     def _given_columns(self) -> dict[str, str]:
         """Names and types the mapping gives; FeedError where they do not match the contract."""
+        known = ", ".join(self.contract.column_names)
         try:
             given = {name: type_ for name, type_, *_ in self.engine.query(f"DESCRIBE {self.mapped}")}
         except duckdb.Error as fault:
-            detail = " ".join(str(fault).split("LINE 1")[0].split())
-            raise FeedError(f"{self.where}: the select does not run: {detail} Correct it in c360.yaml.") from fault
+            raise FeedError(f"{self.where}: {self._complaint(fault)}") from None
         extra = [name for name in given if name not in self.contract.column_names]
+        if len(extra) == len(given) and not self._names_any(given):
+            raise FeedError(
+                f"{self.where}: none of the {len(given)} columns is in the contract. Does the source lack a header"
+                f" (`header: false`), or should the select rename them? The contract's columns are {known}."
+            )
         missing = [column.name for column in self.contract.columns if column.required and column.name not in given]
         faults = [f"column '{name}' is not in the contract" for name in extra]
         faults += [f"column '{name}' is required and not selected" for name in missing]
         if faults:
-            known = ", ".join(self.contract.column_names)
             raise FeedError(f"{self.where}: {'; '.join(faults)}. The contract's columns are {known}.")
         return given
 
-    def _stage(self, given: dict[str, str]) -> str:
-        """One pass over the source: values cast, faults found, and kept in a scratch Parquet file."""
+    def _stage(self, given: dict[str, str]) -> tuple[str, int, int]:
+        """One pass over the source: values cast and faults found, kept in a scratch Parquet file.
+
+        Returns the SQL that reads it, the number of rows, and of those that do not fit.
+        """
         typed = ", ".join(f"{_cast(column, given)} AS {quoted(column.name)}" for column in self.contract.columns)
-        faults = ", ".join(fault for column in self.contract.columns for fault in _faults(column, given))
-        reason = f"nullif(concat_ws('; ', {faults}), '')" if faults else "NULL::VARCHAR"
-        fields = ", ".join(
-            f"{quoted(name)} := {_masked(name)}"
-            if self.contract.column(name).is_masked
-            else f"{quoted(name)} := {quoted(name)}"
-            for name in given
-        )
-        target = self.engine.scratch / f"{self.contract.name}.parquet"
+        faults = [fault for column in self.contract.columns for fault in _faults(column, given)]
+        reason = f"nullif(concat_ws('; ', {', '.join(faults)}), '')" if faults else "NULL::VARCHAR"
+        record = _record((self.contract.column(name), type_) for name, type_ in given.items())
         sql = (
-            f"SELECT {typed}, {reason} AS _reason, CASE WHEN {reason} IS NOT NULL THEN"
-            f" to_json(struct_pack({fields}))::VARCHAR END AS _record FROM ({self.mapped})"
+            f"SELECT {typed}, {reason} AS _reason, CASE WHEN {reason} IS NOT NULL THEN {record} END AS _record"
+            f" FROM ({self.mapped})"
         )
-        copied = self._run(f"COPY ({sql}) TO {literal(str(target))} (FORMAT parquet, RETURN_STATS)")
-        self._row_count = sum(row[1] for row in copied)
-        staged = f"read_parquet({literal(str(target))})" if self._row_count else f"({sql})"
-        self._unfit = self._row_count - sum(int(row[4]['"_reason"'].get("null_count", 0)) for row in copied if row[1])
-        if self._unfit and self._unfit == self._row_count >= ROWS_THAT_TELL:
-            self._raise_if_mapping_is_wrong(staged)
-        self._find_repeats(staged)
-        return staged
+        target = literal(str(self.engine.scratch / f"{self.contract.name}.parquet"))
+        copied = self._run(f"COPY ({sql}) TO {target} (FORMAT parquet, RETURN_STATS)")
+        count = sum(row[1] for row in copied)
+        if not count:
+            return f"({sql})", 0, 0
+        fit = sum(int(row[4]['"_reason"']["null_count"]) for row in copied if row[1])
+        return f"read_parquet({target})", count, count - fit
 
     def _run(self, sql: str) -> list[tuple[Any, ...]]:
         try:
             return self.engine.query(sql)
         except duckdb.Error as fault:
-            kind = type(fault).__name__.removesuffix("Exception")
-            raise FeedError(
-                f"{self.where}: the select fails on a row ({kind} error). Use try_cast instead of cast, so that the"
-                " row is set aside with its reason."
-            ) from fault
+            raise FeedError(f"{self.where}: {self._complaint(fault)}") from None
 
-    def _raise_if_mapping_is_wrong(self, staged: str) -> None:
+    def _complaint(self, fault: duckdb.Error) -> str:
+        """What is wrong with the select; never quotes (nor chains) an error of a row, which would show its values."""
+        if not isinstance(fault, duckdb.BinderException | duckdb.ParserException | duckdb.CatalogException):
+            kind = type(fault).__name__.removesuffix("Exception")
+            return (
+                f"the select fails on a row ({kind} error). Use try_cast instead of cast, so that the row is set aside"
+                " with its reason."
+            )
+        detail = " ".join(str(fault).split("LINE ")[0].split("Candidate bindings")[0].split())
+        names = [name for name, *_ in self.engine.query(f"DESCRIBE {self.raw.sql}")]
+        if self._names_any(names):
+            hint = f"The source's columns are {', '.join(map(quoted, names))}."
+        else:
+            hint = "The select names no column of the source; does it lack a header (`header: false`)?"
+        return f"the select does not run: {detail} {hint} Correct it in c360.yaml."
+
+    def _names_any(self, columns: Iterable[str]) -> bool:
+        """Whether the select names one of these columns. If not, they may be no names: without a header in the file,
+        they are the values of its first row, and no message may quote them.
+        """
+        return any(re.search(rf"\b{re.escape(name)}\b", self.select, re.IGNORECASE) for name in columns)
+
+    def _raise_if_mapping_is_wrong(self, staged: str, row_count: int) -> None:
         reasons = self.engine.query(
             f"SELECT reason, count(*) FROM (SELECT unnest(string_split(_reason, '; ')) AS reason FROM {staged})"
             " GROUP BY ALL ORDER BY 2 DESC, 1"
         )
-        always = [reason for reason, count in reasons if count == self._row_count]
+        always = [reason for reason, count in reasons if count == row_count]
         if always:
             raise FeedError(
-                f"{self.where}: {'; '.join(always)} in all {self._row_count:,} rows, so the mapping is wrong and not"
-                " the rows. Correct the select in c360.yaml."
+                f"{self.where}: {'; '.join(always)} in all {row_count:,} rows, so the mapping is wrong and not the"
+                " rows. Correct the select in c360.yaml."
             )
 
-    def _find_repeats(self, staged: str) -> None:
-        """Of rows that share a key one stays, the same whatever the order the rows came in."""
-        if not self._key:
-            self._repeats = 0
-            return
+    def _repeated(self, staged: str) -> str:
+        """A table of all rows that share a key, `_place` 1 being the one that stays whatever order they came in."""
+        name = quoted(f"repeated of {self.contract.name}")
+        if not self.key:
+            nothing = f"SELECT {self.columns}, _record, 0 AS _place FROM {staged} LIMIT 0"
+            self.engine.query(f"CREATE OR REPLACE TEMP TABLE {name} AS {nothing}")
+            return name
         newest = f"{quoted(self.contract.event_time)} DESC NULLS LAST, " if self.contract.event_time else ""
-        everything = ", ".join(quoted(name) for name in self.contract.column_names)
-        fields = ", ".join(
-            f"{quoted(c.name)} := {_masked(c.name) if c.is_masked else quoted(c.name)}" for c in self.contract.columns
-        )
         self.engine.query(
-            f"CREATE OR REPLACE TEMP TABLE {self._table('repeated')} AS SELECT {everything},"
-            f" to_json(struct_pack({fields}))::VARCHAR AS _record,"
-            f" row_number() OVER (PARTITION BY {self._key} ORDER BY {newest}{everything}) AS _place FROM {staged}"
-            f" WHERE _reason IS NULL AND ({self._key}) IN"
-            f" (SELECT ({self._key}) FROM {staged} WHERE _reason IS NULL GROUP BY {self._key} HAVING count(*) > 1)"
+            f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {self.columns},"
+            f" {_record((column, column.type) for column in self.contract.columns)} AS _record,"
+            f" row_number() OVER (PARTITION BY {self.key} ORDER BY {newest}{self.columns}) AS _place FROM {staged}"
+            f" WHERE _reason IS NULL AND ({self.key}) IN"
+            f" (SELECT ({self.key}) FROM {staged} WHERE _reason IS NULL GROUP BY {self.key} HAVING count(*) > 1)"
         )
-        self.engine.query(
-            f"CREATE OR REPLACE TEMP VIEW {self._table('first')} AS"
-            f" SELECT * FROM {self._table('repeated')} WHERE _place = 1"
+        return name
+
+    def _quarantine(self, staged: str, repeated: str) -> ir.Table:
+        """What was set aside, identical rows counted."""
+        keys = ", ".join(self.contract.primary_key)
+        parts = [
+            f"SELECT _reason, _record FROM {staged} WHERE _reason IS NOT NULL",
+            f"SELECT {literal(f'{keys}: key repeats, another row of that key is kept')}, _record"
+            f" FROM {repeated} WHERE _place > 1",
+            *(f"SELECT {literal(line)}, {literal(MASK)}" for line in self.raw.broken),
+        ]
+        return self.engine.view(
+            f"quarantine of {self.contract.name}",
+            f"SELECT {literal(self.contract.name)} AS dataset, {literal(self.raw.origin)} AS source, _reason AS reason,"
+            f" _record AS record, count(*)::BIGINT AS copies FROM ({' UNION ALL '.join(parts)}) GROUP BY ALL",
         )
-        self._repeats = self.engine.query(f"SELECT count(*) FROM {self._table('repeated')} WHERE _place > 1")[0][0]
 
-    def _surplus(self) -> str:
-        if not self._key:
-            return "(SELECT NULL::VARCHAR AS _record WHERE false)"
-        return f"(SELECT _record FROM {self._table('repeated')} WHERE _place > 1)"
 
-    def _repeat_reason(self) -> str:
-        return f"{', '.join(self.contract.primary_key)}: key repeats, another row of that key is kept"
-
-    def _broken_lines(self) -> str:
-        lines = " UNION ALL ".join(
-            f"SELECT {literal(line)} AS _reason, {literal(MASK)} AS _record" for line in self.raw.broken
-        )
-        return lines or "SELECT NULL::VARCHAR AS _reason, NULL::VARCHAR AS _record WHERE false"
+def _without_semicolon(select: str) -> str:
+    """The statement up to the semicolon that ends it, if one does."""
+    tokens = duckdb.tokenize(select)
+    if tokens and select[tokens[-1][0]] == ";":
+        return select[: tokens[-1][0]]
+    return select
 
 
 def _cast(column: Column, given: dict[str, str]) -> str:
+    """The value in its contract's type, null where it is none. NaN is pandas' null."""
     name = quoted(column.name)
     if column.name not in given:
         return f"NULL::{column.type}"
-    if column.type == "DOUBLE":  # NaN is pandas' null
+    if column.type == "DOUBLE":
         return f"(CASE WHEN isnan(try_cast({name} AS DOUBLE)) THEN NULL ELSE try_cast({name} AS DOUBLE) END)"
+    if column.type == "TIMESTAMP" and given[column.name] == "VARCHAR":
+        # A cast to TIMESTAMP drops the offset from UTC; one to TIMESTAMPTZ heeds it, at nine times the cost.
+        in_utc = f"try_cast(try_cast({name} AS TIMESTAMPTZ) AS TIMESTAMP)"
+        has_offset = f"regexp_matches({name}, ':.*[+-][0-9:]+$')"
+        return f"(CASE WHEN {has_offset} THEN {in_utc} ELSE try_cast({name} AS TIMESTAMP) END)"
     return name if given[column.name] == column.type else f"try_cast({name} AS {column.type})"
 
 
@@ -235,12 +256,15 @@ def _faults(column: Column, given: dict[str, str]) -> list[str]:
         tests.append((f"{name} IS NOT NULL AND try_cast({name} AS DOUBLE) IS NULL OR isinf({value})", "is no number"))
     elif column.type in ("INTEGER", "BIGINT") and given[column.name] != column.type:
         # DuckDB rounds '2.5' to 3 when it casts to a whole number.
-        whole = f"try_cast({name} AS DOUBLE) <> {value}"
-        tests.append((f"{name} IS NOT NULL AND {value} IS NULL OR {whole}", "is no whole number"))
+        number = f"try_cast({name} AS DOUBLE)"
+        is_nan = f"coalesce(isnan({number}), false)"
+        test = f"{name} IS NOT NULL AND {value} IS NULL AND NOT {is_nan} OR {number} <> {value}"
+        tests.append((test, "is no whole number"))
     elif given[column.name] != column.type:
         tests.append((f"{name} IS NOT NULL AND {value} IS NULL", f"is no {column.type}"))
     if column.required:
-        blank = f" OR trim({name}) = ''" if column.type == "VARCHAR" and given[column.name] == "VARCHAR" else ""
+        is_text = column.type == "VARCHAR" and given[column.name] == "VARCHAR"
+        blank = f" OR NOT regexp_matches({name}, '\\S')" if is_text else ""
         tests.append((f"{name} IS NULL{blank}", "is missing"))
     for bound, sign in ((column.minimum, "<"), (column.maximum, ">")):
         if bound is not None:
@@ -249,5 +273,17 @@ def _faults(column: Column, given: dict[str, str]) -> list[str]:
     return [f"CASE WHEN {test} THEN {literal(f'{column.name} {fault}')} END" for test, fault in tests]
 
 
-def _masked(name: str) -> str:
-    return f"CASE WHEN {quoted(name)} IS NOT NULL THEN {literal(MASK)} END"
+def _record(columns: Iterable[tuple[Column, str]]) -> str:
+    """The row as JSON text, classified values masked; each column with the type it has."""
+    fields = ", ".join(f"{quoted(column.name)} := {_shown(column, given)}" for column, given in columns)
+    return f"to_json(struct_pack({fields}))::VARCHAR"
+
+
+def _shown(column: Column, given: str) -> str:
+    name = quoted(column.name)
+    if column.is_masked:
+        return f"CASE WHEN {name} IS NOT NULL THEN {literal(MASK)} END"
+    # JSON has no word for infinity.
+    if given in ("DOUBLE", "FLOAT"):
+        return f"CASE WHEN isfinite({name}) THEN to_json({name}) ELSE to_json({name}::VARCHAR) END"
+    return name

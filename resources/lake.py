@@ -20,12 +20,18 @@ from ibis.expr.datatypes import DataType
 from governance.contracts import Column, Contract
 from governance.errors import C360Error
 from resources.engine import Engine, literal, quoted
+from resources.expiry import MOST_SNAPSHOTS, expire
 
 PUBLISHED = "published"
 SOURCES_NAMESPACE = "sources"
 NAMESPACE = "c360"
 ROW_GROUP_ROWS = 122_880
-TABLE_PROPERTIES = {"commit.retry.num-retries": "20", "commit.retry.min-wait-ms": "20"}
+TABLE_PROPERTIES = {
+    "commit.retry.num-retries": "20",
+    "commit.retry.min-wait-ms": "20",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+}
 
 
 class LakeError(C360Error):
@@ -137,13 +143,15 @@ class Lake:
         """Let readers see a commit."""
         table = self.catalog.load_table(_identifier(commit.key))
         table.manage_snapshots().create_tag(commit.snapshot_id, PUBLISHED).commit()
+        if len(table.snapshots()) >= MOST_SNAPSHOTS:
+            expire(table)
 
     def read(self, contract: Contract) -> ir.Table:
         """The published rows, lazily, in the contract's columns. An empty table where nothing was ever published."""
         table = self._load(contract.key)
         snapshot = _published(table)
         if snapshot is None:
-            return self.empty(contract)
+            return self.engine.view(contract.key, _no_rows(contract))
         files = [_path(task.file.file_path) for task in table.scan(snapshot_id=snapshot).plan_files()]
         if not files:
             return self.empty(contract)
@@ -151,8 +159,7 @@ class Lake:
 
     def empty(self, contract: Contract) -> ir.Table:
         """No rows, in the contract's columns and types."""
-        columns = ", ".join(f"NULL::{column.type} AS {quoted(column.name)}" for column in contract.columns)
-        return self.engine.view(contract.key, f"SELECT {columns} WHERE false")
+        return self.engine.view(f"nothing of {contract.key}", _no_rows(contract))
 
     def state(self, key: str) -> TableState | None:
         """What readers of a table see; None where nothing was ever published."""
@@ -324,6 +331,11 @@ def _read_parquet(files: list[str], schema: Any, contract: Contract) -> str:
     )
     paths = ", ".join(literal(file) for file in sorted(files))
     return f"SELECT {columns} FROM read_parquet([{paths}], schema = MAP {{{fields}}})"
+
+
+def _no_rows(contract: Contract) -> str:
+    columns = ", ".join(f"NULL::{column.type} AS {quoted(column.name)}" for column in contract.columns)
+    return f"SELECT {columns} WHERE false"
 
 
 def _ibis_type(column: Column) -> DataType:

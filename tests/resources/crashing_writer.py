@@ -1,10 +1,11 @@
 """A writer in a process of its own, for tests that kill it or run several at once.
 
-`generations CATALOG WAREHOUSE`: for every number read from stdin a forked child announces its process id and then
-writes and publishes generation after generation of `sources/brand`, from that number on and until it is killed.
-Imports cost more than writes, hence the fork; the parent itself opens nothing. `gone` follows the child's death.
+`generations`: for every line HOME FIRST on stdin a forked child writes and publishes generation after generation of
+`sources/brand` in the lake at HOME, from number FIRST on and until it is killed. It tells its process id after the
+first generation and the number of every later one; `gone` follows its death. Imports cost more than writes, hence
+the fork.
 
-`partition CATALOG WAREHOUSE DATASET`: writes and publishes one partition of `quarantine` ten times, then ends.
+`partition HOME DATASET`: writes and publishes one partition of `quarantine` ten times, then ends.
 """
 
 import itertools
@@ -12,8 +13,8 @@ import os
 import sys
 from pathlib import Path
 
-import pyiceberg.catalog.sql
 import pyiceberg.io.pyarrow  # noqa: F401
+from pyiceberg.catalog.sql import SqlCatalog
 
 from governance import contracts
 from resources.engine import Engine
@@ -23,34 +24,46 @@ ROWS = 1000
 WRITES = 10
 
 
-def main(command: str, catalog: str, warehouse: str, *partition: str) -> None:
-    lake = Lake(catalog, Path(warehouse), Engine("500MB", threads=1))
+def main(command: str, *arguments: str) -> None:
     if command == "partition":
-        write_partition(lake, *partition)
+        home, dataset = arguments
+        write_partition(lake_at(home), dataset)
         return
     brand = contracts.load()["sources/brand"]
-    for first in sys.stdin:
+    warm_up()
+    for line in sys.stdin:
+        home, first = line.split()
         child = os.fork()
         if child == 0:
-            write_generations(lake, brand, int(first))
+            write_generations(lake_at(home), brand, int(first))
         os.waitpid(child, 0)
         print("gone", flush=True)
 
 
+def lake_at(home: str) -> Lake:
+    return Lake(f"sqlite:///{home}/catalog.db", Path(home, "lake"), Engine("500MB", threads=1))
+
+
+def warm_up() -> None:
+    """Load what a catalog loads when it is first opened. No lake is touched and no connection outlives this."""
+    SqlCatalog("none", uri="sqlite://").close()
+
+
 def write_generations(lake: Lake, brand: contracts.Contract, first: int) -> None:
-    print(os.getpid(), flush=True)
+    *others, last = brand.column_names[1:]
+    nulls = ", ".join(f"NULL::VARCHAR AS {name}" for name in others)
     for generation in itertools.count(first):
-        others = ", ".join(f"NULL::VARCHAR AS {name}" for name in brand.column_names[1:-1])
-        last = brand.column_names[-1]
-        sql = f"SELECT range::VARCHAR AS brand_id, {others}, '{generation}' AS {last} FROM range({ROWS})"
+        sql = f"SELECT range::VARCHAR AS brand_id, {nulls}, '{generation}' AS {last} FROM range({ROWS})"
         lake.publish(lake.write(brand, lake.engine.view("generation", sql)))
-        print(generation, flush=True)
+        print(os.getpid() if generation == first else generation, flush=True)
 
 
 def write_partition(lake: Lake, dataset: str) -> None:
     quarantine = contracts.load()["quarantine"]
     for number in range(1, WRITES + 1):
-        sql = f"SELECT '{dataset}' AS dataset, 's' AS source, 'r' AS reason, '{{}}' AS record, {number}::BIGINT AS copies"
+        sql = (
+            f"SELECT '{dataset}' AS dataset, 's' AS source, 'r' AS reason, '{{}}' AS record, {number}::BIGINT AS copies"
+        )
         lake.publish(lake.write(quarantine, lake.engine.view("mine", sql), partition=dataset))
     lake.close()
     lake.engine.close()

@@ -1,6 +1,10 @@
 """The engine: views, compiled SQL, quoting and what is left behind."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import duckdb
 import ibis
@@ -11,6 +15,7 @@ from hypothesis import strategies as st
 
 from resources.engine import Engine, literal, quoted
 
+ROOT = Path(__file__).parents[2]
 # DuckDB reads a statement up to its first NUL.
 TEXT = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=20)
 
@@ -61,11 +66,18 @@ def test_a_statement_that_fails_says_so(engine: Engine) -> None:
         engine.query("SELECT * FROM no_such_table")
 
 
-def test_the_engine_keeps_its_limits_and_reads_time_as_utc() -> None:
+def test_the_engine_keeps_its_limits() -> None:
     engine = Engine("200MiB", threads=1)
-    settings_ = "current_setting('memory_limit'), current_setting('threads'), current_setting('TimeZone')"
-    assert engine.query(f"SELECT {settings_}") == [("200.0 MiB", 1, "UTC")]
+    assert engine.query("SELECT current_setting('memory_limit'), current_setting('threads')") == [("200.0 MiB", 1)]
     engine.close()
+
+
+def test_moments_are_read_as_utc_wherever_the_machine_stands() -> None:
+    moment = "SELECT '2026-11-21T01:00:00+02:00'::TIMESTAMPTZ::TIMESTAMP::VARCHAR"
+    script = f'from resources.engine import Engine; print(Engine().query("{moment}")[0][0])'
+    environment = {**os.environ, "TZ": "Asia/Tokyo", "PYTHONPATH": str(ROOT)}
+    told = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert told.stdout == "2026-11-20 23:00:00\n"
 
 
 def test_closing_removes_the_scratch_folder_and_what_is_in_it() -> None:

@@ -1,0 +1,343 @@
+"""Connectors: the shapes a source may come in, and what is said of one that cannot be read."""
+
+import csv
+import gzip
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from resources.connectors import ConnectorError, Files, Raw, Sample
+from resources.engine import Engine
+
+HEADER = "id,name\n"
+MANY = 30_000  # more lines than a parser looks at before it decides on a shape
+
+cells = st.text(st.characters(codec="utf-8"), max_size=8) | st.sampled_from(
+    ["", " ", "#", "'", '"', "\\", "a,b", "x\ny", "x\r\ny", "-- no comment", "NULL", "NaN", "2024-01-31", "0012"]
+)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    engine = Engine("1GB", threads=2)
+    yield engine
+    engine.close()
+
+
+def put(folder: Path, content: str | bytes, name: str = "people.csv") -> Path:
+    file = folder / name
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return file
+
+
+def read(engine: Engine, folder: Path, path: str = "people.csv", **settings: Any) -> Raw:
+    return Files(type="files", path=path, **settings).read("shop", "customer", folder, engine)
+
+
+def rows(engine: Engine, raw: Raw, columns: str = "*") -> list[tuple[Any, ...]]:
+    """The rows in order of their values, nulls first."""
+    found = engine.query(f"SELECT {columns} FROM ({raw.sql})")
+    return sorted(found, key=lambda row: [(value is not None, str(value)) for value in row])
+
+
+def column_names(engine: Engine, raw: Raw) -> list[str]:
+    return [name for name, *_ in engine.query(f"DESCRIBE {raw.sql}")]
+
+
+def numbered(count: int) -> list[str]:
+    return [f"{number},Ann\n" for number in range(count)]
+
+
+def test_a_csv_is_text_column_by_column(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, 'id,name\n0012,Ann\n2," Bob, ""Bo"""\n3,"two\nlines"\n4,\n5,""\n')
+    raw = read(engine, tmp_path)
+    assert rows(engine, raw) == [
+        ("0012", "Ann"),
+        ("2", ' Bob, "Bo"'),
+        ("3", "two\nlines"),
+        ("4", None),
+        ("5", None),
+    ]
+    assert (raw.origin, raw.broken) == ("shop: people.csv", [])
+
+
+@pytest.mark.parametrize("text", ["NULL", "NA", "nan", "\\N", "#1", "'", "-", "1,0", "2024-01-31", "true", "Zoë 🎈"])
+def test_no_text_but_the_empty_one_means_null(text: str, engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, f'{HEADER}1,"{text}"\n')
+    assert rows(engine, read(engine, tmp_path)) == [("1", text)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(records=st.lists(st.tuples(cells, cells, cells), max_size=8))
+def test_a_csv_reads_as_pythons_own_reader_reads_it(engine: Engine, records: list[tuple[str, str, str]]) -> None:
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer).writerows([("a", "b", "c"), *records])
+    with TemporaryDirectory() as folder:
+        put(Path(folder), buffer.getvalue())
+        found = rows(engine, read(engine, Path(folder)))
+    read_by_python = list(csv.reader(io.StringIO(buffer.getvalue(), newline="")))[1:]
+    assert sorted(tuple(value or "" for value in row) for row in found) == sorted(map(tuple, read_by_python))
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_lines_may_end_in_any_way(line_end: str, engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, line_end.join(["id,name", "1,Ann", "2,Bob"]))
+    assert rows(engine, read(engine, tmp_path)) == [("1", "Ann"), ("2", "Bob")]
+
+
+def test_lines_of_one_file_may_end_in_different_ways(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, "id,name\n1,Ann\r\n2,Bob\n")
+    assert rows(engine, read(engine, tmp_path)) == [("1", "Ann"), ("2", "Bob")]
+
+
+def test_a_file_of_a_header_is_a_table_without_rows(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, HEADER)
+    raw = read(engine, tmp_path)
+    assert (column_names(engine, raw), rows(engine, raw)) == (["id", "name"], [])
+
+
+def test_a_file_without_header_has_numbered_columns(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, "1,Ann\n2,Bob\n")
+    raw = read(engine, tmp_path, header=False)
+    assert (column_names(engine, raw), len(rows(engine, raw))) == (["column0", "column1"], 2)
+
+
+def test_an_empty_file_is_refused(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, "")
+    with pytest.raises(ConnectorError, match=r"shop, path people\.csv: people\.csv is empty; not even column names"):
+        read(engine, tmp_path)
+
+
+def test_an_empty_file_among_others_is_named(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, f"{HEADER}1,Ann\n", "may.csv")
+    put(tmp_path, "", "june.csv")
+    with pytest.raises(ConnectorError, match=r"june\.csv is empty"):
+        read(engine, tmp_path, "*.csv")
+
+
+def test_a_missing_file_is_refused_with_where_was_looked_and_what_to_do(engine: Engine, tmp_path: Path) -> None:
+    with pytest.raises(ConnectorError, match=rf"Connector shop, path x\.csv: no such file.*{tmp_path}.*c360\.yaml"):
+        read(engine, tmp_path, "x.csv")
+
+
+@pytest.mark.parametrize("name", ["people", "people.xls", "people.csv.bak"])
+def test_a_file_of_unknown_ending_needs_a_format(name: str, engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, f"{HEADER}1,Ann\n", name)
+    with pytest.raises(ConnectorError, match=r"set `format`, or use one of \.csv, \.tsv"):
+        read(engine, tmp_path, name)
+    assert rows(engine, read(engine, tmp_path, name, format="csv")) == [("1", "Ann")]
+
+
+@pytest.mark.parametrize("folder", ["May [final]", "what?", "a*", "it's"])
+def test_a_folder_of_any_name_can_hold_the_deployment(folder: str, engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / folder).mkdir()
+    put(tmp_path / folder, f"{HEADER}1,Ann\n")
+    assert rows(engine, read(engine, tmp_path / folder)) == [("1", "Ann")]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "setting"),
+    [("latin-1", "latin-1"), ("utf-16", "utf-16"), ("utf-8-sig", "utf-8")],
+)
+def test_text_is_read_in_its_encoding(encoding: str, setting: str, engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, f"{HEADER}1,Zoë Müller\n".encode(encoding))
+    raw = read(engine, tmp_path, encoding=setting)
+    assert (column_names(engine, raw), rows(engine, raw)) == (["id", "name"], [("1", "Zoë Müller")])
+
+
+@pytest.mark.parametrize("line", [2, 7, MANY], ids=lambda line: f"line {line}")
+def test_text_of_another_encoding_is_refused_with_line_and_remedy(line: int, engine: Engine, tmp_path: Path) -> None:
+    lines = [HEADER, *numbered(line + 3)]
+    lines[line - 1] = "0,Müller\n"
+    put(tmp_path, "".join(lines).encode("latin-1"))
+    with pytest.raises(ConnectorError, match=rf"line {line:,} is not utf-8\. Set `encoding: latin-1`"):
+        read(engine, tmp_path)
+
+
+def test_a_header_of_another_encoding_is_refused_too(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, "id,größe\n1,3\n2,4\n".encode("latin-1"))
+    with pytest.raises(ConnectorError, match=r"line 1 is not utf-8\. Set `encoding: latin-1`"):
+        read(engine, tmp_path)
+
+
+def test_a_tab_may_separate(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, "id\tname\n1\tMüller, Ann\n")
+    assert rows(engine, read(engine, tmp_path, delimiter="\t")) == [("1", "Müller, Ann")]
+
+
+def test_a_tsv_is_separated_by_tabs(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, "id\tname\n1\tMüller, Ann\n", "people.tsv")
+    assert rows(engine, read(engine, tmp_path, "people.tsv")) == [("1", "Müller, Ann")]
+
+
+def test_plain_lines_are_kept_as_they_are(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, "id,\"name\n  1\t'Ann'; #\n\nlast\\\n", "letters.txt")
+    raw = read(engine, tmp_path, "letters.txt")
+    assert rows(engine, raw, "line") == [(None,), ("  1\t'Ann'; #",), ('id,"name',), ("last\\",)]
+
+
+@pytest.mark.parametrize("size", [1, 3], ids=lambda size: f"{size} MB")
+def test_a_long_cell_is_read_whole(size: int, engine: Engine, tmp_path: Path) -> None:
+    letter = "x" * (size * 1024 * 1024)
+    put(tmp_path, f"{HEADER}1,{letter}\n2,Bob\n")
+    assert rows(engine, read(engine, tmp_path)) == [("1", letter), ("2", "Bob")]
+
+
+def test_a_null_byte_is_part_of_its_cell(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, f"{HEADER}1,An\0n\n2,Bob\n")
+    assert rows(engine, read(engine, tmp_path)) == [("1", "An\0n"), ("2", "Bob")]
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [("0", "missing columns"), ("0,Ann,extra", "too many columns"), ('0,"An"n', "unquoted value")],
+)
+@pytest.mark.parametrize("place", [3, MANY])
+def test_a_line_that_cannot_be_split_is_set_aside_by_number(
+    line: str, fault: str, place: int, engine: Engine, tmp_path: Path
+) -> None:
+    lines = [HEADER, *numbered(place + 10)]
+    lines[place - 1] = f"{line}\n"
+    put(tmp_path, "".join(lines))
+    raw = read(engine, tmp_path)
+    assert raw.broken == [f"line {place} of people.csv: {fault}"]
+    assert len(rows(engine, raw)) == place + 9
+
+
+def test_a_line_with_two_faults_is_set_aside_once(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, f'{HEADER}1,Ann\n0,"An"n,x,y,z\n2,Bob\n')
+    raw = read(engine, tmp_path)
+    assert (len(raw.broken), len(rows(engine, raw))) == (1, 2)
+
+
+@pytest.mark.parametrize("place", [3, MANY])
+def test_a_quote_without_end_is_refused_with_its_line(place: int, engine: Engine, tmp_path: Path) -> None:
+    # It swallows every line after it, so what would be left is no table of the source.
+    lines = [HEADER, *numbered(place + 10)]
+    lines[place - 1] = '0,"Ann\n'
+    put(tmp_path, "".join(lines))
+    with pytest.raises(ConnectorError, match=rf"shop, path people\.csv: line {place:,} .*quote"):
+        read(engine, tmp_path)
+
+
+def test_a_file_of_which_no_line_can_be_split_is_refused(engine: Engine, tmp_path: Path) -> None:
+    # Such as an export with a column more than its header.
+    put(tmp_path, HEADER + "1,Ann,x\n" * 20)
+    with pytest.raises(
+        ConnectorError, match=r"shop, path people\.csv: no line has the columns of the header \(too many columns\)"
+    ):
+        read(engine, tmp_path)
+
+
+@pytest.mark.parametrize("content", [f"{HEADER}1,Ann\n", '{"id": "1", "name": "Ann"}\n'])
+def test_a_gzipped_file_reads_like_the_file(content: str, engine: Engine, tmp_path: Path) -> None:
+    name = "people.csv.gz" if content.startswith(HEADER) else "people.jsonl.gz"
+    put(tmp_path, gzip.compress(content.encode()), name)
+    assert rows(engine, read(engine, tmp_path, name)) == [("1", "Ann")]
+
+
+def test_a_zstandard_file_reads_like_the_file(engine: Engine, tmp_path: Path) -> None:
+    engine.query(f"COPY (SELECT '1' AS id, 'Ann' AS name) TO '{tmp_path}/people.csv.zst' (HEADER)")
+    assert rows(engine, read(engine, tmp_path, "people.csv.zst")) == [("1", "Ann")]
+
+
+@pytest.mark.parametrize("harm", ["is no gzip", "breaks off", "has a changed byte"])
+def test_a_corrupted_gzip_is_refused(harm: str, engine: Engine, tmp_path: Path) -> None:
+    whole = gzip.compress("".join([HEADER, *numbered(MANY)]).encode())
+    middle = len(whole) // 2
+    harmed = {
+        "is no gzip": b"id,name\n1,Ann\n",
+        "breaks off": whole[:middle],
+        "has a changed byte": whole[:middle] + bytes([whole[middle] ^ 0xFF]) + whole[middle + 1 :],
+    }
+    put(tmp_path, harmed[harm], "people.csv.gz")
+    with pytest.raises(ConnectorError, match=r"shop, path people\.csv\.gz: .*(?i:gzip)"):
+        read(engine, tmp_path, "people.csv.gz")
+
+
+def test_parquet_keeps_its_types(engine: Engine, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": [1, 2], "name": ["Ann", None]}), tmp_path / "people.parquet")
+    assert rows(engine, read(engine, tmp_path, "people.parquet")) == [(1, "Ann"), (2, None)]
+
+
+@pytest.mark.parametrize("content", [b"PAR1 and no more", b"no parquet at all"])
+def test_a_broken_parquet_file_is_refused(content: bytes, engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, content, "people.parquet")
+    with pytest.raises(ConnectorError, match=r"shop, path people\.parquet: .*people\.parquet"):
+        read(engine, tmp_path, "people.parquet")
+
+
+def test_json_lines_may_lack_keys_and_order_them_differently(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, '{"id": "1", "age": 33}\n\n{"name": "Bob", "id": "2"}\n', "people.jsonl")
+    raw = read(engine, tmp_path, "people.jsonl")
+    assert rows(engine, raw, "id, name, age::VARCHAR") == [("1", None, "33"), ("2", "Bob", None)]
+
+
+def test_inside_json_lines_a_select_can_reach(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, '{"id": "1", "home": {"city": "Rome"}}\n', "people.ndjson")
+    assert rows(engine, read(engine, tmp_path, "people.ndjson"), "id, home.city") == [("1", "Rome")]
+
+
+@pytest.mark.parametrize("text", ["0012", "12-01-2010", "2010-01-12T10:00:00Z", "550E8400-E29B-41D4-A716-446655440000"])
+def test_text_in_json_lines_stays_as_it_is_written(text: str, engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, f'{{"id": "{text}"}}\n', "people.jsonl")
+    assert rows(engine, read(engine, tmp_path, "people.jsonl"), "id::VARCHAR") == [(text,)]
+
+
+def test_one_number_among_texts_changes_no_text_in_json_lines(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, '{"id": "A1"}\n{"id": 2}\n', "people.jsonl")
+    assert rows(engine, read(engine, tmp_path, "people.jsonl"), "id::VARCHAR") == [("2",), ("A1",)]
+
+
+def test_a_broken_line_of_json_is_refused_without_its_content(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, '{"id": "1"}\n{"id": ann@example.org}\n', "people.jsonl")
+    with pytest.raises(ConnectorError, match=r"people\.jsonl.*line \d") as raised:
+        read(engine, tmp_path, "people.jsonl")
+    assert "ann@" not in str(raised.value)
+
+
+def test_files_of_one_path_are_joined_by_column_name(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, "id,name\n1,Ann\n", "2024-05.csv")
+    put(tmp_path, "name,city,id\nBob,Rome,2\n", "2024-06.csv")
+    put(tmp_path, "id,name\n", "2024-07.csv")
+    raw = read(engine, tmp_path, "2024-*.csv")
+    assert rows(engine, raw, "id, name, city") == [("1", "Ann", None), ("2", "Bob", "Rome")]
+
+
+def test_a_broken_line_is_named_with_its_file(engine: Engine, tmp_path: Path) -> None:
+    for name in ("may.csv", "june.csv"):
+        put(tmp_path, f"{HEADER}1,Ann\n{name}\n", name)
+    broken = read(engine, tmp_path, "*.csv").broken
+    assert broken == ["line 3 of june.csv: missing columns", "line 3 of may.csv: missing columns"]
+
+
+def test_folders_below_can_be_searched(engine: Engine, tmp_path: Path) -> None:
+    for name in ("", "2024/", "2024/05/"):
+        (tmp_path / "exports" / name).mkdir(parents=True)
+        put(tmp_path / "exports" / name, f"{HEADER}{len(name)},Ann\n")
+    raw = read(engine, tmp_path, "exports/**/people.csv")
+    assert rows(engine, raw, "id") == [("0",), ("5",), ("8",)]
+
+
+def test_a_file_that_changed_is_read_anew(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, f"{HEADER}1,Ann\n")
+    assert rows(engine, read(engine, tmp_path)) == [("1", "Ann")]
+    put(tmp_path, f"{HEADER}1,Ann\n2,Bob\n")
+    assert rows(engine, read(engine, tmp_path)) == [("1", "Ann"), ("2", "Bob")]
+
+
+def test_the_sample_company_is_made_once_below_the_deployment(engine: Engine, tmp_path: Path) -> None:
+    sample = Sample(type="sample", customers=20)
+    first = sample.read("sample", "customer", tmp_path, engine)
+    made = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")}
+    second = sample.read("sample", "customer", tmp_path, engine)
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")} == made
+    assert rows(engine, first) == rows(engine, second) != []

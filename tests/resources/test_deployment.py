@@ -1,0 +1,200 @@
+"""A deployment: what its file may say, what is said of a file that cannot be used, and where its paths start."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from governance.contracts import LAYERS
+from resources import deployment as deployments
+from resources.connectors import Files
+from resources.deployment import Deployment, DeploymentError
+
+SHOP = """\
+name: Shop
+currency: EUR
+engine: {memory_limit: 1GB, threads: 2}
+lake: {}
+connectors:
+  shop: {type: files, path: orders.csv}
+  company: {type: sample, customers: 10}
+feeds:
+  orders:
+    from: shop
+    select: select * from raw
+"""
+
+# What is written instead of what, and the key the error must name.
+FAULTS = {
+    "no name": ("name: Shop\n", "", "name"),
+    "no currency": ("currency: EUR\n", "", "currency"),
+    "a key unknown at the first level": ("currency:", "curency: EUR\ncurrency:", "curency"),
+    "a key unknown in engine": ("threads:", "thread:", "engine.thread"),
+    "a key unknown in lake": ("lake: {}", "lake: {catalogue: x}", "lake.catalogue"),
+    "a key unknown in files": ("path: orders.csv", "path: orders.csv, seperator: x", "connectors.shop.seperator"),
+    "a key unknown in sample": ("customers: 10", "custommers: 10", "connectors.company.custommers"),
+    "a key unknown in a feed": ("select:", "selct:", "feeds.orders.selct"),
+    "files without path": (", path: orders.csv", "", "connectors.shop.path"),
+    "an unknown connector type": ("type: files", "type: ftp", "connectors.shop"),
+    "a connector without type": ("type: files, ", "", "connectors.shop"),
+    "an unknown encoding": ("orders.csv", "orders.csv, encoding: cp1252", "connectors.shop.encoding"),
+    "a sample of nobody": ("customers: 10", "customers: 0", "connectors.company.customers"),
+    "a feed from nowhere": ("    from: shop\n", "", "feeds.orders.from"),
+    "a feed that says nothing": ("\n    from: shop\n    select: select * from raw", "", "feeds.orders"),
+    "a feed from an unknown connector": ("from: shop", "from: store", "feeds.orders.from"),
+    "another word for `from`": ("from: shop", "connector: shop", "feeds.orders.from"),
+    "an unknown dataset": ("  orders:\n", "  ordres:\n", "feeds.ordres"),
+    "a dataset named as a derived table": ("  orders:\n", "  customers:\n", "feeds.customers"),
+    "feeds left blank": (SHOP[SHOP.index("feeds:") :], "feeds:\n", "feeds"),
+    "threads in words": ("threads: 2", "threads: all", "engine.threads"),
+}
+
+Open = Callable[..., Deployment]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Open]:
+    """`opened(text)`: the deployment whose file, in `tmp_path`, has that text."""
+    held: list[Deployment] = []
+
+    def load(text: str = SHOP) -> Deployment:
+        held.append(deployments.load(written(tmp_path, text)))
+        return held[-1]
+
+    yield load
+    for deployment in held:
+        deployment.close()
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "c360.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_a_deployment_says_in_python_what_its_file_says(opened: Open, tmp_path: Path) -> None:
+    deployment = opened()
+    assert (deployment.settings.name, deployment.settings.currency) == ("Shop", "EUR")
+    assert (deployment.engine.memory_limit, deployment.engine.threads) == ("1GB", 2)
+    assert deployment.settings.connectors["shop"] == Files(type="files", path="orders.csv")
+    assert {name: (feed.connector, feed.select) for name, feed in deployment.feeds.items()} == {
+        "orders": ("shop", "select * from raw")
+    }
+    assert {contract.layer for contract in deployment.contracts.values()} <= set(LAYERS)
+
+
+def test_a_feed_without_select_takes_every_column(opened: Open) -> None:
+    deployment = opened(SHOP.replace("    select: select * from raw\n", ""))
+    assert deployment.feeds["orders"].select == "select * from raw"
+
+
+def test_name_and_currency_are_all_a_deployment_needs(opened: Open) -> None:
+    deployment = opened("name: Shop\ncurrency: EUR\n")
+    assert (deployment.settings.connectors, deployment.feeds) == ({}, {})
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_broken_file_is_one_error_that_names_file_and_key(fault: str, opened: Open) -> None:
+    old, new, key = FAULTS[fault]
+    assert old in SHOP
+    with pytest.raises(DeploymentError) as raised:
+        opened(SHOP.replace(old, new, 1))
+    assert re.match(rf"c360\.yaml, key {re.escape(key)}: [^\n]+\Z", str(raised.value))
+
+
+@pytest.mark.parametrize("text", ["", "# to be written\n", "- name\n", "name\n"])
+def test_an_empty_file_is_refused_with_a_place_to_start_from(text: str, opened: Open) -> None:
+    with pytest.raises(DeploymentError, match=r"c360\.yaml is empty or not a mapping; see examples/"):
+        opened(text)
+
+
+def test_broken_yaml_is_named_with_its_line(opened: Open) -> None:
+    with pytest.raises(DeploymentError, match=r"c360\.yaml is not readable YAML: [^\n]*line 3"):
+        opened("name: Shop\ncurrency: [EUR\nhome: x\n")
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "c360.yaml").write_bytes("name: Möbel\n".encode("latin-1"))
+    with pytest.raises(DeploymentError, match=r"c360\.yaml is not readable YAML: .*utf-8"):
+        deployments.load(tmp_path / "c360.yaml")
+
+
+def test_a_missing_file_is_named_with_the_two_ways_to_name_another(tmp_path: Path) -> None:
+    with pytest.raises(DeploymentError, match=rf"{tmp_path / 'c360.yaml'}.*--config.*C360_CONFIG"):
+        deployments.load(tmp_path / "c360.yaml")
+
+
+def test_an_error_of_an_unknown_name_lists_the_known_ones(opened: Open) -> None:
+    with pytest.raises(DeploymentError, match="declared: shop, company"):
+        opened(SHOP.replace("from: shop", "from: store"))
+    with pytest.raises(DeploymentError, match=r"known are brand, customer, .*, web_analytics"):
+        opened(SHOP.replace("  orders:", "  ordres:"))
+
+
+def test_variables_are_read_from_the_environment(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_FOLDER", "/exports")
+    monkeypatch.setenv("SHOP_YEAR", "2024")
+    deployment = opened(SHOP.replace("orders.csv", '"${SHOP_FOLDER}/${SHOP_YEAR}/orders.csv"'))
+    assert deployment.settings.connectors["shop"] == Files(type="files", path="/exports/2024/orders.csv")
+
+
+def test_the_value_of_a_variable_is_taken_as_it_is(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_FILE", "${HOME}: {a}, \\1 #b")
+    deployment = opened(SHOP.replace("orders.csv", '"${SHOP_FILE}"'))
+    assert deployment.settings.connectors["shop"] == Files(type="files", path="${HOME}: {a}, \\1 #b")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("EUR", '"${SHOP_NOWHERE}"', "currency"),
+        ("orders.csv", '"${SHOP_NOWHERE}/orders.csv"', r"connectors\.shop\.path"),
+        ("* from raw", "'${SHOP_NOWHERE}' from raw", r"feeds\.orders\.select"),
+    ],
+)
+def test_a_missing_variable_is_named_with_its_key(old: str, new: str, key: str, opened: Open) -> None:
+    with pytest.raises(DeploymentError, match=rf"c360\.yaml, key {key}: .*variable SHOP_NOWHERE is not set"):
+        opened(SHOP.replace(old, new))
+
+
+def test_without_a_file_the_variable_names_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(deployments.CONFIG_VARIABLE, str(written(tmp_path, SHOP)))
+    assert deployments.load().settings.name == "Shop"
+
+
+def test_without_file_and_variable_the_sample_company_is_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(deployments.CONFIG_VARIABLE, raising=False)
+    assert deployments.load().settings.name == "Sample company"
+
+
+def test_relative_paths_start_at_the_files_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shop").mkdir()
+    written(tmp_path / "shop", SHOP.replace("lake: {}", "home: kept\nlake: {warehouse: ../tables}"))
+    monkeypatch.chdir(tmp_path)
+    with closing(deployments.load(Path("shop/c360.yaml"))) as deployment:
+        monkeypatch.chdir("/")
+        assert deployment.folder == tmp_path / "shop"
+        assert deployment.home == tmp_path / "shop" / "kept"
+        assert deployment.lake.warehouse == tmp_path / "tables"
+
+
+def test_an_absolute_home_stays_where_it_is(opened: Open, tmp_path: Path) -> None:
+    home = tmp_path / "elsewhere"
+    assert opened(SHOP.replace("lake: {}", f"home: {home}")).home == home
+
+
+@pytest.mark.parametrize("lake", ["lake: {}", "lake: {warehouse: tables}"])
+def test_a_lake_can_be_used_at_once(lake: str, opened: Open, tmp_path: Path) -> None:
+    deployment = opened(SHOP.replace("lake: {}", lake))
+    assert deployment.lake.read(deployment.contracts["quarantine"]).count().to_pyarrow().as_py() == 0
+    assert (tmp_path / ".c360" / "catalog.db").is_file()
+
+
+def test_closing_removes_what_the_engine_left_on_disk(opened: Open) -> None:
+    deployment = opened()
+    scratch = deployment.engine.scratch
+    assert scratch.is_dir()
+    deployment.close()
+    assert not scratch.exists()

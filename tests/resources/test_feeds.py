@@ -1,0 +1,608 @@
+"""Feeds: what becomes of a source's rows, those that keep their contract and those that do not."""
+
+import csv
+import gzip
+import io
+import json
+import traceback
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import ibis.expr.types as ir
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from governance.errors import C360Error
+from resources.connectors import ConnectorError
+from resources.deployment import Deployment, Feed, Settings
+from resources.feeds import ROWS_THAT_TELL, FeedError, Feeds, Load
+from resources.lake import check_columns
+from tests.tables import CONTRACTS
+
+Row = dict[str, Any]
+LINES = "order_li_id,order_id,qty,unit_price\n"
+ORDERS = "order_id,customer_id,ordered_at,total_amount,has_discount\n"
+EVERYTHING = "select * from raw"
+
+# Values of people that must be found nowhere outside the dataset's own rows.
+STREET = "Sackville Street 17"
+EMAIL = "ann@example.org"
+BIRTHDAY = "31.12.1970"
+PERSONAL = (STREET, EMAIL, BIRTHDAY, "Lovelace")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a load brought, as Python values in a fixed order."""
+
+    load: Load
+    rows: list[Row]
+    quarantine: list[Row]
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """How many rows were set aside for each reason."""
+        return {row["reason"]: row["copies"] for row in self.quarantine}
+
+    def column(self, name: str) -> list[Any]:
+        return [row[name] for row in self.rows]
+
+
+class Shop:
+    """A deployment whose connector reads one file, written anew for every load."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def deployment(
+        self, *datasets: str, select: str = EVERYTHING, path: str = "export.csv", **files: Any
+    ) -> Deployment:
+        connector = {"type": "files", "path": path, **files}
+        settings = Settings.model_validate({"name": "Shop", "currency": "EUR", "connectors": {"shop": connector}})
+        feeds = {dataset: Feed(**{"from": "shop"}, select=select) for dataset in datasets}
+        return Deployment(self.folder / "c360.yaml", settings, feeds, CONTRACTS)
+
+    def load(self, dataset: str, content: str | bytes, path: str = "export.csv", **mapping: Any) -> Outcome:
+        written = content if isinstance(content, bytes) else content.encode()
+        (self.folder / path).write_bytes(written)
+        with closing(self.deployment(dataset, path=path, **mapping)) as deployment:
+            return outcome(Feeds(deployment).load(deployment.contracts[f"sources/{dataset}"]))
+
+    def lines(self, content: str | bytes, **mapping: Any) -> Outcome:
+        return self.load("order_line_item", content, **mapping)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path)
+
+
+def stored(shop: Shop, **contents: str | None) -> list[Row]:
+    """The quarantine table after these datasets came in; None is a dataset whose feed was taken out of c360.yaml."""
+    for dataset, content in contents.items():
+        (shop.folder / "export.csv").write_text(content or "")
+        with closing(shop.deployment(*([dataset] if content else []))) as deployment:
+            set_aside(deployment, dataset)
+    with closing(shop.deployment()) as deployment:
+        return values(deployment.lake.read(deployment.contracts["quarantine"]))
+
+
+def set_aside(deployment: Deployment, dataset: str) -> None:
+    feeds = Feeds(deployment)
+    contract = deployment.contracts[f"sources/{dataset}"]
+    feeds.quarantine(contract, feeds.load(contract), {"c360.run_id": "run"})
+
+
+def outcome(load: Load) -> Outcome:
+    return Outcome(load, values(load.rows), values(load.quarantine))
+
+
+def values(table: ir.Table) -> list[Row]:
+    return sorted(table.to_pyarrow().to_pylist(), key=str)
+
+
+def said(error: BaseException) -> str:
+    """Everything a log shows of an error, the errors it came from included."""
+    return "".join(traceback.format_exception(error))
+
+
+def strict_json(text: str) -> Row:
+    """JSON as every reader understands it: Python's own would take NaN and Infinity too."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def csv_of(records: list[tuple[str, ...]], header: str = LINES) -> str:
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer).writerows([header.strip().split(","), *records])
+    return buffer.getvalue()
+
+
+# How rows get in.
+
+
+def test_columns_are_taken_by_name_and_typed_and_the_absent_ones_are_null(shop: Shop) -> None:
+    loaded = shop.lines("unit_price,order_id,order_li_id,qty\n3.50,A,1,2\n")
+    assert loaded.rows == [
+        {"order_li_id": "1", "order_id": "A", "product_id": None, "qty": 2, "sku_id": None, "unit_price": 3.5}
+    ]
+    assert (loaded.quarantine, loaded.load.row_count, loaded.load.quarantined_count) == ([], 1, 0)
+    check_columns(CONTRACTS["sources/order_line_item"], loaded.load.rows)
+
+
+@pytest.mark.parametrize(
+    "select",
+    [
+        "select line as order_li_id, 'A' as order_id from raw;",
+        "select line as order_li_id, 'A' as order_id from raw ;\n\n",
+        "with kept as (select * from raw) select line as order_li_id, 'A' as order_id from kept",
+        "select line as order_li_id, 'A' as order_id from raw -- every line; all of one order",
+        "select line as order_li_id, 'A' as order_id from raw; -- every line",
+        "-- every line\nselect\n  line as order_li_id,\n  'A' as order_id /* all of one */\nfrom raw\n",
+    ],
+)
+def test_a_select_may_be_written_in_any_style(select: str, shop: Shop) -> None:
+    loaded = shop.lines("1\n2\n", path="export.txt", select=select)
+    assert [(row["order_li_id"], row["order_id"]) for row in loaded.rows] == [("1", "A"), ("2", "A")]
+
+
+def test_a_header_alone_is_a_dataset_without_rows(shop: Shop) -> None:
+    loaded = shop.lines(LINES)
+    assert (loaded.rows, loaded.quarantine, loaded.load.row_count) == ([], [], 0)
+    check_columns(CONTRACTS["sources/order_line_item"], loaded.load.rows)
+
+
+@pytest.mark.parametrize("dataset", ["orders", "customer"])
+def test_an_absent_feed_is_an_empty_table_of_the_contracts_columns(dataset: str, shop: Shop) -> None:
+    with closing(shop.deployment()) as deployment:
+        loaded = outcome(Feeds(deployment).load(deployment.contracts[f"sources/{dataset}"]))
+        check_columns(CONTRACTS[f"sources/{dataset}"], loaded.load.rows)
+        check_columns(CONTRACTS["quarantine"], loaded.load.quarantine)
+    assert (loaded.rows, loaded.quarantine) == ([], [])
+    assert (loaded.load.row_count, loaded.load.quarantined_count, loaded.load.origin) == (0, 0, "no feed")
+
+
+def test_what_was_set_aside_keeps_the_quarantines_contract(shop: Shop) -> None:
+    check_columns(CONTRACTS["quarantine"], shop.lines(f"{LINES}1,A,x,1\n").load.quarantine)
+
+
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "jsonl", "parquet"])
+def test_a_row_is_the_same_in_every_shape_it_comes_in(kind: str, shop: Shop) -> None:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"order_li_id": ["1"], "order_id": ["A"], "qty": [2], "unit_price": [3.5]}), buffer)
+    written = {
+        "csv": f"{LINES}1,A,2,3.5\n".encode(),
+        "csv.gz": gzip.compress(f"{LINES}1,A,2,3.5\n".encode()),
+        "jsonl": b'{"order_li_id": "1", "order_id": "A", "qty": 2, "unit_price": 3.5}\n',
+        "parquet": buffer.getvalue(),
+    }
+    loaded = shop.lines(written[kind], path=f"export.{kind}")
+    assert loaded.rows == shop.lines(written["csv"]).rows != []
+
+
+def test_ids_that_are_now_numbers_and_now_texts_stay_one_kind_of_id(shop: Shop) -> None:
+    lines = '{"order_li_id": "1", "order_id": "A"}\n{"order_li_id": 2, "order_id": "A"}\n'
+    assert shop.lines(lines, path="export.jsonl").column("order_li_id") == ["1", "2"]
+
+
+# What is said of a mapping that does not fit.
+
+
+def test_an_unknown_column_in_the_select_is_named_with_its_candidates(shop: Shop) -> None:
+    with pytest.raises(FeedError, match=r'order_line_item \(shop: export\.csv\).*"li_id".*"order_li_id"'):
+        shop.lines(f"{LINES}1,A,2,3\n", select="select li_id as order_li_id, order_id from raw")
+
+
+def test_a_select_that_is_no_sql_is_refused(shop: Shop) -> None:
+    with pytest.raises(FeedError, match=r"the select does not run: Parser Error: .*Correct it in c360\.yaml"):
+        shop.lines(f"{LINES}1,A,2,3\n", select="selct order_li_id, order_id from raw")
+
+
+@pytest.mark.parametrize("select", ["select *, 1 as colour from raw", "select *, qty as colour from raw"])
+def test_a_column_the_contract_lacks_is_named_with_those_it_has(select: str, shop: Shop) -> None:
+    with pytest.raises(FeedError, match=r"column 'colour' is not in the contract.*columns are order_li_id, order_id"):
+        shop.lines(f"{LINES}1,A,2,3\n", select=select)
+
+
+def test_a_required_column_that_is_not_selected_is_named(shop: Shop) -> None:
+    with pytest.raises(FeedError, match="column 'order_id' is required and not selected"):
+        shop.lines(f"{LINES}1,A,2,3\n", select="select order_li_id from raw")
+
+
+def test_every_fault_of_a_mapping_is_named_at_once(shop: Shop) -> None:
+    with pytest.raises(FeedError) as raised:
+        shop.lines("id,size,qty\n1,2,3\n", select="select id, size, qty from raw")
+    for name in ("id", "size", "order_li_id", "order_id"):
+        assert f"column '{name}' is" in str(raised.value)
+
+
+def test_a_select_that_fails_on_a_row_is_refused_with_the_remedy(shop: Shop) -> None:
+    select = "select order_li_id, order_id, cast(qty as integer) as qty from raw"
+    with pytest.raises(FeedError, match=r"fails on a row .*Use try_cast instead of cast"):
+        shop.lines(f"{LINES}1,A,many,3\n", select=select)
+
+
+@pytest.mark.parametrize("count", [ROWS_THAT_TELL, 3 * ROWS_THAT_TELL])
+def test_a_column_that_casts_in_no_row_is_a_wrong_mapping(count: int, shop: Shop) -> None:
+    lines = "".join(f"{number},A,many,1\n" for number in range(count))
+    with pytest.raises(FeedError, match=f"qty is no whole number in all {count} rows, so the mapping is wrong"):
+        shop.lines(LINES + lines)
+
+
+def test_of_few_rows_nobody_can_tell_whether_the_mapping_is_wrong(shop: Shop) -> None:
+    lines = "".join(f"{number},A,many,1\n" for number in range(ROWS_THAT_TELL - 1))
+    assert shop.lines(LINES + lines).load.quarantined_count == ROWS_THAT_TELL - 1
+
+
+def test_one_good_value_shows_that_the_mapping_is_right(shop: Shop) -> None:
+    lines = "".join(f"{number},A,many,1\n" for number in range(ROWS_THAT_TELL))
+    loaded = shop.lines(f"{LINES}{lines}good,A,1,1\n")
+    assert (loaded.column("order_li_id"), loaded.load.quarantined_count) == (["good"], ROWS_THAT_TELL)
+
+
+def test_rows_bad_in_different_columns_are_no_wrong_mapping(shop: Shop) -> None:
+    lines = "".join(f"{number},A,many,1\n{number}b,A,1,dear\n" for number in range(ROWS_THAT_TELL))
+    assert shop.lines(LINES + lines).reasons.keys() == {"qty is no whole number", "unit_price is no number"}
+
+
+# What becomes of a value.
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("2", 2), ("-1", -1), ("2.0", 2), ("0", 0), (" 7 ", 7), ("2147483647", 2147483647), ("", None), ("NaN", None)],
+)
+def test_a_whole_number_is_read(text: str, value: int | None, shop: Shop) -> None:
+    loaded = shop.lines(f"{LINES}1,A,{text},1\n")
+    assert (loaded.reasons, loaded.column("qty")) == ({}, [value])
+
+
+@pytest.mark.parametrize("text", ["x", "2.5", "2147483648", "inf", "1 2", "two", "2024-01-31"])
+def test_what_is_no_whole_number_is_set_aside_and_the_other_rows_stay(text: str, shop: Shop) -> None:
+    loaded = shop.lines(f"{LINES}1,A,{text},1\n2,A,1,1\n3,B,1,1\n")
+    assert (loaded.column("order_li_id"), loaded.reasons) == (["2", "3"], {"qty is no whole number": 1})
+    assert (loaded.load.row_count, loaded.load.quarantined_count) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("2.5", 2.5), ("-0.01", -0.01), ("1e3", 1000.0), ("", None), ("NaN", None), ("nan", None)]
+)
+def test_a_number_is_read(text: str, value: float | None, shop: Shop) -> None:
+    loaded = shop.lines(f"{LINES}1,A,1,{text}\n")
+    assert (loaded.reasons, loaded.column("unit_price")) == ({}, [value])
+
+
+@pytest.mark.parametrize("text", ["dear", '"2,50"', "€ 2.50", "inf", "-Infinity", "1e400", "2.5.1"])
+def test_what_is_no_number_is_set_aside_and_the_other_rows_stay(text: str, shop: Shop) -> None:
+    loaded = shop.lines(f"{LINES}1,A,1,{text}\n2,A,1,1\n")
+    assert (loaded.column("order_li_id"), loaded.reasons) == (["2"], {"unit_price is no number": 1})
+
+
+def test_numbers_of_a_parquet_file_are_judged_like_text(shop: Shop) -> None:
+    prices = [1.5, float("nan"), float("inf"), None]
+    quantities = [1.0, 2.5, float("nan"), 2.0]
+    table = pa.table(
+        {"order_li_id": ["a", "b", "c", "d"], "order_id": ["A"] * 4, "qty": quantities, "unit_price": prices}
+    )
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    loaded = shop.lines(buffer.getvalue(), path="export.parquet")
+    assert [(row["order_li_id"], row["qty"], row["unit_price"]) for row in loaded.rows] == [
+        ("a", 1, 1.5),
+        ("d", 2, None),
+    ]
+    assert loaded.reasons == {"qty is no whole number": 1, "unit_price is no number": 1}
+
+
+def test_a_record_is_json_for_every_reader_even_where_a_number_is_none(shop: Shop) -> None:
+    buffer = io.BytesIO()
+    table = {"order_li_id": ["1"], "order_id": [None], "qty": [1.0], "unit_price": [float("inf")]}
+    pq.write_table(pa.table(table), buffer)
+    loaded = shop.lines(buffer.getvalue(), path="export.parquet")
+    assert strict_json(loaded.quarantine[0]["record"]).keys() == table.keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2024-02-29", datetime(2024, 2, 29)),
+        ("2024-02-29 10:00:00.5", datetime(2024, 2, 29, 10, 0, 0, 500_000)),
+        ("2024-01-01T00:00:00Z", datetime(2024, 1, 1)),
+        ("2024-01-01T00:00:00+02:00", datetime(2023, 12, 31, 22)),
+        ("1900-01-01", datetime(1900, 1, 1)),
+        ("2099-12-31 23:59:59", datetime(2099, 12, 31, 23, 59, 59)),
+        ("", None),
+    ],
+)
+def test_a_moment_is_read_as_utc(text: str, moment: datetime | None, shop: Shop) -> None:
+    loaded = shop.load("orders", f"{ORDERS}1,C,{text},1,true\n")
+    assert (loaded.reasons, loaded.column("ordered_at")) == ({}, [moment])
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("9999-12-31", "ordered_at is after 2099-12-31 23:59:59"),
+        ("infinity", "ordered_at is after 2099-12-31 23:59:59"),
+        ("1066-10-14", "ordered_at is before 1900-01-01 00:00:00"),
+        ("2023-02-29", "ordered_at is no TIMESTAMP"),
+        ("14.10.2024", "ordered_at is no TIMESTAMP"),
+        ("yesterday", "ordered_at is no TIMESTAMP"),
+        ("45000", "ordered_at is no TIMESTAMP"),
+    ],
+)
+def test_a_moment_that_is_none_or_cannot_be_meant_is_set_aside(text: str, reason: str, shop: Shop) -> None:
+    loaded = shop.load("orders", f"{ORDERS}1,C,{text},1,true\n2,C,2024-01-01,1,true\n")
+    assert (loaded.column("order_id"), loaded.reasons) == (["2"], {reason: 1})
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("FALSE", False), ("1", True), ("no", False), ("", None)])
+def test_yes_and_no_are_read_in_their_usual_spellings(text: str, value: bool | None, shop: Shop) -> None:
+    loaded = shop.load("orders", f"{ORDERS}1,C,2024-01-01,1,{text}\n")
+    assert (loaded.reasons, loaded.column("has_discount")) == ({}, [value])
+
+
+def test_what_is_neither_yes_nor_no_is_set_aside(shop: Shop) -> None:
+    assert shop.load("orders", f"{ORDERS}1,C,2024-01-01,1,perhaps\n").reasons == {"has_discount is no BOOLEAN": 1}
+
+
+def test_a_text_of_any_content_and_length_is_kept_whole(shop: Shop) -> None:
+    texts = ["An\0n", "x" * 1_000_000, "two\nlines", " padded "]
+    records = [(str(number), text, "1", "1") for number, text in enumerate(texts)]
+    assert shop.lines(csv_of(records)).column("order_id") == texts
+
+
+@pytest.mark.parametrize("key", ["", '""', "   ", '"\t"', '" \n"'])
+def test_a_row_with_a_blank_key_is_set_aside(key: str, shop: Shop) -> None:
+    loaded = shop.lines(f"{LINES}{key},A,1,1\n2,A,1,1\n")
+    assert (loaded.column("order_li_id"), loaded.reasons) == (["2"], {"order_li_id is missing": 1})
+
+
+def test_a_row_with_several_faults_is_set_aside_once_with_all_of_them(shop: Shop) -> None:
+    loaded = shop.lines(f"{LINES}1,,many,dear\n2,A,1,1\n")
+    assert loaded.reasons == {"order_id is missing; qty is no whole number; unit_price is no number": 1}
+
+
+def test_a_bad_row_is_found_wherever_it_stands_in_a_long_file(shop: Shop) -> None:
+    lines = [f"{number},A,1\n" for number in range(130_000)]
+    lines[125_000] = "125000,A,many\n"
+    loaded = shop.lines("order_li_id,order_id,qty\n" + "".join(lines))
+    assert (len(loaded.rows), loaded.load.quarantined_count) == (129_999, 1)
+
+
+# Rows that share a key.
+
+
+def test_of_rows_that_share_a_key_the_newest_stays(shop: Shop) -> None:
+    days = ["2024-01-01", "2024-01-03", "", "2024-01-02"]
+    loaded = shop.load("orders", ORDERS + "".join(f"1,C,{day},1,true\n" for day in days) + "2,C,,1,true\n")
+    assert [(row["order_id"], row["ordered_at"]) for row in loaded.rows] == [
+        ("1", datetime(2024, 1, 3)),
+        ("2", None),
+    ]
+    assert [row["reason"] for row in loaded.quarantine] == [
+        "order_id: key repeats, another row of that key is kept"
+    ] * 3
+    assert loaded.load.quarantined_count == 3
+
+
+def test_identical_rows_are_set_aside_as_one_with_their_number(shop: Shop) -> None:
+    loaded = shop.lines(LINES + "1,A,2,3.5\n" * 4 + "2,A,x,1\n" * 3)
+    assert (len(loaded.rows), loaded.load.quarantined_count) == (1, 6)
+    assert sorted(row["copies"] for row in loaded.quarantine) == [3, 3]
+
+
+def test_a_row_that_does_not_fit_does_not_oust_one_of_its_key_that_does(shop: Shop) -> None:
+    loaded = shop.lines(f"{LINES}1,A,many,1\n1,A,2,1\n")
+    assert (loaded.column("qty"), loaded.reasons) == ([2], {"qty is no whole number": 1})
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_which_rows_stay_does_not_depend_on_their_order(data: st.DataObject) -> None:
+    moments = st.sampled_from(["", "2024-01-01", "2024-01-02", "soon"])
+    record = st.tuples(st.sampled_from("123"), st.sampled_from("CD"), moments, st.sampled_from("01"), st.just(""))
+    records = data.draw(st.lists(record, min_size=2, max_size=9))
+    with TemporaryDirectory() as folder:
+        first = Shop(Path(folder)).load("orders", csv_of(records, ORDERS))
+        second = Shop(Path(folder)).load("orders", csv_of(data.draw(st.permutations(records)), ORDERS))
+    assert (first.rows, first.quarantine) == (second.rows, second.quarantine)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    records=st.lists(
+        st.lists(
+            st.sampled_from("1234567") | st.text(st.characters(codec="utf-8"), max_size=4), min_size=2, max_size=6
+        ),
+        max_size=12,
+    )
+)
+def test_every_row_is_either_kept_or_set_aside(records: list[list[str]]) -> None:
+    with TemporaryDirectory() as folder:
+        loaded = Shop(Path(folder)).lines(csv_of([tuple(record) for record in records]))
+    set_aside = sum(row["copies"] for row in loaded.quarantine)
+    assert len(loaded.rows) + set_aside == len(records)
+    assert set_aside == loaded.load.quarantined_count
+
+
+# What is kept of a row that was set aside.
+
+
+def test_a_row_set_aside_says_where_it_came_from_what_is_wrong_and_what_it_was(shop: Shop) -> None:
+    loaded = shop.lines(f'{LINES}1,"A ""x""",many,\n2,A,1,1\n')
+    (kept,) = loaded.quarantine
+    assert strict_json(kept.pop("record")) == {
+        "order_li_id": "1",
+        "order_id": 'A "x"',
+        "qty": "many",
+        "unit_price": None,
+    }
+    assert kept == {
+        "dataset": "order_line_item",
+        "source": "shop: export.csv",
+        "reason": "qty is no whole number",
+        "copies": 1,
+    }
+
+
+def test_classified_values_are_masked_and_a_missing_one_stays_missing(shop: Shop) -> None:
+    loaded = shop.load("customer", f"customer_id,first_name,age,is_premium,city\n1,Ann,{EMAIL},true,\n")
+    assert strict_json(loaded.quarantine[0]["record"]) == {
+        "customer_id": "1",
+        "first_name": "***",
+        "age": "***",
+        "is_premium": "true",
+        "city": None,
+    }
+
+
+def test_every_column_of_a_masked_class_is_masked(shop: Shop) -> None:
+    contract = CONTRACTS["sources/customer"]
+    select = ", ".join(f"'Lovelace' as {name}" for name in contract.column_names)
+    loaded = shop.load("customer", "x\n1\n", select=f"select {select} from raw")
+    record = strict_json(loaded.quarantine[0]["record"])
+    assert record == {column.name: "***" if column.is_masked else "Lovelace" for column in contract.columns}
+
+
+def test_a_line_that_cannot_be_split_is_set_aside_by_number_without_its_content(shop: Shop) -> None:
+    loaded = shop.lines(f"{LINES}1,A,1\n2,A,1,1\n3,A,1,1,{STREET}\n")
+    assert loaded.column("order_li_id") == ["2"]
+    assert loaded.reasons == {
+        "line 2 of export.csv: missing columns": 1,
+        "line 4 of export.csv: too many columns": 1,
+    }
+    assert {row["record"] for row in loaded.quarantine} == {"***"}
+    assert loaded.load.quarantined_count == 2
+
+
+def test_a_thousand_lines_that_cannot_be_split_are_a_thousand_rows_set_aside(shop: Shop) -> None:
+    loaded = shop.lines(f"{LINES}1,A,1,1\n" + "2,A,1\n" * 1000)
+    assert (len(loaded.rows), len(loaded.quarantine), loaded.load.quarantined_count) == (1, 1000, 1000)
+
+
+def test_no_personal_value_is_kept_of_a_row_that_was_set_aside(shop: Shop) -> None:
+    header = "customer_id,last_name,email_address,date_of_birth,age,mailing_street\n"
+    person = f"Lovelace,{EMAIL}"
+    loaded = shop.load(
+        "customer",
+        header
+        + f"1,{person},{BIRTHDAY},33,{STREET}\n"
+        + f"2,{person},1066-10-14,33,{STREET}\n"
+        + f"3,{person},1970-12-31,{EMAIL},{STREET}\n"
+        + f",{person},1970-12-31,33,{STREET}\n"
+        + f"4,{person},1970-12-31,33,{STREET}\n" * 3
+        + f"5,{person},1970-12-31,33,{STREET},{STREET}\n"
+        + f"6,{person}\n",
+    )
+    assert (loaded.column("customer_id"), loaded.load.quarantined_count) == (["4"], 8)
+    assert not [value for value in (*PERSONAL, "1066", "1970") if value in str(loaded.quarantine)]
+
+
+@pytest.mark.parametrize(
+    ("content", "select"),
+    [
+        (f"customer_id,age\n1,{EMAIL}\n", "select customer_id, cast(age as integer) as age from raw"),
+        (f"customer_id,city\n1,{STREET}\n", "select customer_id, error(city) as city from raw"),
+        ("customer_id,date_of_birth\n" + f"1,{BIRTHDAY}\n" * ROWS_THAT_TELL, EVERYTHING),
+        (f"1,Lovelace,{EMAIL}\n2,Byron,b@example.org\n", EVERYTHING),
+        (f"1,Lovelace,{EMAIL}\n2,Byron,b@example.org\n", "select customer_id, last_name from raw"),
+        (f'customer_id,city\n1,"{STREET}\n', EVERYTHING),
+        (f"customer_id,city\n1,Zoë {STREET}\n".encode("latin-1"), EVERYTHING),
+    ],
+    ids=[
+        "a cast that fails",
+        "a function that fails",
+        "a wrong mapping",
+        "no header",
+        "no header, columns named",
+        "a quote without end",
+        "a wrong encoding",
+    ],
+)
+def test_no_error_shows_a_personal_value(content: str | bytes, select: str, shop: Shop) -> None:
+    with pytest.raises(C360Error) as raised:
+        shop.load("customer", content, select=select)
+    assert not [value for value in PERSONAL if value in said(raised.value)]
+
+
+def test_a_source_that_cannot_be_read_is_no_empty_dataset(shop: Shop) -> None:
+    with pytest.raises(ConnectorError, match="is empty"):
+        shop.lines("")
+
+
+# The quarantine table.
+
+
+def test_what_was_set_aside_is_kept_in_the_lake_with_its_run(shop: Shop) -> None:
+    (shop.folder / "export.csv").write_text(f"{LINES}1,A,many,1\n")
+    with closing(shop.deployment("order_line_item")) as deployment:
+        set_aside(deployment, "order_line_item")
+        (kept,) = values(deployment.lake.read(deployment.contracts["quarantine"]))
+        state = deployment.lake.state("quarantine")
+    assert (kept["dataset"], kept["reason"], kept["copies"]) == ("order_line_item", "qty is no whole number", 1)
+    assert state is not None
+    assert state.properties["c360.run_id"] == "run"
+
+
+def test_nothing_is_written_where_nothing_was_set_aside(shop: Shop) -> None:
+    (shop.folder / "export.csv").write_text(f"{LINES}1,A,1,1\n")
+    with closing(shop.deployment("order_line_item")) as deployment:
+        set_aside(deployment, "order_line_item")
+        assert deployment.lake.state("quarantine") is None
+
+
+BAD_ORDER = f"{ORDERS}1,C,soon,1,true\n"
+BAD_LINE = f"{LINES}1,A,many,1\n"
+
+
+def test_loading_again_replaces_what_was_set_aside_before(shop: Shop) -> None:
+    stored(shop, orders=f"{ORDERS}1,C,soon,1,true\n2,C,late,1,true\n")
+    assert [row["record"] for row in stored(shop, orders=f"{ORDERS}3,C,never,1,true\n")] == [
+        '{"order_id":"3","customer_id":"C","ordered_at":"never","total_amount":"1","has_discount":"true"}'
+    ]
+
+
+def test_loading_again_leaves_what_other_datasets_set_aside(shop: Shop) -> None:
+    stored(shop, order_line_item=BAD_LINE, orders=BAD_ORDER)
+    kept = stored(shop, orders=BAD_ORDER + "2,C,late,1,true\n")
+    assert [row["dataset"] for row in kept] == ["order_line_item", "orders", "orders"]
+
+
+def test_a_load_without_fault_clears_what_was_set_aside_before(shop: Shop) -> None:
+    stored(shop, order_line_item=BAD_LINE, orders=BAD_ORDER)
+    assert [row["dataset"] for row in stored(shop, orders=f"{ORDERS}1,C,2024-01-01,1,true\n")] == ["order_line_item"]
+
+
+def test_a_feed_taken_out_clears_what_was_set_aside_before(shop: Shop) -> None:
+    stored(shop, order_line_item=BAD_LINE, orders=BAD_ORDER)
+    assert [row["dataset"] for row in stored(shop, orders=None)] == ["order_line_item"]
+
+
+def test_a_feed_taken_out_leaves_an_empty_dataset(shop: Shop) -> None:
+    (shop.folder / "export.csv").write_text(f"{LINES}1,A,1,1\n")
+    contract = CONTRACTS["sources/order_line_item"]
+    for feeds, count in ((["order_line_item"], 1), ([], 0)):
+        with closing(shop.deployment(*feeds)) as deployment:
+            lake = deployment.lake
+            lake.publish(lake.write(contract, Feeds(deployment).load(contract).rows))
+            assert len(values(lake.read(contract))) == count
+
+
+def test_a_contract_bound_of_a_number_is_kept(shop: Shop) -> None:
+    (shop.folder / "export.csv").write_text(f"{LINES}1,A,-1,1\n2,A,0,1\n")
+    contract = CONTRACTS["sources/order_line_item"]
+    bound = tuple(replace(c, minimum="0") if c.name == "qty" else c for c in contract.columns)
+    with closing(shop.deployment("order_line_item")) as deployment:
+        loaded = outcome(Feeds(deployment).load(replace(contract, columns=bound)))
+    assert (loaded.column("order_li_id"), loaded.load.quarantined_count) == (["2"], 1)
