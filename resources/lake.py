@@ -16,6 +16,8 @@ from urllib.parse import urlparse
 
 import ibis.expr.types as ir
 from ibis.expr.datatypes import DataType
+from sqlalchemy.exc import DBAPIError
+from tenacity import Retrying, retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from governance.contracts import Column, Contract
 from governance.errors import C360Error
@@ -80,9 +82,14 @@ class _Written:
     def nulls(self, column: str) -> int:
         return sum(int(file.get(quoted(column), {}).get("null_count", 0)) for file in self.statistics)
 
+    def minimum(self, column: str) -> str | None:
+        return min(self._bounds(column, "min"), default=None)
+
     def maximum(self, column: str) -> str | None:
-        found = [file[quoted(column)]["max"] for file in self.statistics if "max" in file.get(quoted(column), {})]
-        return max(found, default=None)
+        return max(self._bounds(column, "max"), default=None)
+
+    def _bounds(self, column: str, bound: str) -> list[str]:
+        return [file[quoted(column)][bound] for file in self.statistics if bound in file.get(quoted(column), {})]
 
 
 class Lake:
@@ -99,13 +106,8 @@ class Lake:
     @cached_property
     def catalog(self) -> Any:
         """The Iceberg catalog, opened at first use."""
-        from pyiceberg.catalog.sql import SqlCatalog
-
         self.warehouse.mkdir(parents=True, exist_ok=True)
-        catalog = SqlCatalog("c360", uri=self.catalog_uri, warehouse=self.warehouse.as_uri())
-        for namespace in (SOURCES_NAMESPACE, NAMESPACE):
-            catalog.create_namespace_if_not_exists(namespace)
-        return catalog
+        return _open_catalog(self.catalog_uri, self.warehouse.as_uri())
 
     def write(
         self,
@@ -123,26 +125,33 @@ class Lake:
         table = self._table(contract)
         written: _Written | None = None
         try:
-            with table.transaction() as transaction:
-                _evolve(transaction, contract)
-                written = self._copy(contract, rows, table, transaction.table_metadata.schema())
-                _check_required(contract, written)
-                watermark = written.maximum(contract.event_time) if contract.event_time else None
-                summary = {"c360.contract_version": contract.version, **(properties or {})}
-                if watermark:
-                    summary["c360.watermark"] = watermark
-                _replace(transaction, table, written, summary, partition)
+            for attempt in _retrying():
+                with attempt, table.refresh().transaction() as transaction:
+                    _evolve(transaction, contract)
+                    if written is None:
+                        written = self._copy(contract, rows, table, transaction.table_metadata.schema())
+                        _check_required(contract, written)
+                        _check_partition(contract, written, partition)
+                    summary = _summary(contract, written, properties or {})
+                    _replace(transaction, table, written, summary, partition)
         except BaseException:
-            if written and not _is_committed(self.catalog.load_table(_identifier(contract.key)), written):
+            if written and not _is_committed(table.refresh(), written):
                 shutil.rmtree(written.folder, ignore_errors=True)
             raise
+        assert written is not None
         snapshot = table.current_snapshot()
+        watermark = snapshot.summary.additional_properties.get("c360.watermark")
         return Commit(contract.key, snapshot.snapshot_id, written.rows, written.bytes, watermark)
 
     def publish(self, commit: Commit) -> None:
-        """Let readers see a commit."""
+        """Let readers see a commit, unless they see a newer one already."""
         table = self.catalog.load_table(_identifier(commit.key))
-        table.manage_snapshots().create_tag(commit.snapshot_id, PUBLISHED).commit()
+        for attempt in _retrying():
+            with attempt:
+                published = table.refresh().snapshot_by_name(PUBLISHED)
+                mine = table.snapshot_by_id(commit.snapshot_id)
+                if published is None or published.sequence_number < mine.sequence_number:
+                    table.manage_snapshots().create_tag(commit.snapshot_id, PUBLISHED).commit()
         if len(table.snapshots()) >= MOST_SNAPSHOTS:
             expire(table)
 
@@ -224,13 +233,26 @@ class Lake:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         full = [row for row in copied if row[1]]
+        if not full:
+            shutil.rmtree(folder, ignore_errors=True)
         return _Written(folder, [(row[0], row[1], row[2]) for row in full], [row[4] for row in full])
+
+
+# Of several processes that open a new lake at once, all but one find its tables half made and look again.
+@retry(retry=retry_if_exception_type(DBAPIError), stop=stop_after_attempt(10), wait=wait_random_exponential(0.05, 1))
+def _open_catalog(uri: str, warehouse: str) -> Any:
+    from pyiceberg.catalog.sql import SqlCatalog
+
+    catalog = SqlCatalog("c360", uri=uri, warehouse=warehouse)
+    for namespace in (SOURCES_NAMESPACE, NAMESPACE):
+        catalog.create_namespace_if_not_exists(namespace)
+    return catalog
 
 
 def check_columns(contract: Contract, rows: ir.Table) -> None:
     """LakeError unless the columns of `rows` are the contract's, by name and type."""
     declared = {column.name: _ibis_type(column) for column in contract.columns}
-    found = {name: dtype.copy(nullable=True) for name, dtype in rows.schema().items()}
+    found = {name: _comparable(dtype) for name, dtype in rows.schema().items()}
     faults = [f"column '{name}' is missing" for name in declared if name not in found]
     faults += [f"column '{name}' is not in the contract" for name in found if name not in declared]
     faults += [
@@ -257,6 +279,35 @@ def _check_required(contract: Contract, written: _Written) -> None:
         )
 
 
+def _check_partition(contract: Contract, written: _Written, partition: str | None) -> None:
+    column = contract.partition_column
+    if partition is None or column is None:
+        return
+    strangers = {
+        bound for bound in (written.minimum(column), written.maximum(column)) if bound not in (None, partition)
+    }
+    if strangers:
+        raise LakeError(
+            f"Table {contract.key}, column '{column}': rows of {', '.join(sorted(map(str, strangers)))} were given for"
+            f" the partition {partition}, so nothing was written."
+        )
+
+
+def _retrying() -> Retrying:
+    """Tries again where another process committed meanwhile; PyIceberg's own retries give up on some conflicts."""
+    from pyiceberg.exceptions import CommitFailedException, ValidationException
+
+    conflicts = retry_if_exception_type((CommitFailedException, ValidationException))
+    return Retrying(retry=conflicts, stop=stop_after_attempt(20), wait=wait_random_exponential(0.02, 1), reraise=True)
+
+
+def _summary(contract: Contract, written: _Written, properties: Mapping[str, str]) -> dict[str, str]:
+    """What the snapshot says of itself."""
+    watermark = written.maximum(contract.event_time) if contract.event_time else None
+    newest = {"c360.watermark": watermark} if watermark else {}
+    return {"c360.contract_version": contract.version, **properties, **newest}
+
+
 def _replace(
     transaction: Any, table: Any, written: _Written, summary: Mapping[str, str], partition: str | None
 ) -> None:
@@ -279,16 +330,18 @@ def _evolve(transaction: Any, contract: Contract) -> None:
     renamed = {
         column.renamed_from: column.name
         for column in contract.columns
-        if column.renamed_from in current and column.name not in current
+        if column.renamed_from in current
+        and column.name not in current
+        and current[column.renamed_from].field_type == wanted[column.name]
     }
     kept = {renamed.get(name, name): field.field_type for name, field in current.items()}
-    if kept != wanted:
+    if renamed or kept != wanted:
         with transaction.update_schema(allow_incompatible_changes=True) as update:
             for old, new in renamed.items():
                 update.rename_column(old, new)
             for name, type_ in kept.items():
                 if wanted.get(name) != type_:
-                    update.delete_column(next((old for old, new in renamed.items() if new == name), name))
+                    update.delete_column(name)
             for column in contract.columns:
                 if kept.get(column.name) != wanted[column.name]:
                     update.add_column(column.name, wanted[column.name], column.description)
@@ -324,13 +377,20 @@ def _read_parquet(files: list[str], schema: Any, contract: Contract) -> str:
         " default_value: NULL}"
         for field in schema.fields
     )
-    held = {field.name for field in schema.fields}
-    columns = ", ".join(
-        quoted(column.name) if column.name in held else f"NULL::{column.type} AS {quoted(column.name)}"
-        for column in contract.columns
-    )
+    held = {field.name: _duckdb_type(field.field_type) for field in schema.fields}
+    columns = ", ".join(_column_in(held, column) for column in contract.columns)
     paths = ", ".join(literal(file) for file in sorted(files))
     return f"SELECT {columns} FROM read_parquet([{paths}], schema = MAP {{{fields}}})"
+
+
+def _column_in(held: Mapping[str, str], column: Column) -> str:
+    """The contract's column out of a table that may not have been written by this contract yet."""
+    name = column.renamed_from if column.name not in held and column.renamed_from else column.name
+    if name not in held:
+        return f"NULL::{column.type} AS {quoted(column.name)}"
+    if held[name] != column.type.replace(" ", ""):
+        return f"try_cast({quoted(name)} AS {column.type}) AS {quoted(column.name)}"
+    return f"{quoted(name)} AS {quoted(column.name)}"
 
 
 def _no_rows(contract: Contract) -> str:
@@ -341,7 +401,14 @@ def _no_rows(contract: Contract) -> str:
 def _ibis_type(column: Column) -> DataType:
     from ibis.backends.sql.datatypes import DuckDBType
 
-    return DuckDBType.from_string(column.type).copy(nullable=True)
+    return _comparable(DuckDBType.from_string(column.type))
+
+
+def _comparable(dtype: DataType) -> DataType:
+    """The type without what no contract says: whether null is allowed, and that microseconds are meant."""
+    if dtype.is_timestamp() and dtype.timezone is None and dtype.scale is None:
+        dtype = dtype.copy(scale=6)
+    return dtype.copy(nullable=True)
 
 
 def _iceberg_type(column: Column) -> Any:
@@ -364,7 +431,7 @@ def _iceberg_type(column: Column) -> Any:
 def _duckdb_type(iceberg_type: Any) -> str:
     names = {"string": "VARCHAR", "int": "INTEGER", "long": "BIGINT"}
     text = str(iceberg_type)
-    return names.get(text, text.upper())
+    return names.get(text, text.upper().replace(" ", ""))
 
 
 def _iceberg_schema(contract: Contract) -> Any:

@@ -30,18 +30,27 @@ def _origins(relation: ops.Relation, column: str) -> frozenset[Origin]:
         return _origins(relation.left, column) | _origins(relation.right, column)
     if isinstance(relation, ops.Reference):
         return _origins(relation.parent, column)
+    if column not in relation.values:  # raw SQL: who knows
+        parents = [parent for parent in relation.args if isinstance(parent, ops.Relation)]
+        return frozenset().union(*(_all_origins(parent) for parent in parents))
     return _value_origins(relation.values[column])
+
+
+def _all_origins(relation: ops.Relation) -> frozenset[Origin]:
+    return frozenset().union(*(_origins(relation, name) for name in relation.schema))
 
 
 @cache
 def _value_origins(value: ops.Node) -> frozenset[Origin]:
     if isinstance(value, ops.Field):
         return _origins(value.rel, value.name)
-    if isinstance(value, ops.CountStar):
-        return frozenset((name, "*") for name in _inputs(value.arg))
-    if isinstance(value, ops.ScalarSubquery):
-        return frozenset().union(*(_origins(value.rel, name) for name in value.rel.schema))
-    return frozenset().union(*(_value_origins(child) for child in _children(value)))
+    found = frozenset().union(*(_value_origins(child) for child in _children(value)))
+    for relation in (argument for argument in value.args if isinstance(argument, ops.Relation)):
+        if isinstance(value, ops.CountStar | ops.CountDistinctStar | ops.ExistsSubquery):
+            found |= {(name, "*") for name in _inputs(relation)}
+        else:
+            found |= _all_origins(relation)
+    return found
 
 
 @cache

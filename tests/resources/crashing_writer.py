@@ -6,11 +6,16 @@ first generation and the number of every later one; `gone` follows its death. Im
 the fork.
 
 `partition HOME DATASET`: writes and publishes one partition of `quarantine` ten times, then ends.
+
+`open HOME ...`: several children open each of these lakes at the same moment; ends with 1 where one of them could not.
 """
 
 import itertools
+import multiprocessing
 import os
 import sys
+from collections.abc import Sequence
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pyiceberg.io.pyarrow  # noqa: F401
@@ -22,6 +27,7 @@ from resources.lake import Lake
 
 ROWS = 1000
 WRITES = 10
+OPENERS = 4
 
 
 def main(command: str, *arguments: str) -> None:
@@ -29,8 +35,11 @@ def main(command: str, *arguments: str) -> None:
         home, dataset = arguments
         write_partition(lake_at(home), dataset)
         return
-    brand = contracts.load()["sources/brand"]
     warm_up()
+    if command == "open":
+        open_together(arguments)
+        return
+    brand = contracts.load()["sources/brand"]
     for line in sys.stdin:
         home, first = line.split()
         child = os.fork()
@@ -67,6 +76,25 @@ def write_partition(lake: Lake, dataset: str) -> None:
         lake.publish(lake.write(quarantine, lake.engine.view("mine", sql), partition=dataset))
     lake.close()
     lake.engine.close()
+
+
+def open_together(homes: Sequence[str]) -> None:
+    fork = multiprocessing.get_context("fork")
+    start = fork.Barrier(OPENERS)
+    openers = [fork.Process(target=open_each, args=(start, homes)) for _ in range(OPENERS)]
+    for opener in openers:
+        opener.start()
+    for opener in openers:
+        opener.join()
+    sys.exit(any(opener.exitcode for opener in openers))
+
+
+def open_each(start: Barrier, homes: Sequence[str]) -> None:
+    for home in homes:
+        start.wait(timeout=10)
+        lake = lake_at(home)
+        assert sorted(lake.catalog.list_namespaces()) == [("c360",), ("sources",)]
+        lake.close()
 
 
 if __name__ == "__main__":

@@ -152,7 +152,7 @@ def _built(lake: Lake, key: str) -> tuple[dict[str, ir.Table], ir.Table]:
     """The inputs of an asset by table key, empty, and the expression it makes of them."""
     asset = DERIVED[key]
     keys = {name: input_key.to_user_string() for name, input_key in asset.keys_by_input_name.items()}
-    inputs = {name: lake.empty(CONTRACTS[input_key]) for name, input_key in keys.items()}
+    inputs = {name: lake.read(CONTRACTS[input_key]) for name, input_key in keys.items()}
     config = {"config": AsOf()} if key == "as_of" else {}
     result = asset.op.compute_fn.decorated_fn(**inputs, **config)
     return {keys[name]: given for name, given in inputs.items()}, result
