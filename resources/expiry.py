@@ -17,12 +17,17 @@ GUARD_SECONDS = 24 * 60 * 60
 
 def expire(table: Any) -> None:
     """Forget all but the newest snapshots (and those that carry a name), then delete what nothing refers to."""
+    from pyiceberg.exceptions import CommitFailedException
+
     named = {reference.snapshot_id for reference in table.refs().values()}
     newest = sorted(table.snapshots(), key=lambda snapshot: snapshot.sequence_number, reverse=True)
     old = [snapshot.snapshot_id for snapshot in newest[KEPT_SNAPSHOTS:] if snapshot.snapshot_id not in named]
     if not old:
         return
-    table.maintenance.expire_snapshots().by_ids(old).commit()
+    try:
+        table.maintenance.expire_snapshots().by_ids(old).commit()
+    except CommitFailedException:  # another process is at work on the table; the next publish will tidy up
+        return
     _delete_unreferenced(table.refresh())
 
 
@@ -31,11 +36,18 @@ def _delete_unreferenced(table: Any) -> None:
     used = _referenced(table)
     youngest = time.time() - GUARD_SECONDS
     for file in [*location.glob("data/**/*.parquet"), *location.glob("metadata/*.avro")]:
-        if file not in used and file.stat().st_mtime < youngest:
-            file.unlink()
+        if file not in used and _written_at(file) < youngest:
+            file.unlink(missing_ok=True)
     for folder in location.glob("data/*/"):
         if not any(folder.iterdir()) and folder.stat().st_mtime < youngest:
             folder.rmdir()
+
+
+def _written_at(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:  # another process tidies up too
+        return time.time()
 
 
 def _referenced(table: Any) -> set[Path]:

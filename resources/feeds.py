@@ -176,7 +176,9 @@ class _Sorting:
         """Whether the select names one of these columns. If not, they may be no names: without a header in the file,
         they are the values of its first row, and no message may quote them.
         """
-        return any(re.search(rf"\b{re.escape(name)}\b", self.select, re.IGNORECASE) for name in columns)
+        code = re.sub(r"'(?:[^']|'')*'", "", self.select)
+        words = {word.lower() for word in re.findall(r"[^\W\d]\w*", code)}
+        return any(name.lower() in words or f'"{name}"' in code for name in columns)
 
     def _raise_if_mapping_is_wrong(self, staged: str, row_count: int) -> None:
         reasons = self.engine.query(
@@ -214,7 +216,7 @@ class _Sorting:
             f"SELECT _reason, _record FROM {staged} WHERE _reason IS NOT NULL",
             f"SELECT {literal(f'{keys}: key repeats, another row of that key is kept')}, _record"
             f" FROM {repeated} WHERE _place > 1",
-            *(f"SELECT {literal(line)}, {literal(MASK)}" for line in self.raw.broken),
+            f"SELECT unnest([{', '.join(map(literal, self.raw.broken))}]::VARCHAR[]), {literal(MASK)}",
         ]
         return self.engine.view(
             f"quarantine of {self.contract.name}",
@@ -241,7 +243,7 @@ def _cast(column: Column, given: dict[str, str]) -> str:
     if column.type == "TIMESTAMP" and given[column.name] == "VARCHAR":
         # A cast to TIMESTAMP drops the offset from UTC; one to TIMESTAMPTZ heeds it, at nine times the cost.
         in_utc = f"try_cast(try_cast({name} AS TIMESTAMPTZ) AS TIMESTAMP)"
-        has_offset = f"regexp_matches({name}, ':.*[+-][0-9:]+$')"
+        has_offset = f"regexp_matches({name}, ':.*[+-][0-9:]+\\s*$')"
         return f"(CASE WHEN {has_offset} THEN {in_utc} ELSE try_cast({name} AS TIMESTAMP) END)"
     return name if given[column.name] == column.type else f"try_cast({name} AS {column.type})"
 

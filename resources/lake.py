@@ -33,6 +33,7 @@ TABLE_PROPERTIES = {
     "commit.retry.min-wait-ms": "20",
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "20",
+    "write.metadata.metrics.default": "counts",
 }
 
 
@@ -68,6 +69,7 @@ class _Written:
     """The Parquet files of one COPY, with DuckDB's statistics per column."""
 
     folder: Path
+    schema: Any
     files: list[tuple[str, int, int]]
     statistics: list[Mapping[str, Mapping[str, str]]]
 
@@ -128,15 +130,18 @@ class Lake:
             for attempt in _retrying():
                 with attempt, table.refresh().transaction() as transaction:
                     _evolve(transaction, contract)
-                    if written is None:
-                        written = self._copy(contract, rows, table, transaction.table_metadata.schema())
+                    schema = transaction.table_metadata.schema()
+                    # Another process may have changed the columns, and with them the field ids in our file.
+                    if written is None or written.schema.fields != schema.fields:
+                        _discard(written)
+                        written = self._copy(contract, rows, table, schema)
                         _check_required(contract, written)
                         _check_partition(contract, written, partition)
                     summary = _summary(contract, written, properties or {})
                     _replace(transaction, table, written, summary, partition)
         except BaseException:
             if written and not _is_committed(table.refresh(), written):
-                shutil.rmtree(written.folder, ignore_errors=True)
+                _discard(written)
             raise
         assert written is not None
         snapshot = table.current_snapshot()
@@ -150,6 +155,9 @@ class Lake:
             with attempt:
                 published = table.refresh().snapshot_by_name(PUBLISHED)
                 mine = table.snapshot_by_id(commit.snapshot_id)
+                if mine is None:
+                    # So late that it was forgotten: readers have long seen newer rows.
+                    return
                 if published is None or published.sequence_number < mine.sequence_number:
                     table.manage_snapshots().create_tag(commit.snapshot_id, PUBLISHED).commit()
         if len(table.snapshots()) >= MOST_SNAPSHOTS:
@@ -163,7 +171,7 @@ class Lake:
             return self.engine.view(contract.key, _no_rows(contract))
         files = [_path(task.file.file_path) for task in table.scan(snapshot_id=snapshot).plan_files()]
         if not files:
-            return self.empty(contract)
+            return self.engine.view(contract.key, _no_rows(contract))
         return self.engine.view(contract.key, _read_parquet(files, table.schema(), contract))
 
     def empty(self, contract: Contract) -> ir.Table:
@@ -235,7 +243,7 @@ class Lake:
         full = [row for row in copied if row[1]]
         if not full:
             shutil.rmtree(folder, ignore_errors=True)
-        return _Written(folder, [(row[0], row[1], row[2]) for row in full], [row[4] for row in full])
+        return _Written(folder, schema, [(row[0], row[1], row[2]) for row in full], [row[4] for row in full])
 
 
 # Of several processes that open a new lake at once, all but one find its tables half made and look again.
@@ -277,6 +285,11 @@ def _check_required(contract: Contract, written: _Written) -> None:
         raise LakeError(
             f"Table {contract.key} does not keep its contract, so nothing was written: {'; '.join(faults)}."
         )
+
+
+def _discard(written: _Written | None) -> None:
+    if written:
+        shutil.rmtree(written.folder, ignore_errors=True)
 
 
 def _check_partition(contract: Contract, written: _Written, partition: str | None) -> None:
@@ -345,8 +358,8 @@ def _evolve(transaction: Any, contract: Contract) -> None:
             for column in contract.columns:
                 if kept.get(column.name) != wanted[column.name]:
                     update.add_column(column.name, wanted[column.name], column.description)
-    properties = _table_properties(contract)
-    if any(transaction.table_metadata.properties.get(name) != value for name, value in properties.items()):
+    properties, held = _table_properties(contract), transaction.table_metadata.properties
+    if any(held.get(name) != value for name, value in properties.items()):
         transaction.set_properties(properties)
 
 
@@ -457,6 +470,7 @@ def _partition_spec(contract: Contract) -> Any:
 
 
 def _table_properties(contract: Contract) -> dict[str, str]:
-    # Manifests keep the least and greatest value of a column; of personal columns they keep counts only.
-    counts = {f"write.metadata.metrics.column.{c.name}": "counts" for c in contract.columns if c.is_masked}
-    return {**TABLE_PROPERTIES, **counts}
+    # Manifests would keep the least and greatest value of every column, personal ones too. Counts will do, but for
+    # the columns by which files are found.
+    finding = [name for name in (contract.partition_column, contract.event_time) if name]
+    return {**TABLE_PROPERTIES, **{f"write.metadata.metrics.column.{name}": "full" for name in finding}}

@@ -46,12 +46,21 @@ class TextFile:
         such table; duckdb.Error where DuckDB cannot parse it.
         """
         plain = self._plain(engine.scratch)
+        try:
+            return self._stage(kind, plain, target, engine)
+        finally:
+            if plain != self.path:
+                plain.unlink()
+
+    def _stage(self, kind: str, plain: Path, target: Path, engine: Engine) -> list[str]:
         if kind == "jsonl":
             engine.query(f"COPY ({_json_rows(plain, engine)}) TO {literal(str(target))} (FORMAT parquet)")
             return []
         # No byte of a text file separates or quotes plain lines: the whole line is one value.
-        columns = ["line"] if kind == "lines" else self._column_names(plain)
-        shape = _Shape("\x1f", "", False) if kind == "lines" else _Shape(self.delimiter, '"', self.header)
+        columns, shape = ["line"], _Shape("\x1f", "", False)
+        if kind == "csv":
+            columns, blank = self._columns(plain)
+            shape = _Shape(self.delimiter, '"', self.header, blank)
         try:
             return self._copy(plain, columns, shape, target, engine)
         except duckdb.InvalidInputException as fault:
@@ -73,9 +82,13 @@ class TextFile:
                 with copy.open("wb") as target:
                     for text in self._decoded(source):
                         target.write(text.encode())
-        except (gzip.BadGzipFile, EOFError, zlib.error) as fault:
-            raise TextFileError(f"{self.path.name} is no whole gzip file ({fault}); fetch it again") from fault
+        except (EOFError, OSError, zlib.error) as fault:  # OSError is what a broken gzip or zstd raises
+            copy.unlink(missing_ok=True)
+            raise TextFileError(f"{self.path.name} is no whole {self._packing()} file; fetch it again") from fault
         return copy
+
+    def _packing(self) -> str:
+        return {".gz": "gzip", ".zst": "zstd"}.get(self.path.suffix, self.encoding)
 
     def _decoded(self, source: IO[bytes]) -> Iterator[str]:
         decode = codecs.getincrementaldecoder(self.encoding)().decode
@@ -95,17 +108,33 @@ class TextFile:
                 " convert the file"
             ) from fault
 
-    def _column_names(self, plain: Path) -> list[str]:
-        """The names in the header, or column0, column1 ... where there is none."""
+    def _columns(self, plain: Path) -> tuple[list[str], int]:
+        """The names in the header, or column0, column1 ... where there is none; and the blank lines before it."""
+        csv.field_size_limit(MAX_LINE_BYTES)
         with plain.open(encoding="utf-8-sig", newline="") as text:
-            first = next(csv.reader(text, delimiter=self.delimiter), [])
+            lines = csv.reader(text, delimiter=self.delimiter, strict=True)
+            first: list[str] = []
+            blank = 0
+            try:
+                while not any(first := next(lines)):
+                    blank = lines.line_num
+            except StopIteration:
+                first = []
+            except csv.Error as fault:
+                raise TextFileError(f"line {blank + 1:,} opens a quote that nothing closes") from fault
+        if not first:
+            raise TextFileError(f"{self.path.name} is empty; not even column names are there")
         if not self.header:
-            return [f"column{position}" for position in range(len(first))]
+            return [f"column{position}" for position in range(len(first))], blank
         names = [name.strip() or f"column{position}" for position, name in enumerate(first)]
-        repeated = {name for name in names if [other.lower() for other in names].count(name.lower()) > 1}
+        folded = [name.lower() for name in names]
+        repeated = sorted({name for name in names if folded.count(name.lower()) > 1})
         if repeated:
-            raise TextFileError(f"the header names {', '.join(sorted(repeated))} more than once")
-        return names
+            raise TextFileError(
+                f"the header names {len(repeated)} columns more than once, the first in column"
+                f" {names.index(repeated[0]) + 1}"
+            )
+        return names, blank
 
     def _copy(self, plain: Path, columns: list[str], shape: "_Shape", target: Path, engine: Engine) -> list[str]:
         rejects = f"rejects_{uuid.uuid4().hex}"
@@ -113,13 +142,16 @@ class TextFile:
         engine.query(
             f"COPY (SELECT * FROM read_csv({literal(str(plain))}, columns = {{{types}}}, auto_detect = false,"
             f" delim = {literal(shape.delimiter)}, quote = {literal(shape.quote)}, escape = {literal(shape.quote)},"
-            f" header = {str(shape.header).lower()}, store_rejects = true, rejects_table = {literal(rejects)},"
-            f" rejects_scan = {literal(rejects + '_scan')}, rejects_limit = 0, max_line_size = {MAX_LINE_BYTES},"
-            f" buffer_size = {2 * MAX_LINE_BYTES})) TO {literal(str(target))} (FORMAT parquet)"
+            f" header = {str(shape.header).lower()}, skip = {shape.skip}, store_rejects = true,"
+            f" rejects_table = {literal(rejects)}, rejects_scan = {literal(rejects + '_scan')}, rejects_limit = 0,"
+            f" max_line_size = {MAX_LINE_BYTES}, buffer_size = {2 * MAX_LINE_BYTES}))"
+            f" TO {literal(str(target))} (FORMAT parquet)"
         )
         faults = engine.query(
             "SELECT line, min(lower(error_type::VARCHAR)),"
-            " bool_or(error_type = 'UNQUOTED VALUE' AND contains(csv_line, chr(10)))"
+            # An odd number of quotes: one of them was never closed.
+            " bool_or(error_type = 'UNQUOTED VALUE' AND regexp_matches(csv_line, '[\\n\\r]')"
+            " AND (length(csv_line) - length(replace(csv_line, '\"', ''))) % 2 = 1)"
             f" FROM {quoted(rejects)} GROUP BY line ORDER BY line"
         )
         for line, _, swallows in faults:
@@ -138,6 +170,7 @@ class _Shape:
     delimiter: str
     quote: str
     header: bool
+    skip: int = 0
 
 
 def _opened(path: Path) -> Any:

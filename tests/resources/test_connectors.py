@@ -116,6 +116,24 @@ def test_an_empty_file_is_refused(engine: Engine, tmp_path: Path) -> None:
         read(engine, tmp_path)
 
 
+@pytest.mark.parametrize("content", ["\n", "\r\n\r\n"])
+def test_a_file_of_blank_lines_is_refused_as_empty(content: str, engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, content)
+    with pytest.raises(ConnectorError, match=r"shop, path people\.csv: people\.csv is empty"):
+        read(engine, tmp_path)
+
+
+def test_a_gzip_of_nothing_is_refused_as_empty(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, gzip.compress(b""), "people.csv.gz")
+    with pytest.raises(ConnectorError, match=r"people\.csv\.gz is empty"):
+        read(engine, tmp_path, "people.csv.gz")
+
+
+def test_blank_lines_before_the_header_are_passed_over(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, f"\n\n{HEADER}1,Ann\n")
+    assert rows(engine, read(engine, tmp_path)) == [("1", "Ann")]
+
+
 def test_an_empty_file_among_others_is_named(engine: Engine, tmp_path: Path) -> None:
     put(tmp_path, f"{HEADER}1,Ann\n", "may.csv")
     put(tmp_path, "", "june.csv")
@@ -191,6 +209,11 @@ def test_a_long_cell_is_read_whole(size: int, engine: Engine, tmp_path: Path) ->
     assert rows(engine, read(engine, tmp_path)) == [("1", letter), ("2", "Bob")]
 
 
+def test_a_long_cell_of_a_first_line_without_header_is_read_whole(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, f"1,{'x' * 1_000_000}\n2,Bob\n")
+    assert rows(engine, read(engine, tmp_path, header=False)) == [("1", "x" * 1_000_000), ("2", "Bob")]
+
+
 def test_a_null_byte_is_part_of_its_cell(engine: Engine, tmp_path: Path) -> None:
     put(tmp_path, f"{HEADER}1,An\0n\n2,Bob\n")
     assert rows(engine, read(engine, tmp_path)) == [("1", "An\0n"), ("2", "Bob")]
@@ -228,6 +251,19 @@ def test_a_quote_without_end_is_refused_with_its_line(place: int, engine: Engine
         read(engine, tmp_path)
 
 
+@pytest.mark.parametrize("count", [5, MANY])
+def test_a_quote_without_end_in_the_header_is_refused_too(count: int, engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, "".join(['id,"name\n', *numbered(count)]))
+    with pytest.raises(ConnectorError, match=r"shop, path people\.csv: line 1 [^\n]*quote[^\n]*\Z"):
+        read(engine, tmp_path)
+
+
+def test_text_after_a_quote_that_spans_lines_is_no_quote_without_end(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, f'{HEADER}1,"two\nlines"x\n2,Bob\n')
+    raw = read(engine, tmp_path)
+    assert (raw.broken, rows(engine, raw)) == (["line 2 of people.csv: unquoted value"], [("2", "Bob")])
+
+
 def test_a_file_of_which_no_line_can_be_split_is_refused(engine: Engine, tmp_path: Path) -> None:
     # Such as an export with a column more than its header.
     put(tmp_path, HEADER + "1,Ann,x\n" * 20)
@@ -261,6 +297,13 @@ def test_a_corrupted_gzip_is_refused(harm: str, engine: Engine, tmp_path: Path) 
     put(tmp_path, harmed[harm], "people.csv.gz")
     with pytest.raises(ConnectorError, match=r"shop, path people\.csv\.gz: .*(?i:gzip)"):
         read(engine, tmp_path, "people.csv.gz")
+
+
+@pytest.mark.parametrize("content", [b"\x28\xb5\x2f\xfd and no more", b"id,name\n1,Ann\n"])
+def test_a_corrupted_zstandard_file_is_refused(content: bytes, engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, content, "people.csv.zst")
+    with pytest.raises(ConnectorError, match=r"shop, path people\.csv\.zst: [^\n]*(?i:zstd|zstandard)"):
+        read(engine, tmp_path, "people.csv.zst")
 
 
 def test_parquet_keeps_its_types(engine: Engine, tmp_path: Path) -> None:

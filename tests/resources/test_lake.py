@@ -182,6 +182,14 @@ def test_rows_give_way_to_no_rows(lake: Lake) -> None:
     assert (_read(lake, THINGS), lake.state("things").rows) == ([], 0)
 
 
+def test_a_table_bears_its_name_whether_or_not_it_has_rows(lake: Lake) -> None:
+    names = [lake.read(THINGS).get_name()]
+    for rows in (OLD, []):
+        _write(lake, THINGS, rows)
+        names.append(lake.read(THINGS).get_name())
+    assert names == ["things"] * 3
+
+
 def test_a_source_and_a_table_of_the_same_word_are_two_tables(lake: Lake) -> None:
     source = replace(THINGS, layer="sources")
     _write(lake, source, OLD)
@@ -425,12 +433,32 @@ def test_of_two_whole_writes_at_once_readers_see_one(lake: Lake, other: Lake, be
     assert len(_files(lake)) == len(_referenced(lake))
 
 
+def test_columns_that_another_process_adds_meanwhile_are_not_taken_for_ours(lake: Lake, other: Lake) -> None:
+    _write(lake, THINGS, OLD)
+    ours = contract(*THINGS.columns, column("ours"))
+    theirs = contract(*THINGS.columns, column("theirs"))
+    rows = [{"id": 3, "name": "slow", "ours": "x"}]
+    slow = _table(lake, ours, rows)
+    slow = slow.mutate(id=_meanwhile(lambda: _write(other, theirs, NEW))(slow.id))
+    with suppress(LakeError):
+        lake.publish(lake.write(ours, slow))
+    assert _read(lake, ours) in (rows, [{**row, "ours": None} for row in NEW])
+
+
 def test_a_late_publish_does_not_take_readers_back(lake: Lake, other: Lake) -> None:
     earlier = lake.write(QUARANTINE, _quarantine_rows(lake, "orders", 1), partition="orders")
     later = other.write(QUARANTINE, _quarantine_rows(other, "brand", 1), partition="brand")
     other.publish(later)
     lake.publish(earlier)
     assert _quarantined(lake) == {"orders": 1, "brand": 1}
+
+
+def test_a_publish_so_late_that_its_snapshot_has_expired_changes_nothing(lake: Lake, other: Lake) -> None:
+    commit = lake.write(THINGS, _table(lake, THINGS, OLD))
+    while commit.snapshot_id in _snapshots(other):
+        _write(other, THINGS, NEW)
+    lake.publish(commit)
+    assert _read(lake, THINGS) == NEW
 
 
 def test_processes_that_write_their_own_partitions_lose_nothing(lake: Lake, tmp_path: Path) -> None:

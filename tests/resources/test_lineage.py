@@ -38,6 +38,7 @@ DERIVED = {
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     lake = Lake("sqlite://", tmp_path_factory.mktemp("lake"), Engine("500MB", threads=1))
     yield lake
+    lake.close()
     lake.engine.close()
 
 
