@@ -88,6 +88,9 @@ def run(
             run_id=report.run_id,
             raise_on_error=False,
         )
+    # Dagster says nothing of a step it never came to because of what failed before.
+    for key in sorted(key.to_user_string() for key in keys):
+        report.tables.setdefault(key, TableRun(key, "skipped"))
     return report
 
 

@@ -90,12 +90,13 @@ def test_deleting_the_future_changes_nothing(company: Path, tmp_path: Path) -> N
 def rewrite(folder: Path, condition: str) -> None:
     """Keep only the rows of a dataset that meet a condition, in another order and in one file."""
     files = sorted(folder.glob("*.parquet"))
-    rows = duckdb.sql(
-        f"SELECT * FROM read_parquet({[str(file) for file in files]}) WHERE {condition} ORDER BY random()"
-    ).arrow()
+    rest = folder / "rest"
+    with duckdb.connect() as connection:
+        source = f"read_parquet({[str(file) for file in files]})"
+        connection.execute(f"COPY (FROM {source} WHERE {condition} ORDER BY random()) TO '{rest}' (FORMAT parquet)")
     for file in files:
         file.unlink()
-    duckdb.from_arrow(rows).write_parquet(str(folder / "part-0.parquet"))
+    rest.rename(folder / "part-0.parquet")
 
 
 def test_money_reconciles_from_the_lines_to_the_profile(
