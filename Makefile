@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 
 demo: .venv/runtime ## Build the sample company's Customer 360 and show it
 	@$(BIN)/c360 run
-	@$(BIN)/c360 show customer_segments --limit 10
+	@$(BIN)/c360 show customer_360 --limit 1
 	@echo "Look around: make ui, then http://127.0.0.1:3000. More commands: $(BIN)/c360 --help"
 
 test: .venv/test ## Run the tests

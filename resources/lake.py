@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+import duckdb
 import ibis.expr.types as ir
 from ibis.expr.datatypes import DataType
 from sqlalchemy.exc import DBAPIError
@@ -28,6 +29,7 @@ PUBLISHED = "published"
 SOURCES_NAMESPACE = "sources"
 NAMESPACE = "c360"
 ROW_GROUP_ROWS = 122_880
+ROW_FAULTS = (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException)
 TABLE_PROPERTIES = {
     "commit.retry.num-retries": "20",
     "commit.retry.min-wait-ms": "20",
@@ -237,8 +239,14 @@ class Lake:
                 f"COPY (SELECT {columns} FROM ({self.engine.sql_of(rows)})) TO {literal(str(file))} (FORMAT parquet,"
                 f" COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS}, FIELD_IDS {{{ids}}}, RETURN_STATS)"
             )
-        except BaseException:
+        except BaseException as fault:
             shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(fault, ROW_FAULTS):
+                # Not chained: DuckDB quotes the value, and the chain ends in Dagster's log.
+                kind = type(fault).__name__.removesuffix("Exception")
+                raise LakeError(
+                    f"Table {contract.key} fails on a row ({kind} error), so nothing was written."
+                ) from None
             raise
         full = [row for row in copied if row[1]]
         if not full:
