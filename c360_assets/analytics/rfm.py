@@ -5,9 +5,9 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.conformed.as_of import moment
+from c360_assets.conformed.products import MONEY
 
 BINS = 5
-MONEY = "decimal(18, 4)"
 
 
 @dg.asset

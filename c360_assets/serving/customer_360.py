@@ -5,6 +5,7 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.conformed.as_of import moment
+from c360_assets.conformed.products import MONEY
 
 DEMOGRAPHICS = (
     "customer_id",
@@ -85,7 +86,7 @@ def _bought(orders: ir.Table) -> ir.Table:
     return orders.group_by("customer_id").agg(
         first_ordered_at=orders.ordered_at.min(where=orders.is_completed),
         last_ordered_at=orders.ordered_at.max(where=orders.is_completed),
-        returned_amount=orders.returned_amount.sum().cast("decimal(18, 4)"),
+        returned_amount=orders.returned_amount.sum().cast(MONEY),
         item_count=orders.item_count.sum(where=orders.is_completed),
     )
 
