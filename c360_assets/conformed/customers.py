@@ -3,6 +3,7 @@
 import dagster as dg
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 
 from c360_assets.conformed.as_of import SOURCE, moment, until
 from governance.reference import us_states
@@ -23,7 +24,7 @@ def customers(customer: ir.Table, orders: ir.Table, web_analytics: ir.Table, as_
     browsing = until(web_analytics, "activity_ts", as_of).select(customer_id="entity_id")
     seen = ibis.union(ordering, browsing, registered.select("customer_id"), distinct=True)
     known = seen.filter(seen.customer_id.notnull()).rename(known_id="customer_id")
-    joined = known.left_join(registered, known.known_id == registered.customer_id)
+    joined = _with_states(known.left_join(registered, known.known_id == registered.customer_id))
     return joined.select(
         customer_id=joined.known_id,
         first_name=_clean(joined.first_name),
@@ -43,8 +44,8 @@ def customers(customer: ir.Table, orders: ir.Table, web_analytics: ir.Table, as_
         degree_of_loyalty=joined.degree_of_loyalty,
         mailing_street=_clean(joined.mailing_street),
         city=_clean(joined.city),
-        state_code=_clean(joined.state_code).upper().fill_null(_code_of(_clean(joined.state))),
-        state=_clean(joined.state).fill_null(_name_of(_clean(joined.state_code).upper())),
+        state_code=joined.written_code.fill_null(joined.code_of_name),
+        state=joined.written_name.fill_null(joined.name_of_code),
         country=_clean(joined.country),
         zipcode=_clean(joined.zipcode),
         is_premium=joined.is_premium,
@@ -56,6 +57,17 @@ def customers(customer: ir.Table, orders: ir.Table, web_analytics: ir.Table, as_
         purchase_frequency=_clean(joined.purchase_frequency),
         is_registered=joined.customer_id.notnull(),
     )
+
+
+def _with_states(people: ir.Table) -> ir.Table:
+    """What is written of the state, and what the code says of the name and the name of the code."""
+    names = us_states.names_by_code()
+    states = ibis.memtable(pa.table({"code": list(names), "name": list(names.values())}))
+    written = people.mutate(written_code=_clean(people.state_code).upper(), written_name=_clean(people.state))
+    by_code = states.select(known_code="code", name_of_code="name")
+    by_name = states.select(known_name="name", code_of_name="code")
+    coded = written.left_join(by_code, written.written_code == by_code.known_code)
+    return coded.left_join(by_name, coded.written_name == by_name.known_name)
 
 
 def _clean(text: ir.StringColumn) -> ir.StringColumn:
@@ -75,11 +87,3 @@ def _age(born: ir.TimestampColumn, at: ir.TimestampValue) -> ir.IntegerColumn:
 
 def _plausible(age: ir.IntegerColumn) -> ir.IntegerColumn:
     return age.between(YOUNGEST, OLDEST).ifelse(age, ibis.null("int32"))
-
-
-def _name_of(code: ir.StringColumn) -> ir.StringColumn:
-    return code.cases(*us_states.names_by_code().items())
-
-
-def _code_of(name: ir.StringColumn) -> ir.StringColumn:
-    return name.cases(*[(state, code) for code, state in us_states.names_by_code().items()])

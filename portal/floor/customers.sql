@@ -11,47 +11,47 @@ registered as (
     age as stored_age,
     case when month({as_of}) * 100 + day({as_of}) < month(date_of_birth) * 100 + day(date_of_birth)
       then year({as_of}) - year(date_of_birth) - 1 else year({as_of}) - year(date_of_birth) end as years,
-    nullif(trim(state), '') as state_name,
-    upper(nullif(trim(state_code), '')) as code
+    nullif(trim(state, E' \t\n\r'), '') as state_name,
+    upper(nullif(trim(state_code, E' \t\n\r'), '')) as code
   from "sources/customer" where coalesce(registration_date <= {as_of}, true)
 )
 select
   seen.id as customer_id,
-  nullif(trim(first_name), '') as first_name,
-  nullif(trim(last_name), '') as last_name,
+  nullif(trim(first_name, E' \t\n\r'), '') as first_name,
+  nullif(trim(last_name, E' \t\n\r'), '') as last_name,
   case
-    when lower(trim(gender)) in ('female', 'f', 'woman', 'w') then 'female'
-    when lower(trim(gender)) in ('male', 'm', 'man') then 'male'
-    when lower(trim(gender)) in ('other', 'non-binary', 'nonbinary', 'diverse', 'x') then 'other'
+    when lower(trim(gender, E' \t\n\r')) in ('female', 'f', 'woman', 'w') then 'female'
+    when lower(trim(gender, E' \t\n\r')) in ('male', 'm', 'man') then 'male'
+    when lower(trim(gender, E' \t\n\r')) in ('other', 'non-binary', 'nonbinary', 'diverse', 'x') then 'other'
   end as gender,
   nullif(regexp_replace(phone_number, '[^0-9+]', '', 'g'), '') as phone_number,
-  lower(nullif(trim(email_address), '')) as email_address,
+  lower(nullif(trim(email_address, E' \t\n\r'), '')) as email_address,
   date_of_birth::date as date_of_birth,
   coalesce(
     case when years between 13 and 115 then years end,
     case when stored_age between 13 and 115 then stored_age end
   )::integer as age,
-  nullif(trim(education_level), '') as education_level,
-  nullif(trim(marital_status), '') as marital_status,
+  nullif(trim(education_level, E' \t\n\r'), '') as education_level,
+  nullif(trim(marital_status, E' \t\n\r'), '') as marital_status,
   no_of_children as number_of_children,
   registration_date as registered_at,
-  nullif(trim(occupation), '') as occupation,
-  nullif(trim(hobbies), '') as hobbies,
+  nullif(trim(occupation, E' \t\n\r'), '') as occupation,
+  nullif(trim(hobbies, E' \t\n\r'), '') as hobbies,
   annual_income,
   degree_of_loyalty,
-  nullif(trim(mailing_street), '') as mailing_street,
-  nullif(trim(city), '') as city,
+  nullif(trim(mailing_street, E' \t\n\r'), '') as mailing_street,
+  nullif(trim(city, E' \t\n\r'), '') as city,
   coalesce(code, by_name.state_code) as state_code,
   coalesce(state_name, by_code.state) as state,
-  nullif(trim(country), '') as country,
-  nullif(trim(zipcode), '') as zipcode,
+  nullif(trim(country, E' \t\n\r'), '') as country,
+  nullif(trim(zipcode, E' \t\n\r'), '') as zipcode,
   is_premium,
   accepts_email,
   accepts_sms,
   accepts_phone,
-  nullif(trim(preferred_channel), '') as preferred_channel,
+  nullif(trim(preferred_channel, E' \t\n\r'), '') as preferred_channel,
   previous_purchases,
-  nullif(trim(purchase_frequency), '') as purchase_frequency,
+  nullif(trim(purchase_frequency, E' \t\n\r'), '') as purchase_frequency,
   registered.customer_id is not null as is_registered
 from seen
 left join registered on registered.customer_id = seen.id

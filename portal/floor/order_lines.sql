@@ -5,9 +5,9 @@ priced as (
     line.order_id,
     placed.customer_id,
     placed.ordered_at,
-    case when lower(trim(placed.order_status)) in
+    case when lower(trim(placed.order_status, E' \t\n\r')) in
       ('placed', 'shipped', 'delivered', 'completed', 'cancelled', 'returned', 'adjustment')
-      then lower(trim(placed.order_status)) end as order_status,
+      then lower(trim(placed.order_status, E' \t\n\r')) end as order_status,
     coalesce(line.sku_id, first_sku.sku_id) as sku_id,
     line.product_id,
     line.qty,

@@ -11,9 +11,9 @@ with lines as (
 known as (
   select
     *,
-    case when lower(trim(order_status)) in
+    case when lower(trim(order_status, E' \t\n\r')) in
       ('placed', 'shipped', 'delivered', 'completed', 'cancelled', 'returned', 'adjustment')
-      then lower(trim(order_status)) end as status,
+      then lower(trim(order_status, E' \t\n\r')) end as status,
     discounted_amount::decimal(18, 4) as discount,
     shipping_amount::decimal(18, 4) as shipping,
     total_amount::decimal(18, 4) as total

@@ -167,7 +167,8 @@ def _origins_by_sqlglot(sql: str, inputs: dict[str, ir.Table]) -> dict[str, set[
         column: {
             (leaf.expression.name, leaf.name.rpartition(".")[2].strip('"'))
             for leaf in node.walk()
-            if isinstance(leaf.expression, exp.Table)
+            # In-memory tables are no origin.
+            if isinstance(leaf.expression, exp.Table) and not leaf.expression.name.startswith("ibis_pyarrow_memtable")
         }
         for column, node in nodes.items()
     }
