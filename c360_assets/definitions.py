@@ -11,13 +11,15 @@ from typing import Any
 import dagster as dg
 
 from c360_assets import analytics, conformed, serving
-from c360_assets.automation import refresh
+from c360_assets.automation import notifications, refresh
 from c360_assets.sources.datasets import source
+from checks import quality
 from governance.contracts import FOLDER, SUFFIX, Column, Contract
 from resources import deployment as deployments
 from resources.deployment import Deployment
 from resources.feeds import Feeds
 from resources.io_manager import LakeIOManager
+from resources.operations import TABLES
 
 LAYERS: tuple[ModuleType, ...] = (conformed, analytics, serving)
 PROJECT = Path(__file__).parent.parent
@@ -41,10 +43,15 @@ def build(deployment: Deployment) -> dg.Definitions:
         asset.map_asset_specs(partial(_described, contracts=contracts, code=_code(asset)))
         for asset in (*sources, *derived)
     ]
-    quarantine = dg.AssetSpec("quarantine", deps=[asset.key for asset in sources])
+    kept = [dg.AssetSpec("quarantine", deps=[asset.key for asset in sources])]
+    kept += [dg.AssetSpec(name, deps=[asset.key for asset in tables]) for name in TABLES]
+    operations = [_described(spec, contracts, FOLDER / f"operations/{spec.key.path[-1]}{SUFFIX}") for spec in kept]
     return dg.Definitions(
-        assets=[*tables, _described(quarantine, contracts, FOLDER / f"operations/quarantine{SUFFIX}")],
+        assets=[*tables, *operations],
+        asset_checks=[quality.quality_checks(deployment, contracts[asset.key.to_user_string()]) for asset in tables],
         jobs=[refresh],
+        schedules=quality.schedules(contracts),
+        sensors=[notifications(deployment)],
         resources={"feeds": Feeds(deployment), "io_manager": LakeIOManager(deployment)},
         executor=dg.in_process_executor,
     )
@@ -64,7 +71,7 @@ def _described(spec: dg.AssetSpec, contracts: Any, code: Path) -> dg.AssetSpec:
         description=f"{contract.grain}\n\n{contract.purpose}",
         group_name=contract.layer,
         owners=[f"team:{contract.owner}"],
-        kinds={"duckdb", "iceberg"},
+        kinds={"sql"} if contract.name in TABLES else {"duckdb", "iceberg"},
         tags={
             "domain": contract.domain,
             "pii": "true" if any(column.is_masked for column in contract.columns) else "false",

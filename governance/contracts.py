@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from open_data_contract_standard.model import OpenDataContractStandard, SchemaProperty
+from open_data_contract_standard.model import DataQuality, OpenDataContractStandard, SchemaProperty
 from pydantic import ValidationError
 
+from governance import quality
 from governance.errors import C360Error
+from governance.quality import Holds, Reconciles, RefersTo, Rule, RuleError
 from governance.yaml_loader import SafeLoader
 
 FOLDER = Path(__file__).parent / "contracts"
@@ -38,9 +40,10 @@ LOGICAL_TYPES = {
 CLASSES = ("internal", "pseudonymous", "personal", "sensitive", "direct_identifier")
 MASKED_CLASSES = frozenset({"personal", "sensitive", "direct_identifier"})
 
-CONTRACT_PROPERTIES = {"eventTime", "optional"}
+CONTRACT_PROPERTIES = {"eventTime", "optional", "qualityTarget"}
 COLUMN_PROPERTIES = {"renamedFrom"}
 TYPE_OPTIONS = {"minimum", "maximum"}
+HOURS = {"h": 1, "d": 24}
 BOUND_PARSERS: dict[str, Callable[[str], Any]] = {
     "integer": int,
     "number": float,
@@ -72,6 +75,7 @@ class Column:
     references: tuple[str, str] | None = None
     renamed_from: str | None = None
     partitions: bool = False
+    critical: bool = False
 
     @property
     def is_masked(self) -> bool:
@@ -81,7 +85,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Contract:
-    """What one table promises. `event_time` names the column that says when a row happened."""
+    """What one table promises. `event_time` names the column that says when a row happened.
+
+    `latency_hours` is how old the newest row may be, `quality_target` the least quality score (0 to 100) nobody is told of.
+    """
 
     layer: str
     name: str
@@ -96,6 +103,9 @@ class Contract:
     columns: tuple[Column, ...]
     event_time: str | None = None
     optional: bool = False
+    declared_rules: tuple[Rule, ...] = ()
+    latency_hours: float | None = None
+    quality_target: float | None = None
 
     @property
     def key(self) -> str:
@@ -117,6 +127,16 @@ class Contract:
     def partition_column(self) -> str | None:
         """The column whose values the table can be replaced by, one at a time."""
         return next((column.name for column in self.columns if column.partitions), None)
+
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """Every quality rule of the table, those it has by itself first."""
+        return (*quality.generated(self), *self.declared_rules)
+
+    @cached_property
+    def is_gated(self) -> bool:
+        """Whether readers see a new snapshot only after its blocking rules held."""
+        return any(rule.blocking for rule in self.rules)
 
     def column(self, name: str) -> Column:
         """The column of that name; KeyError where there is none."""
@@ -170,8 +190,12 @@ def read(file: Path) -> Contract:
         columns=tuple(_column(file, field) for field in table.properties or []),
         event_time=properties.get("eventTime"),
         optional=bool(properties.get("optional", False)),
+        declared_rules=tuple(_rule(file, position, entry) for position, entry in enumerate(table.quality or [])),
+        latency_hours=_latency_hours(file, document.slaProperties or []),
+        quality_target=properties.get("qualityTarget"),
     )
     _check_columns(file, contract)
+    _check_rules(file, contract)
     return contract
 
 
@@ -243,7 +267,39 @@ def _column(file: Path, field: SchemaProperty) -> Column:
         references=_reference(file, path, field),
         renamed_from=_custom(file, path, field.customProperties, COLUMN_PROPERTIES).get("renamedFrom"),
         partitions=bool(field.partitioned),
+        critical=bool(field.required or field.criticalDataElement),
     )
+
+
+def _rule(file: Path, position: int, entry: DataQuality) -> Rule:
+    try:
+        return quality.declared(entry)
+    except RuleError as fault:
+        raise ContractError(file, f"schema.quality.{entry.name or position}.{fault.key}", str(fault)) from fault
+
+
+def _latency_hours(file: Path, levels: list[Any]) -> float | None:
+    for level in levels:
+        if level.property == "latency":
+            if level.unit not in HOURS or not isinstance(level.value, int | float):
+                raise ContractError(file, "slaProperties.latency", "must be a number of unit 'h' or 'd'")
+            return float(level.value * HOURS[level.unit])
+    return None
+
+
+def _check_rules(file: Path, contract: Contract) -> None:
+    names = [rule.name for rule in contract.rules]
+    for rule in contract.rules:
+        path = f"schema.quality.{rule.name}"
+        if names.count(rule.name) > 1 or rule.name == "quality_score":
+            raise ContractError(file, f"{path}.name", "is taken by another rule of the table")
+        if rule.schedule != contract.rules[0].schedule:
+            raise ContractError(
+                file, f"{path}.schedule", "must be the same for all rules of a table, which share a score"
+            )
+        for column in rule.need.columns_used:
+            if column not in contract.column_names:
+                raise ContractError(file, f"{path}.implementation", f"'{column}' is no column of the table")
 
 
 def _bounds(file: Path, path: str, field: SchemaProperty) -> tuple[str | None, str | None]:
@@ -309,6 +365,17 @@ def _check_columns(file: Path, contract: Contract) -> None:
 
 def _check_references(folder: Path, contracts: dict[str, Contract]) -> None:
     for contract in contracts.values():
+        for rule in contract.declared_rules:
+            for table, columns in _other_tables(rule):
+                known = contracts.get(table)
+                problem = None
+                if known is None or not set(columns) <= set(known.column_names):
+                    problem = f"there is no table '{table}' with the columns {', '.join(columns)}"
+                elif isinstance(rule.need, Holds) and len(known.primary_key) != 1:
+                    problem = f"'{table}' has no key of one column to be looked up by"
+                if problem:
+                    file = folder / contract.layer / f"{contract.name}{SUFFIX}"
+                    raise ContractError(file, f"schema.quality.{rule.name}.implementation", problem)
         for column in contract.columns:
             if column.references is None:
                 continue
@@ -317,3 +384,14 @@ def _check_references(folder: Path, contracts: dict[str, Contract]) -> None:
                 file = folder / contract.layer / f"{contract.name}{SUFFIX}"
                 path = f"schema.properties.{column.name}.relationships"
                 raise ContractError(file, path, f"there is no column '{target}' in a table '{table}'")
+
+
+def _other_tables(rule: Rule) -> list[tuple[str, tuple[str, ...]]]:
+    """The tables a rule reads beside its own, with the columns it needs of them."""
+    if isinstance(rule.need, Holds):
+        return [(lookup.table, lookup.take) for lookup in rule.need.lookup.values()]
+    if isinstance(rule.need, RefersTo):
+        return [(rule.need.table, (rule.need.key,))]
+    if isinstance(rule.need, Reconciles):
+        return [(rule.need.table, ())]
+    return []

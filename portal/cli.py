@@ -288,6 +288,48 @@ def bench(customers: tuple[int, ...], rounds: int, kind: str) -> None:
             out.print(result.as_table())
 
 
+@main.command()
+@click.argument("dataset", required=False)
+@click.option("--all", "everything", is_flag=True, help="Those that are resolved, too.")
+@click.option("--acknowledge", metavar="RULE", help="Take up the open incident of this rule; needs --by and --reason.")
+@click.option("--by", metavar="NAME", help="Who takes it up.")
+@click.option("--mute", metavar="RULE", help="Tell nobody of this rule's incident; needs --until and --reason.")
+@click.option("--until", metavar="DATE", help="When people are told again (UTC); a date means its end.")
+@click.option("--reason", metavar="TEXT", help="Why.")
+@click.option("--format", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@_with_deployment
+def incidents(deployment: Any, dataset: str | None, everything: bool, kind: str, **change: str | None) -> None:
+    """List the open incidents: rules of a table that fail. Or take one up, or mute it.
+
+    \b
+    Example:
+      c360 incidents
+      c360 incidents sources/orders --acknowledge key_unique --by Ann --reason "the shop repairs it"
+      c360 incidents sources/orders --mute key_unique --until 2026-07-01 --reason "known, ticket 12"
+    """
+    from portal import incidents as desk
+
+    if any(change.values()):
+        desk.change(deployment, dataset, **change)
+    desk.show(deployment, dataset, everything, kind, out)
+
+
+@main.command()
+@_with_deployment
+@click.pass_context
+def notify(ctx: click.Context, deployment: Any) -> None:
+    """Deliver the notifications that wait, each to the sinks of the deployment.
+
+    \b
+    Example:
+      c360 notify --config examples/online_retail/c360.yaml
+    """
+    from portal.incidents import notify as deliver
+
+    if not deliver(deployment, out):
+        ctx.exit(1)
+
+
 class _Bars:
     """One bar per table while a run goes on."""
 

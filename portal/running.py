@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from c360_assets.definitions import build
+from checks.quality import SCORE, SUFFIX
 from governance.errors import C360Error
 from resources.deployment import Deployment
 from resources.instance import instance
@@ -29,7 +30,11 @@ class SelectionError(C360Error):
 
 @dataclass
 class TableRun:
-    """What became of one table in a run; `state` is running, done, failed or skipped."""
+    """What became of one table in a run; `state` is running, done, failed, skipped or held back.
+
+    A table is held back where a blocking rule failed: it was built, but readers keep the rows they had. `score` is its
+    quality score, `failing_rules` the names of rules that did not pass.
+    """
 
     key: str
     state: str = "running"
@@ -39,6 +44,8 @@ class TableRun:
     bytes: int = 0
     quarantined: int = 0
     source: str | None = None
+    score: float | None = None
+    failing_rules: list[str] = field(default_factory=list)
     fault: str = ""
     trace: str = ""
 
@@ -144,10 +151,14 @@ class _Listener:
         if event is None or event.step_key is None:
             return
         kind = event.event_type_value
+        key = event.step_key.replace("__", "/")
         if kind == "ASSET_MATERIALIZATION":
             self._materialised(event)
+        elif kind == "ASSET_CHECK_EVALUATION":
+            self._checked(event)
         elif kind in (STEP_STARTED, STEP_DONE, STEP_FAILED, STEP_SKIPPED):
-            self.notice(self._step(event.step_key.replace("__", "/"), kind, event))
+            step = self._check_step if key.endswith(SUFFIX) else self._step
+            self.notice(step(key.removesuffix(SUFFIX), kind, event))
 
     def _materialised(self, event: dg.DagsterEvent) -> None:
         table = self.report.tables.get(event.asset_key.to_user_string() if event.asset_key else "")
@@ -160,6 +171,31 @@ class _Listener:
         table.bytes = metadata.get("bytes", 0)
         table.quarantined = metadata.get("quarantined", 0)
         table.source = metadata.get("source")
+
+    def _checked(self, event: dg.DagsterEvent) -> None:
+        found = event.asset_check_evaluation_data
+        table = self.report.tables.setdefault(
+            found.asset_key.to_user_string(), TableRun(found.asset_key.to_user_string())
+        )
+        if found.check_name == SCORE:
+            score = found.metadata.get("score")
+            table.score = float(score.value) if score else None
+        elif not found.passed:
+            table.failing_rules.append(found.check_name)
+
+    def _check_step(self, key: str, kind: str, event: dg.DagsterEvent) -> TableRun:
+        table = self.report.tables.setdefault(key, TableRun(key, "done"))
+        if kind == STEP_FAILED:
+            error = event.step_failure_data.error
+            is_held = error.cls_name == "DagsterAssetCheckFailedError"
+            table.state = "held back" if is_held else "failed"
+            table.fault = (
+                f"blocking rules failed, among {', '.join(table.failing_rules)}. Readers keep the rows they had"
+            )
+            table.fault += f". See: c360 quality {key}"
+            if not is_held:
+                table.fault, table.trace = _fault(error), event.step_failure_data.error_display_string
+        return table
 
     def _step(self, key: str, kind: str, event: dg.DagsterEvent) -> TableRun:
         table = self.report.tables.setdefault(key, TableRun(key, started=time.monotonic()))

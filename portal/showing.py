@@ -15,6 +15,7 @@ from rich.table import Table
 from governance.contracts import Contract
 from governance.errors import C360Error
 from resources.deployment import Deployment
+from resources.operations import TABLES
 
 MASK = "***"
 WIDEST_CELL = 200
@@ -29,9 +30,9 @@ def rows_of(deployment: Deployment, key: str, limit: int | None, unmasked: bool 
     contract = deployment.contracts.get(key)
     if contract is None:
         raise C360Error(f"There is no table '{key}'. c360 tables lists those there are.")
-    if deployment.lake.state(key) is None:
+    if key not in TABLES and deployment.lake.state(key) is None:
         raise C360Error(f"Table {key} has not been built yet. Build it with: c360 run --select +{key}")
-    rows = deployment.lake.read(contract)
+    rows = deployment.read(key)
     if not unmasked:
         rows = _masked(rows, contract)
     rows = rows.order_by(contract.primary_key or contract.column_names).limit(limit)

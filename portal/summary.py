@@ -6,10 +6,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from portal.running import RunReport
+from portal.running import RunReport, TableRun
 from resources.deployment import Deployment
 
-MARKS = {"done": "[green]✓", "failed": "[red]✗", "skipped": "[yellow]–", "running": "[red]?"}
+MARKS = {"done": "[green]✓", "failed": "[red]✗", "skipped": "[yellow]–", "held back": "[red]■", "running": "[red]?"}
 
 
 def print_summary(console: Console, deployment: Deployment, report: RunReport, debug: bool = False) -> None:
@@ -19,24 +19,27 @@ def print_summary(console: Console, deployment: Deployment, report: RunReport, d
     quarantined = sum(table.quarantined for table in done)
     shown.add_column("", footer="")
     shown.add_column("table", footer=f"{len(done)} tables", no_wrap=True)
-    shown.add_column("rows", justify="right", footer=f"{sum(table.rows or 0 for table in done):,}")
-    shown.add_column("size", justify="right", footer=human_size(sum(table.bytes for table in done)))
+    shown.add_column("rows", justify="right", no_wrap=True, footer=f"{sum(table.rows or 0 for table in done):,}")
     shown.add_column("seconds", justify="right", footer=f"{sum(table.seconds for table in report.tables.values()):.1f}")
     shown.add_column("set aside", justify="right", footer=f"{quarantined:,}")
+    shown.add_column("quality", justify="right")
     for table in report.tables.values():
         rows = f"{table.rows:,}" if table.rows is not None else ""
         rows = "no feed" if table.source == "no feed" else rows
         aside = f"{table.quarantined:,}" if table.quarantined else ""
-        shown.add_row(MARKS[table.state], table.key, rows, human_size(table.bytes), f"{table.seconds:.1f}", aside)
+        shown.add_row(MARKS[table.state], table.key, rows, f"{table.seconds:.1f}", aside, _quality(table))
     console.print(shown)
     for table in report.tables.values():
         if table.fault:
-            console.print(f"[bold red]{table.key} failed:[/] {escape(table.fault)}", highlight=False)
+            state = "held back" if table.state == "held back" else "failed"
+            console.print(f"[bold red]{table.key} {state}:[/] {escape(table.fault)}", highlight=False)
         if debug and table.trace:
             console.print(escape(table.trace), highlight=False)
     skipped = [table.key for table in report.tables.values() if table.state == "skipped"]
     if skipped:
         console.print(f"Not built, because they depend on what failed: {', '.join(skipped)}. They keep their old rows.")
+    if any(table.failing_rules for table in report.tables.values()):
+        console.print("Quality, 0 to 100, and the rules behind it: c360 quality")
     if quarantined:
         console.print("Rows set aside, with the reason: c360 show quarantine")
     if report.success and "order_lines" in report.tables:
@@ -44,6 +47,12 @@ def print_summary(console: Console, deployment: Deployment, report: RunReport, d
             console.print(line)
     if report.success and "customer_segments" in report.tables:
         console.print(engagement(deployment))
+
+
+def _quality(table: TableRun) -> str:
+    if table.score is None:
+        return ""
+    return f"{table.score:.1f}"
 
 
 def accounting(deployment: Deployment) -> list[str]:

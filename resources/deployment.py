@@ -1,13 +1,15 @@
-"""A deployment: one YAML file that names the lake, the engine, the connectors and the feeds."""
+"""A deployment: one YAML file that names the lake, the engine, the connectors, the feeds and who is notified."""
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import ibis
+import ibis.expr.types as ir
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -18,6 +20,8 @@ from governance.yaml_loader import SafeLoader
 from resources.connectors import AnyConnector
 from resources.engine import Engine
 from resources.lake import Lake
+from resources.notifications import AnySink, LogSink
+from resources.operations import TABLES, Operations
 
 CONFIG_VARIABLE = "C360_CONFIG"
 DEFAULT_CONFIG = Path(__file__).parent.parent / "c360.yaml"
@@ -29,7 +33,8 @@ class DeploymentError(C360Error):
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Errors quote what was written unless told not to, and a variable may have brought a secret.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class EngineSettings(_Section):
@@ -63,6 +68,8 @@ class Settings(_Section):
     lake: LakeSettings = LakeSettings()
     connectors: dict[str, AnyConnector] = {}
     feeds: dict[str, Any] = {}
+    operations: str | None = Field(default=None, repr=False)
+    notifications: tuple[AnySink, ...] = (LogSink(),)
 
 
 @dataclass(frozen=True)
@@ -97,8 +104,23 @@ class Deployment:
         warehouse = self.folder / (self.settings.lake.warehouse or self.home / "lake")
         return Lake(catalog, warehouse.resolve(), self.engine)
 
+    @cached_property
+    def operations(self) -> Operations:
+        """What the deployment remembers about its own running; opens at first use."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        uri = self.settings.operations or f"sqlite:///{self.home / 'operations.db'}"
+        return Operations(uri, self.contracts, [sink.name for sink in self.settings.notifications])
+
+    def read(self, key: str) -> ir.Table:
+        """The rows of a table that readers see, wherever it is kept. KeyError where there is no such table."""
+        if key in TABLES:
+            return ibis.memtable(self.operations.rows(key))
+        return self.lake.read(self.contracts[key])
+
     def close(self) -> None:
-        """Release the engine and the catalog."""
+        """Release the engine, the catalog and the operational store."""
+        if "operations" in self.__dict__:
+            self.operations.close()
         self.lake.close()
         self.engine.close()
 
@@ -112,6 +134,7 @@ def load(file: Path | None = None) -> Deployment:
     if not path.is_file():
         raise DeploymentError(f"There is no deployment file {path}. Name one with --config, or set {CONFIG_VARIABLE}.")
     settings = _validated(path, Settings.model_validate, _expanded(path, _parsed(path)), "")
+    _check_sinks(path, [sink.name for sink in settings.notifications])
     known = contracts.load()
     feeds = {
         dataset: _validated(path, Feed.model_validate, entry, f"feeds.{dataset}.")
@@ -158,11 +181,20 @@ def _validated(path: Path, validate: Any, entry: Any, prefix: str) -> Any:
         return validate(entry)
     except ValidationError as fault:
         first = fault.errors()[0]
-        # Pydantic puts the type of a connector into its path, where the file has none.
-        parts = [str(part) for place, part in enumerate(first["loc"]) if (place, first["loc"][0]) != (2, "connectors")]
+        # Pydantic puts the type of a connector or sink into its path, where the file has none.
+        is_typed = first["loc"][0] in ("connectors", "notifications")
+        parts = [str(part) for place, part in enumerate(first["loc"]) if not (is_typed and place == 2)]
         key = prefix + ".".join(parts)
         reason = "is no key we know" if first["type"] == "extra_forbidden" else first["msg"]
         raise DeploymentError(f"{path.name}, key {key}: {reason}.") from fault
+
+
+def _check_sinks(path: Path, names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise DeploymentError(
+                f"{path.name}, key notifications: two sinks are named '{name}'. Give each a `name` of its own."
+            )
 
 
 def _check_dataset(path: Path, dataset: str, entry: Any, known: Mapping[str, Contract]) -> bool:

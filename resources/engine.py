@@ -47,8 +47,12 @@ class Engine:
 
     def view(self, name: str, sql: str) -> ir.Table:
         """A lazy table over a SELECT, known to the engine by `name`."""
-        self.query(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS {sql}")
+        self.query(f"CREATE OR REPLACE VIEW {quoted(name)} AS {sql}")
         return self.backend.table(name)
+
+    def cursor(self) -> Any:
+        """Another DuckDB connection to the same tables and views."""
+        return self.backend.con.cursor()
 
     def sql_of(self, table: ir.Table) -> str:
         """The SELECT that computes `table` on this engine."""

@@ -15,12 +15,17 @@ import ibis.expr.types as ir
 
 from governance.contracts import Column, Contract
 from governance.errors import C360Error
+from resources.conditions import Conditions
 from resources.connectors import Raw
 from resources.deployment import Deployment
 from resources.engine import Engine, literal, quoted
 from resources.lake import Commit
 
 MASK = "***"
+# How the reasons in the quarantine begin or end, by which the rows set aside are counted again.
+BREAKS = "breaks rule "
+REPEATS = ": key repeats, another row of that key is kept"
+MISSING = "is missing"
 # Where a column casts nowhere, the mapping is wrong and not the rows; below this many rows nobody can tell.
 ROWS_THAT_TELL = 20
 
@@ -142,6 +147,7 @@ class _Sorting:
             f"SELECT {typed}, {reason} AS _reason, CASE WHEN {reason} IS NOT NULL THEN {record} END AS _record"
             f" FROM ({self.mapped})"
         )
+        sql = self._with_broken_rules(sql)
         target = literal(str(self.engine.scratch / f"{self.contract.name}.parquet"))
         copied = self._run(f"COPY ({sql}) TO {target} (FORMAT parquet, RETURN_STATS)")
         count = sum(row[1] for row in copied)
@@ -149,6 +155,23 @@ class _Sorting:
             return f"({sql})", 0, 0
         fit = sum(int(row[4]['"_reason"']["null_count"]) for row in copied if row[1])
         return f"read_parquet({target})", count, count - fit
+
+    def _with_broken_rules(self, sql: str) -> str:
+        """The typed rows, those that break a `quarantine` rule of the contract with that as a reason."""
+        conditions = Conditions(self.contract)
+        faults = [
+            f"CASE WHEN NOT coalesce({conditions.of(rule.need)}, true) THEN {literal(BREAKS + rule.name)} END"
+            for rule in self.contract.rules
+            if rule.quarantine
+        ]
+        if not faults:
+            return sql
+        broken = f"nullif(concat_ws('; ', {', '.join(faults)}), '')"
+        record = _record((column, column.type) for column in self.contract.columns)
+        return (
+            f"SELECT * REPLACE (nullif(concat_ws('; ', _reason, {broken}), '') AS _reason,"
+            f" coalesce(_record, CASE WHEN {broken} IS NOT NULL THEN {record} END) AS _record) FROM ({sql})"
+        )
 
     def _run(self, sql: str) -> list[tuple[Any, ...]]:
         try:
@@ -214,8 +237,7 @@ class _Sorting:
         keys = ", ".join(self.contract.primary_key)
         parts = [
             f"SELECT _reason, _record FROM {staged} WHERE _reason IS NOT NULL",
-            f"SELECT {literal(f'{keys}: key repeats, another row of that key is kept')}, _record"
-            f" FROM {repeated} WHERE _place > 1",
+            f"SELECT {literal(keys + REPEATS)}, _record FROM {repeated} WHERE _place > 1",
             f"SELECT unnest([{', '.join(map(literal, self.raw.broken))}]::VARCHAR[]), {literal(MASK)}",
         ]
         return self.engine.view(
@@ -267,7 +289,7 @@ def _faults(column: Column, given: dict[str, str]) -> list[str]:
     if column.required:
         is_text = column.type == "VARCHAR" and given[column.name] == "VARCHAR"
         blank = f" OR NOT regexp_matches({name}, '\\S')" if is_text else ""
-        tests.append((f"{name} IS NULL{blank}", "is missing"))
+        tests.append((f"{name} IS NULL{blank}", MISSING))
     for bound, sign in ((column.minimum, "<"), (column.maximum, ">")):
         if bound is not None:
             limit = f"{literal(bound)}::{column.type}"

@@ -21,16 +21,18 @@ class LakeIOManager(dg.IOManager):
         return self.deployment.lake.read(self.deployment.contracts[context.asset_key.to_user_string()])
 
     def handle_output(self, context: dg.OutputContext, obj: ir.Table) -> None:
-        """Write and publish the table, and report rows, bytes, snapshot and column lineage.
+        """Write the table, and report rows, bytes, snapshot and column lineage.
 
-        LakeError where it does not keep its contract; then nothing is written.
+        A table with blocking rules is published by its checks, any other here and now. LakeError where it does not keep
+        its contract; then nothing is written.
         """
         contract = self.deployment.contracts[context.asset_key.to_user_string()]
         # Compiled before writing: the write replaces the very tables the expression may read.
         lineage = column_lineage(obj)
         properties = {"c360.run_id": context.run_id, "c360.code_version": self._code_version(context)}
         commit = self.deployment.lake.write(contract, obj, properties)
-        self.deployment.lake.publish(commit)
+        if not contract.is_gated:
+            self.deployment.lake.publish(commit)
         context.add_output_metadata(_metadata(commit, _dagster_lineage(lineage, set(self.deployment.contracts))))
 
     def _code_version(self, context: dg.OutputContext) -> str:

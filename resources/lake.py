@@ -168,13 +168,18 @@ class Lake:
     def read(self, contract: Contract) -> ir.Table:
         """The published rows, lazily, in the contract's columns. An empty table where nothing was ever published."""
         table = self._load(contract.key)
-        snapshot = _published(table)
+        return self.engine.view(contract.key, _rows(table, _published(table), contract))
+
+    def newest(self, contract: Contract) -> tuple[ir.Table, Commit | None]:
+        """The rows written last, whether or not readers see them yet, and their commit; None where there is none."""
+        table = self._load(contract.key)
+        snapshot = table.current_snapshot() if table else None
+        rows = self.engine.view(f"newest {contract.key}", _rows(table, snapshot and snapshot.snapshot_id, contract))
         if snapshot is None:
-            return self.engine.view(contract.key, _no_rows(contract))
-        files = [_path(task.file.file_path) for task in table.scan(snapshot_id=snapshot).plan_files()]
-        if not files:
-            return self.engine.view(contract.key, _no_rows(contract))
-        return self.engine.view(contract.key, _read_parquet(files, table.schema(), contract))
+            return rows, None
+        said = snapshot.summary.additional_properties
+        size = (int(said.get(name, 0)) for name in ("total-records", "total-files-size"))
+        return rows, Commit(contract.key, snapshot.snapshot_id, *size, said.get("c360.watermark"))
 
     def empty(self, contract: Contract) -> ir.Table:
         """No rows, in the contract's columns and types."""
@@ -389,6 +394,13 @@ def _identifier(key: str) -> tuple[str, str]:
 
 def _path(uri: str) -> str:
     return urlparse(uri).path if uri.startswith("file:") else uri
+
+
+def _rows(table: Any, snapshot: int | None, contract: Contract) -> str:
+    if snapshot is None:
+        return _no_rows(contract)
+    files = [_path(task.file.file_path) for task in table.scan(snapshot_id=snapshot).plan_files()]
+    return _read_parquet(files, table.schema(), contract) if files else _no_rows(contract)
 
 
 def _read_parquet(files: list[str], schema: Any, contract: Contract) -> str:

@@ -12,6 +12,7 @@ import pytest
 from c360_assets import definitions
 from governance import contracts
 from resources import deployment as deployments
+from resources.operations import TABLES
 
 PROJECT = Path(__file__).parents[1]
 PACKAGES = ("c360_assets", "checks", "examples", "governance", "lens", "portal", "resources")
@@ -36,7 +37,7 @@ def test_every_table_tells_a_steward_what_it_is(key: str) -> None:
     assert spec.description.startswith("One row")
     assert spec.group_name == contract.layer
     assert spec.owners == [f"team:{contract.owner}"]
-    assert spec.kinds == {"duckdb", "iceberg"}
+    assert spec.kinds == ({"sql"} if key in TABLES else {"duckdb", "iceberg"})
     assert spec.code_version
     schema = spec.metadata["dagster/column_schema"]
     assert [column.name for column in schema.columns] == contract.column_names

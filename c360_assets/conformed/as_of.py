@@ -7,6 +7,14 @@ import ibis
 import ibis.expr.types as ir
 
 SOURCE = dg.AssetIn(key_prefix="sources")
+# What a customer does, by dataset: the column that says when.
+EVENTS = {
+    "orders": "ordered_at",
+    "web_analytics": "activity_ts",
+    "review": "reviewed_at",
+    "support_ticket": "opened_at",
+    "survey_answer": "answered_at",
+}
 
 
 class AsOf(dg.Config):
@@ -15,9 +23,7 @@ class AsOf(dg.Config):
     as_of: str | None = None
 
 
-@dg.asset(
-    ins=dict.fromkeys(("orders", "web_analytics", "review", "support_ticket", "survey_answer"), SOURCE),
-)
+@dg.asset(ins=dict.fromkeys(EVENTS, SOURCE))
 def as_of(
     config: AsOf,
     orders: ir.Table,
@@ -29,13 +35,8 @@ def as_of(
     """One row: the moment asked for, else the newest thing a customer is known to have done."""
     if config.as_of is not None:
         return ibis.literal(datetime.fromisoformat(config.as_of), type="timestamp(6)").name("as_of").as_table()
-    moments = [
-        orders.ordered_at,
-        web_analytics.activity_ts,
-        review.reviewed_at,
-        support_ticket.opened_at,
-        survey_answer.answered_at,
-    ]
+    events = (orders, web_analytics, review, support_ticket, survey_answer)
+    moments = [rows[column] for rows, column in zip(events, EVENTS.values(), strict=True)]
     newest = [moment.max().name("as_of").as_table() for moment in moments]
     return ibis.union(*newest).agg(as_of=ibis._.as_of.max())
 

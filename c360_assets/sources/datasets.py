@@ -10,7 +10,13 @@ from resources.feeds import Feeds
 def source(contract: Contract) -> dg.AssetsDefinition:
     """The asset of one source contract: the feed's rows, with the unfit ones set aside in `quarantine`."""
 
-    @dg.asset(name=contract.name, key_prefix="sources", description=contract.grain)
+    # Loaded before any check runs, since rules of one dataset look things up in others.
+    @dg.asset(
+        name=contract.name,
+        key_prefix="sources",
+        description=contract.grain,
+        op_tags={"dagster/priority": "1"},
+    )
     def dataset(context: dg.AssetExecutionContext, feeds: dg.ResourceParam[Feeds]) -> ir.Table:
         load = feeds.load(contract)
         feeds.quarantine(contract, load, {"c360.run_id": context.run.run_id})

@@ -1,0 +1,77 @@
+"""What every check found, kept beside Dagster's event log and longer: results per rule, scores, incidents."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from checks import incidents
+from checks.measuring import Measurement
+from resources.operations import Operations
+
+
+def store(
+    operations: Operations,
+    measured: Measurement,
+    run_id: str,
+    is_scored: bool,
+    published: bool,
+    cadence: str | None,
+) -> None:
+    """Keep one measurement, all of it or nothing; stored twice it is there once.
+
+    `is_scored` where every rule was measured, so that there is a score; `cadence` where a schedule published it.
+    """
+    dataset = measured.contract.key
+    about = {
+        "run_id": run_id,
+        "dataset": dataset,
+        "rules_hash": measured.rules_hash,
+        "as_of": measured.as_of,
+        "snapshot": str(measured.commit.snapshot_id),
+    }
+    with operations.begin() as connection:
+        for result in measured.results:
+            judged = result.passing + result.failing if result.share is not None else None
+            found = {
+                "rule": result.rule.name,
+                "dimension": result.rule.dimension,
+                "severity": result.rule.severity,
+                "status": result.status,
+                "passing": result.passing,
+                "failing": result.failing,
+                "applicable": judged,
+                "share": result.share,
+                "weight": result.rule.weight,
+                "problem": result.problem,
+            }
+            operations.upsert(connection, "quality_results", {**about, **found})
+        if is_scored:
+            seen = {"published": published, "cadence": cadence}
+            scored = {**about, **seen, **_score(operations, connection, measured, run_id)}
+            operations.upsert(connection, "quality_scores", scored)
+        outcomes = [
+            incidents.Outcome(result.rule.name, result.status, result.rule.severity, result.failing)
+            for result in measured.results
+        ]
+        if measured.as_of is not None:
+            incidents.record(operations, connection, dataset, run_id, measured.as_of, outcomes)
+
+
+def _score(operations: Operations, connection: sa.Connection, measured: Measurement, run_id: str) -> dict[str, Any]:
+    """What a score is made of, and whether the rules are others than those of the dataset's score before."""
+    scores = operations.table("quality_scores")
+    others = sa.select(scores.c.sequence, scores.c.rules_hash).where(
+        scores.c.dataset == measured.contract.key, scores.c.run_id != run_id
+    )
+    before = connection.execute(others.order_by(scores.c.sequence.desc()).limit(1)).first()
+    score = measured.score
+    return {
+        "score": score.value,
+        "numerator": score.numerator,
+        "denominator": score.denominator,
+        "row_count": measured.row_count,
+        "faultless_rows": measured.faultless_rows,
+        "faultless_percent": measured.faultless_percent,
+        "rules_changed": before is not None and before.rules_hash != measured.rules_hash,
+        "sequence": before.sequence + 1 if before else 1,
+    }

@@ -1,0 +1,187 @@
+"""Asset checks: one step per table, one result per rule of its contract, and the quality score.
+
+A table with blocking rules is published here and nowhere else: Dagster records a materialisation before a check can fail
+it, so readers are held on the last snapshot that passed, and the one that failed is kept for inspection.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+
+from c360_assets.conformed.as_of import EVENTS
+from checks import history
+from checks.measuring import Measurement, measure
+from checks.scoring import ERROR, FAIL, NOT_ASSESSED, PASS, WARN, Result, dimensions
+from governance.contracts import Contract
+from governance.quality import SCHEDULES, Rule
+from resources.deployment import Deployment
+
+SCORE = "quality_score"
+SUFFIX = "_quality"
+# Scores are published before the day begins: every day, on Mondays, on the first of the month.
+CRONS = {"daily": "0 5 * * *", "weekly": "0 5 * * 1", "monthly": "0 5 1 * *"}
+
+
+def quality_checks(deployment: Deployment, contract: Contract) -> dg.AssetChecksDefinition:
+    """The checks of one table, in a step of their own."""
+    asset = dg.AssetKey.from_user_string(contract.key)
+    name = step_name(contract.key)
+
+    @dg.multi_asset_check(name=name, specs=[*_specs(contract, asset)], can_subset=True)
+    def quality(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        asked = {key.name for key in context.selected_asset_check_keys}
+        rules = contract.rules if SCORE in asked else [rule for rule in contract.rules if rule.name in asked]
+        measured = measure(deployment, contract, _moment(context.run.run_config, deployment, contract), rules)
+        published = _publish(deployment, measured)
+        cadence = context.run.job_name.removeprefix("quality_")
+        history.store(
+            deployment.operations,
+            measured,
+            run_id=context.run.run_id,
+            is_scored=SCORE in asked,
+            published=published,
+            cadence=cadence if cadence in SCHEDULES else None,
+        )
+        for result in measured.results:
+            if result.rule.name in asked:
+                yield _evaluation(asset, result)
+        if SCORE in asked:
+            yield _score(asset, measured, published)
+
+    return quality
+
+
+def step_name(key: str) -> str:
+    """The name of the step that checks a table."""
+    return key.replace("/", "__") + SUFFIX
+
+
+def schedules(contracts: Mapping[str, Contract]) -> list[dg.ScheduleDefinition]:
+    """Publication of the scores of the sources, as often as their contracts say."""
+    return [
+        dg.ScheduleDefinition(
+            name=f"quality_{schedule}",
+            job=dg.define_asset_job(
+                f"quality_{schedule}",
+                selection=dg.AssetSelection.checks_for_assets(*keys),
+                description=f"Check and publish the quality scores due {schedule}.",
+            ),
+            cron_schedule=CRONS[schedule],
+        )
+        for schedule in SCHEDULES
+        if (keys := _due(contracts, schedule))
+    ]
+
+
+def _due(contracts: Mapping[str, Contract], schedule: str) -> list[dg.AssetKey]:
+    return [
+        dg.AssetKey.from_user_string(contract.key)
+        for contract in contracts.values()
+        if contract.layer == "sources" and contract.rules[0].schedule == schedule
+    ]
+
+
+def _specs(contract: Contract, asset: dg.AssetKey) -> Iterator[dg.AssetCheckSpec]:
+    for rule in contract.rules:
+        yield dg.AssetCheckSpec(
+            rule.name,
+            asset=asset,
+            description=rule.description,
+            blocking=rule.blocking,
+            metadata={
+                "dimension": rule.dimension,
+                "severity": rule.severity,
+                "weight": rule.weight,
+                "schedule": rule.schedule,
+                **({"documented check": rule.check} if rule.check else {}),
+            },
+        )
+    target = f" Should be {contract.quality_target:g} at least." if contract.quality_target else ""
+    yield dg.AssetCheckSpec(
+        SCORE, asset=asset, description=f"The quality score, 0 to 100, over the rules of the contract.{target}"
+    )
+
+
+def _moment(run_config: Mapping[str, Any], deployment: Deployment, contract: Contract) -> datetime | None:
+    """The moment a check speaks of.
+
+    A derived table is of the table `as_of`. A source comes before that: it is of the moment the run asks for, else of the
+    newest event any source holds.
+    """
+    lake, contracts = deployment.lake, deployment.contracts
+    if contract.layer != "sources":
+        rows, _ = lake.newest(contracts["as_of"])
+        found = rows.as_of.max().to_pyarrow().as_py()
+        return found if found is None else found.replace(tzinfo=None)
+    asked = run_config.get("ops", {}).get("as_of", {}).get("config", {}).get("as_of")
+    if asked:
+        return datetime.fromisoformat(asked)
+    commits = [lake.newest(contracts[f"sources/{dataset}"])[1] for dataset in EVENTS]
+    return max(
+        (datetime.fromisoformat(commit.watermark) for commit in commits if commit and commit.watermark), default=None
+    )
+
+
+def _publish(deployment: Deployment, measured: Measurement) -> bool:
+    """Let readers see the rows where every blocking rule was measured and held."""
+    ran = {result.rule.name for result in measured.results}
+    gates = {rule.name for rule in measured.contract.rules if rule.blocking}
+    passed = gates <= ran and measured.may_be_read
+    if passed:
+        deployment.lake.publish(measured.commit)
+    return passed
+
+
+def _evaluation(asset: dg.AssetKey, result: Result) -> dg.AssetCheckResult:
+    rule: Rule = result.rule
+    metadata: dict[str, Any] = {"status": result.status, "dimension": rule.dimension}
+    if result.share is not None:
+        metadata["share passing (%)"] = 100 * float(result.share)
+        metadata["failing"] = float(result.failing)
+        metadata["judged"] = float(result.passing + result.failing)
+    if result.set_aside:
+        metadata["of these set aside at loading"] = float(result.set_aside)
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=rule.name,
+        passed=result.status in (PASS, NOT_ASSESSED),
+        severity=dg.AssetCheckSeverity.ERROR if result.status in (FAIL, ERROR) else dg.AssetCheckSeverity.WARN,
+        description=_told(result),
+        metadata=metadata,
+    )
+
+
+def _told(result: Result) -> str:
+    if result.status == ERROR:
+        return f"Rule {result.rule.name} could not run and counts 0: {result.problem}"
+    if result.status == NOT_ASSESSED:
+        return f"Not assessed: {result.problem}"
+    detail = f" ({result.problem})" if result.problem else ""
+    judged = result.passing + result.failing
+    return f"{result.failing:,} of {judged:,} fail{detail}" if result.status in (WARN, FAIL) else f"{judged:,} pass"
+
+
+def _score(asset: dg.AssetKey, measured: Measurement, published: bool) -> dg.AssetCheckResult:
+    value, target = measured.score.value, measured.contract.quality_target
+    metadata: dict[str, Any] = {
+        "rules": measured.rules_hash,
+        "snapshot": str(measured.commit.snapshot_id),
+        "readers see it": published or not measured.contract.is_gated,
+    }
+    if measured.as_of:
+        metadata["as_of"] = str(measured.as_of)
+    if value is not None:
+        metadata["score"] = float(value)
+        metadata |= {f"{name} (0-100)": float(share) for name, share in dimensions(measured.results).items()}
+    if measured.faultless_percent is not None:
+        metadata["rows free of any fault (%)"] = float(measured.faultless_percent)
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=SCORE,
+        passed=value is None or target is None or value >= target,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="Not assessed: no rule applies." if value is None else f"{value:.1f} of 100",
+        metadata=metadata,
+    )

@@ -1,0 +1,422 @@
+"""Quality rules: what the rows of a table must fulfil, as its contract says under `quality`.
+
+A rule has exactly one need, from a small vocabulary (`NEEDS`). Beside the rules a steward writes, every table with a key
+has rules of its own, and every source the four metrics null values, completeness, consistency and timeliness.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from open_data_contract_standard.model import DataQuality
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+if TYPE_CHECKING:
+    from governance.contracts import Contract
+
+DIMENSIONS = ("accuracy", "completeness", "conformity", "consistency", "timeliness", "uniqueness")
+SEVERITIES = ("error", "warning")
+SCHEDULES = ("daily", "weekly", "monthly")
+PROPERTIES = {"weight", "check", "blocking", "quarantine"}
+
+
+class RuleError(ValueError):
+    """A rule that cannot be used; `key` says where in the entry."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(problem)
+        self.key = key
+
+
+class Need(BaseModel):
+    """What must hold. `columns_used` are columns of the table itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @property
+    def columns_used(self) -> tuple[str, ...]:
+        """Columns of the table that the contract must have."""
+        return ()
+
+    @property
+    def is_of_rows(self) -> bool:
+        """Whether each row passes or fails by itself; else the table does as a whole."""
+        return True
+
+    @property
+    def is_local(self) -> bool:
+        """Whether one row alone, without any other row or table, decides."""
+        return False
+
+
+class _OfColumn(Need):
+    column: str
+
+    @property
+    def columns_used(self) -> tuple[str, ...]:
+        return (self.column,)
+
+
+class _OfColumns(Need):
+    columns: tuple[str, ...] = Field(min_length=1)
+
+    @property
+    def columns_used(self) -> tuple[str, ...]:
+        return self.columns
+
+
+class _OfTable(Need):
+    @property
+    def is_of_rows(self) -> bool:
+        return False
+
+
+class Present(_OfColumns):
+    """Every one of the columns is filled; text of spaces is not."""
+
+    @property
+    def is_local(self) -> bool:
+        return True
+
+
+class OneOf(_OfColumn):
+    """Values are in the list; empty ones are not judged."""
+
+    values: tuple[str, ...] = Field(min_length=1)
+
+    @property
+    def is_local(self) -> bool:
+        return True
+
+
+class Between(_OfColumn):
+    """Values lie between the bounds, these included unless `strict`; empty ones are not judged."""
+
+    minimum: float | None = None
+    maximum: float | None = None
+    strict: bool = False
+
+    @property
+    def is_local(self) -> bool:
+        return True
+
+    @model_validator(mode="after")
+    def _some_bound(self) -> "Between":
+        if self.minimum is None and self.maximum is None:
+            raise ValueError("needs a minimum or a maximum")
+        return self
+
+
+class Ordered(Need):
+    """`earlier` is not after `later`; rows that lack either are not judged."""
+
+    earlier: str
+    later: str
+
+    @property
+    def columns_used(self) -> tuple[str, ...]:
+        return (self.earlier, self.later)
+
+    @property
+    def is_local(self) -> bool:
+        return True
+
+
+class Matches(_OfColumn):
+    """Values match the regular expression (RE2) somewhere; empty ones are not judged."""
+
+    pattern: str
+
+    @property
+    def is_local(self) -> bool:
+        return True
+
+
+class Unique(_OfColumns):
+    """No two rows agree in all of the columns."""
+
+
+class RefersTo(_OfColumn):
+    """Values are keys of another table; empty ones are not judged."""
+
+    table: str
+    key: str
+
+
+class Lookup(BaseModel):
+    """A row of another table, found by its key: its columns are known as `<name>_<column>`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    table: str
+    by: str
+    take: tuple[str, ...] = Field(min_length=1)
+
+
+class Holds(Need):
+    """An SQL condition over the row; where it gives null the row is not judged. `{as_of}` is the moment spoken of."""
+
+    condition: str
+    where: str | None = None
+    lookup: dict[str, Lookup] = {}
+
+    @property
+    def columns_used(self) -> tuple[str, ...]:
+        return tuple(lookup.by for lookup in self.lookup.values())
+
+    @property
+    def is_local(self) -> bool:
+        return not self.lookup and "{as_of}" not in self.condition + (self.where or "")
+
+
+class Usual(Need):
+    """Rows of which a group has no more than usual: at most `start` until 500 groups are known, then at most what lies
+    6 robust deviations above the median of log1p(rows), but never less than `start`.
+    """
+
+    per: str
+    where: str = "true"
+    start: int = Field(gt=0)
+
+    @property
+    def columns_used(self) -> tuple[str, ...]:
+        return (self.per,)
+
+
+class SameWithin(Need):
+    """Rows whose value is the one most rows of their group have, such as the category of a subcategory."""
+
+    column: str
+    group: str
+
+    @property
+    def columns_used(self) -> tuple[str, ...]:
+        return (self.column, self.group)
+
+
+class KeptWithin(Need):
+    """The column is filled in every row of a group that fills it in any; rows of other groups are not judged."""
+
+    column: str
+    group: str
+
+    @property
+    def columns_used(self) -> tuple[str, ...]:
+        return (self.column, self.group)
+
+
+class Intact(Need):
+    """Every reference of the row resolves and every value of an enumeration is in its list, as the contract says."""
+
+    references: tuple[tuple[str, str, str], ...]
+    enumerations: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+class SetAside(Need):
+    """Rows that were not set aside at loading, for one kind of reason."""
+
+    because: Literal["type"]
+
+
+class FilledCells(_OfTable):
+    """Cells that are filled, over these columns."""
+
+    columns: tuple[str, ...]
+
+    @property
+    def columns_used(self) -> tuple[str, ...]:
+        return self.columns
+
+
+class RowCount(_OfTable):
+    """There are at least so many rows."""
+
+    minimum: int = Field(gt=0)
+
+
+class Fresh(_OfTable):
+    """The newest row is no older than so many hours; older than twice that it counts nothing."""
+
+    column: str | None
+    within_hours: float | None
+
+
+class Steady(_OfTable):
+    """An SQL aggregate over the rows of each hour or day stays near its seasonal past (`checks.anomalies`).
+
+    In the SQL `{end}` is the end of the slice. `absent` is the value of a slice without rows; without it there is none.
+    """
+
+    column: str
+    value: str
+    by: Literal["hour", "day"]
+    absent: float | None = None
+
+    @property
+    def columns_used(self) -> tuple[str, ...]:
+        return (self.column,)
+
+
+class Stable(_OfTable):
+    """The values of the last `days` are distributed as those of the `reference_days` before."""
+
+    column: str
+    time: str
+    days: int = 28
+    reference_days: int = 112
+
+    @property
+    def columns_used(self) -> tuple[str, ...]:
+        return (self.column, self.time)
+
+
+class Reconciles(_OfTable):
+    """An SQL aggregate of this table equals one of another, to the cent."""
+
+    value: str
+    table: str
+    other: str
+    tolerance: float = 0.005
+
+
+NEEDS: dict[str, type[Need]] = {
+    "present": Present,
+    "one_of": OneOf,
+    "between": Between,
+    "ordered": Ordered,
+    "matches": Matches,
+    "unique": Unique,
+    "refers_to": RefersTo,
+    "holds": Holds,
+    "usual": Usual,
+    "same_within": SameWithin,
+    "kept_within": KeptWithin,
+    "row_count": RowCount,
+    "fresh": Fresh,
+    "steady": Steady,
+    "stable": Stable,
+    "reconciles": Reconciles,
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One promise about a table.
+
+    `check` names the documented check it serves, `weight` its part in the dimension. A blocking rule holds its table
+    back from readers; rows that break a `quarantine` rule are set aside at loading. `tolerated_percent` of the judged
+    rows may fail before anybody is told.
+    """
+
+    name: str
+    description: str
+    dimension: str
+    severity: str
+    schedule: str
+    need: Need = field(hash=False)
+    weight: float = 1.0
+    check: str | None = None
+    blocking: bool = False
+    quarantine: bool = False
+    tolerated_percent: float = 0.0
+
+
+def declared(entry: DataQuality) -> Rule:
+    """The rule of one `quality` entry; RuleError names the key that is wrong."""
+    for key in ("name", "description", "dimension", "severity", "schedule", "implementation"):
+        if not getattr(entry, key):
+            raise RuleError(key, "is missing")
+    for key, known in (("dimension", DIMENSIONS), ("severity", SEVERITIES), ("schedule", SCHEDULES)):
+        if getattr(entry, key) not in known:
+            raise RuleError(key, f"'{getattr(entry, key)}' must be one of {', '.join(known)}")
+    if (entry.type, entry.engine) != ("custom", "c360"):
+        raise RuleError("type", "must be 'custom', with engine 'c360'")
+    if entry.mustBeLessOrEqualTo is not None and entry.unit != "percent":
+        raise RuleError("unit", "must be 'percent' where mustBeLessOrEqualTo says how many rows may fail")
+    properties = {entry.property: entry.value for entry in entry.customProperties or []}
+    for key in properties.keys() - PROPERTIES:
+        raise RuleError(f"customProperties.{key}", f"is not a property we know: {', '.join(sorted(PROPERTIES))}")
+    rule = Rule(
+        name=entry.name or "",
+        description=" ".join((entry.description or "").split()),
+        dimension=entry.dimension or "",
+        severity=entry.severity or "",
+        schedule=entry.schedule or "",
+        need=_need(entry.implementation),
+        weight=float(properties.get("weight", 1)),
+        check=properties.get("check"),
+        blocking=bool(properties.get("blocking", False)),
+        quarantine=bool(properties.get("quarantine", False)),
+        tolerated_percent=float(entry.mustBeLessOrEqualTo or 0),
+    )
+    if rule.weight <= 0:
+        raise RuleError("customProperties.weight", "must be above 0")
+    if rule.blocking and rule.severity != "error":
+        raise RuleError("severity", "must be 'error' for a blocking rule: a warning stops nobody")
+    if rule.quarantine and not rule.need.is_local:
+        raise RuleError("customProperties.quarantine", "is for rules that each row decides by itself")
+    return rule
+
+
+def generated(contract: "Contract") -> Iterator[Rule]:
+    """The rules a table has without anybody writing them; a written one of the same name takes the place."""
+    written = {rule.name for rule in contract.declared_rules}
+    return (rule for rule in _generated(contract) if rule.name not in written)
+
+
+def _generated(contract: "Contract") -> Iterator[Rule]:
+    schedule = contract.declared_rules[0].schedule if contract.declared_rules else "daily"
+
+    def rule(name: str, description: str, dimension: str, need: Need, blocking: bool = False) -> Rule:
+        severity = "error" if blocking else "warning"
+        return Rule(name, description, dimension, severity, schedule, need, blocking=blocking)
+
+    if contract.primary_key:
+        key = ", ".join(contract.primary_key)
+        need = Unique(columns=tuple(contract.primary_key))
+        yield rule("key_unique", f"No two rows have the same {key}.", "uniqueness", need, blocking=True)
+    if contract.layer != "sources":
+        return
+    required = tuple(column.name for column in contract.columns if column.required)
+    if required:
+        filled = f"Filled in every row: {', '.join(required)}."
+        yield rule("required_filled", filled, "completeness", Present(columns=required), blocking=True)
+    yield rule("rows_present", "There are rows at all.", "completeness", RowCount(minimum=1))
+    yield rule("types_fit", "Values are of their types and within bounds.", "conformity", SetAside(because="type"))
+    critical = tuple(column.name for column in contract.columns if column.critical)
+    named = ", ".join(critical)
+    yield rule("null_values", f"Cells that are filled, of {named}.", "completeness", FilledCells(columns=critical))
+    yield rule("completeness", f"Rows in which all of {named} are filled.", "completeness", Present(columns=critical))
+    need = Intact(
+        references=tuple((column.name, *column.references) for column in contract.columns if column.references),
+        enumerations=tuple((column.name, column.values) for column in contract.columns if column.values),
+    )
+    told = "Rows in which every reference resolves and every listed value is in its list."
+    yield rule("consistency", told, "consistency", need)
+    hours = contract.latency_hours
+    told = f"The newest row is at most {hours:g} hours old." if hours else "How old the newest row is."
+    yield rule("timeliness", told, "timeliness", Fresh(column=contract.event_time, within_hours=hours))
+
+
+def fingerprint(rules: tuple[Rule, ...]) -> str:
+    """A hash of all that decides a score: two scores are comparable where it is the same."""
+    told = "\n".join(
+        f"{rule.name} {rule.dimension} {rule.weight} {type(rule.need).__name__} {rule.need.model_dump_json()}"
+        for rule in sorted(rules, key=lambda rule: rule.name)
+    )
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
+def _need(implementation: Any) -> Need:
+    if not isinstance(implementation, dict) or len(implementation) != 1:
+        raise RuleError("implementation", f"must be one of {', '.join(NEEDS)}")
+    ((kind, arguments),) = implementation.items()
+    if kind not in NEEDS:
+        raise RuleError("implementation", f"'{kind}' must be one of {', '.join(NEEDS)}")
+    try:
+        return NEEDS[kind].model_validate(arguments)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        where = ".".join(["implementation", kind, *(str(part) for part in first["loc"])])
+        raise RuleError(where, first["msg"]) from fault

@@ -1,0 +1,55 @@
+"""How tests of checks get a deployment whose tables hold the rows of the test."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from checks.measuring import Measurement, measure
+from governance.contracts import Contract
+from resources import deployment as deployments
+from resources.deployment import Deployment
+from tests.tables import table
+
+NOON = datetime(2026, 6, 30, 12)
+
+
+@contextmanager
+def empty_deployment(home: Path) -> Iterator[Deployment]:
+    """A deployment without feeds, kept in `home`."""
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "c360.yaml").write_text(yaml.safe_dump({"name": "Test", "currency": "EUR", "engine": {"threads": 1}}))
+    deployment = deployments.load(home / "c360.yaml")
+    try:
+        yield deployment
+    finally:
+        deployment.close()
+
+
+def hold(deployment: Deployment, key: str, *rows: dict[str, Any]) -> None:
+    """Make these the rows of a table."""
+    deployment.lake.publish(deployment.lake.write(deployment.contracts[key], table(key, *rows)))
+
+
+def measured(deployment: Deployment, key: str, *rows: dict[str, Any], as_of: datetime | None = NOON) -> Measurement:
+    """What the rules of a table find in these rows."""
+    hold(deployment, key, *rows)
+    return measure(deployment, deployment.contracts[key], as_of)
+
+
+def failing(measurement: Measurement) -> dict[str, int]:
+    """How many rows fail, by rule, where any does."""
+    return {result.rule.name: result.failing for result in measurement.results if result.failing}
+
+
+def counts(measurement: Measurement) -> dict[str, tuple[int, int]]:
+    """Passing and failing, by rule."""
+    return {result.rule.name: (result.passing, result.failing) for result in measurement.results}
+
+
+def contract_of(deployment: Deployment, key: str) -> Contract:
+    """The contract of a table."""
+    return deployment.contracts[key]

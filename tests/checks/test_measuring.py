@@ -1,0 +1,419 @@
+"""Measuring: every rule fails where it should, and nothing else is disturbed."""
+
+import dataclasses
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from checks import expectations
+from checks.measuring import MeasureError, measure
+from governance import contracts
+from governance.quality import Between, Holds, Matches, Rule, Steady
+from resources.deployment import Deployment
+from tests.checks.measured import NOON, counts, empty_deployment, failing, hold, measured
+
+CONTRACTS = contracts.load()
+WEEKS = [NOON.replace(hour=0) - timedelta(days=day) for day in range(56)]
+
+
+@pytest.fixture(scope="module")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """One good row in each of the sources; no derived table has any."""
+    with empty_deployment(tmp_path_factory.mktemp("measured")) as deployment:
+        for key, row in GOOD.items():
+            hold(deployment, key, row)
+        for key in ("orders", "order_lines", "customers"):
+            hold(deployment, key)
+        yield deployment
+
+
+def day(number: int) -> datetime:
+    return NOON - timedelta(days=number)
+
+
+def customer(**values: Any) -> dict[str, Any]:
+    good = {
+        "customer_id": "C1", "age": 40, "gender": "Female", "email_address": "a@b.example", "phone_number": "+1 555",
+        "mailing_street": "High Street 1", "date_of_birth": datetime(1986, 3, 1), "registration_date": day(3),
+        "city": "Springfield", "country": "US",
+    }  # fmt: skip
+    return good | values
+
+
+def product(**values: Any) -> dict[str, Any]:
+    good = {
+        "sku_id": "S1", "product_id": "P1", "product_name": "Mug", "product_description": "A mug to drink from.",
+        "product_category": "Home", "product_subcategory": "Mugs", "brand_id": "B1", "list_price": 9.0,
+    }  # fmt: skip
+    return good | values
+
+
+def order(**values: Any) -> dict[str, Any]:
+    good = {
+        "order_id": "O1", "customer_id": "C1", "ordered_at": day(9), "order_status": "delivered",
+        "order_delivery_date": day(7), "total_amount": 9.0, "payment_method": "paypal", "transaction_id": "T1",
+    }  # fmt: skip
+    return good | values
+
+
+def transaction(**values: Any) -> dict[str, Any]:
+    good = {
+        "transaction_id": "T1", "order_id": "O1", "amount": 9.0, "payment_method": "paypal",
+        "transaction_ts": day(9) + timedelta(minutes=2),
+    }  # fmt: skip
+    return good | values
+
+
+def event(**values: Any) -> dict[str, Any]:
+    good = {
+        "activity_uuid": "A1", "session_id": "W1", "visitor_id": "V1", "visit_start_ts": day(1), "activity_ts": day(1),
+        "event_action": "page_view",
+    }  # fmt: skip
+    return good | values
+
+
+def line(**values: Any) -> dict[str, Any]:
+    return {
+        "order_li_id": "L1",
+        "order_id": "O1",
+        "product_id": "P1",
+        "sku_id": "S1",
+        "qty": 1,
+        "unit_price": 9.0,
+    } | values
+
+
+GOOD = {
+    "sources/brand": {"brand_id": "B1"},
+    "sources/customer": customer(),
+    "sources/orders": order(),
+    "sources/product": product(),
+    "sources/transactions": transaction(),
+}
+
+# By table and rule: rows of which so many fail it. Rows before them in the table are good.
+BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
+    "sources/customer": {
+        "key_unique": (2, [customer(), customer()]),
+        "required_filled": (1, [customer(customer_id=" ")]),
+        "null_values": (2, [customer(age=None, gender=None)]),
+        "completeness": (1, [customer(age=None, gender=None)]),
+        "timeliness": (1, [customer(registration_date=day(12))]),
+        "age_present": (1, [customer(age=None)]),
+        "age_in_range": (2, [customer(age=12), customer(customer_id="C2", age=116)]),
+        "age_agrees_with_birth": (1, [customer(age=43), customer(customer_id="C2", age=41)]),
+        "email_present": (2, [customer(email_address=None), customer(customer_id="C2", email_address=" ")]),
+        "phone_present": (1, [customer(phone_number="")]),
+        "street_present": (1, [customer(mailing_street=" \t")]),
+        "gender_present": (1, [customer(gender=None)]),
+        "gender_listed": (1, [customer(gender="Femal")]),
+        "email_well_formed": (2, [customer(email_address="a.b.example"), customer(customer_id="C2", email_address="a@b")]),
+        "birth_before_registration": (1, [customer(date_of_birth=day(2))]),
+    },
+    "sources/product": {
+        "key_unique": (2, [product(), product()]),
+        "required_filled": (1, [product(sku_id="")]),
+        "null_values": (1, [product(brand_id=None)]),
+        "completeness": (1, [product(product_name=" ")]),
+        "consistency": (1, [product(brand_id="B9")]),
+        "description_present": (1, [product(product_description="")]),
+        "category_of_subcategory": (
+            1, [product(), product(sku_id="S2"), product(sku_id="S3", product_category="Garden")],
+        ),
+        "price_above_zero": (1, [product(list_price=0.0)]),
+        "sale_price_below_list": (1, [product(sale_price=10.0)]),
+    },
+    "sources/brand": {
+        "key_unique": (2, [{"brand_id": "B1"}, {"brand_id": "B1"}]),
+        "required_filled": (1, [{"brand_id": " "}]),
+        "null_values": (3, [{"brand_id": "B1"}]),
+        "completeness": (1, [{"brand_id": "B1"}]),
+        "description_telling": (1, [{"brand_id": "B1", "description": "tbd"}]),
+        "type_listed": (1, [{"brand_id": "B1", "brand_type": "natl"}]),
+    },
+    "sources/orders": {
+        "key_unique": (2, [order(), order()]),
+        "required_filled": (1, [order(order_id="")]),
+        "null_values": (1, [order(payment_method=None)]),
+        "completeness": (1, [order(payment_method=None)]),
+        "consistency": (2, [order(customer_id="C9"), order(order_id="O2", order_status="shiped")]),
+        "timeliness": (1, [order(ordered_at=day(9))]),
+        "status_listed": (1, [order(order_status="shiped")]),
+        "delivered_has_date": (1, [order(order_delivery_date=None)]),
+        "cancelled_has_no_date": (1, [order(order_status="cancelled")]),
+        "delivered_after_order": (1, [order(order_delivery_date=day(10))]),
+        "delivered_in_time": (1, [order(ordered_at=day(40))]),
+        "no_order_forgotten": (1, [order(order_status="placed", ordered_at=day(31), order_delivery_date=None)]),
+        "payment_present": (1, [order(payment_method=None)]),
+        "payment_listed": (1, [order(payment_method="crdit_card")]),
+        "payment_as_transacted": (1, [order(payment_method="cash")]),
+        "customer_named": (1, [order(customer_id=None)]),
+        "total_not_negative": (1, [order(total_amount=-1.0)]),
+        "volume_steady": (1, [order(order_id=f"{a} {n}", ordered_at=a) for a in WEEKS for n in range(90 if a == WEEKS[2] else 20)]),
+        "payment_mix_stable": (1, [order(order_id=f"{n}", ordered_at=day(n % 140), payment_method="cash" if n % 140 < 28 else "paypal") for n in range(3000)]),
+    },
+    "sources/order_line_item": {
+        "key_unique": (2, [line(), line()]),
+        "required_filled": (1, [line(order_li_id="")]),
+        "null_values": (1, [line(qty=None)]),
+        "completeness": (1, [line(qty=None)]),
+        "consistency": (1, [line(order_id="O9")]),
+        "quantity_not_zero": (2, [line(qty=0), line(order_li_id="L2", qty=None)]),
+        "order_exists": (1, [line(order_id="O9")]),
+        "product_exists": (1, [line(sku_id="S9")]),
+        "product_named": (1, [line(product_id=None)]),
+        "price_above_zero": (1, [line(unit_price=0.0)]),
+        "quantity_positive": (1, [line(qty=-1)]),
+        "lines_differ": (2, [line(), line(order_li_id="L2")]),
+    },
+    "sources/transactions": {
+        "key_unique": (2, [transaction(), transaction()]),
+        "required_filled": (1, [transaction(transaction_id="")]),
+        "null_values": (1, [transaction(amount=None)]),
+        "completeness": (1, [transaction(amount=None)]),
+        "consistency": (1, [transaction(order_id="O9")]),
+        "timeliness": (1, [transaction()]),
+        "details_present": (1, [transaction(amount=None)]),
+        "amount_above_zero": (1, [transaction(amount=0.0)]),
+        "amount_as_ordered": (1, [transaction(amount=9.02)]),
+        "paid_after_order": (1, [transaction(transaction_ts=day(10))]),
+        "paid_in_time": (1, [transaction(transaction_ts=day(8))]),
+        "volume_steady": (1, [transaction(transaction_id=f"{a} {n}", transaction_ts=a) for a in WEEKS for n in range(90 if a == WEEKS[2] else 20)]),
+    },
+    "sources/web_analytics": {
+        "key_unique": (2, [event(), event()]),
+        "required_filled": (1, [event(activity_uuid="")]),
+        "null_values": (1, [event(session_id=None)]),
+        "completeness": (1, [event(session_id=None)]),
+        "consistency": (1, [event(entity_id="C9")]),
+        "timeliness": (1, [event()]),
+        "page_views_usual": (201, [event(activity_uuid=f"A{n}") for n in range(201)]),
+        "session_present": (1, [event(session_id=None)]),
+        "visit_start_present": (1, [event(visit_start_ts=None)]),
+        "customer_kept": (1, [event(entity_id="C1"), event(activity_uuid="A2")]),
+        "visit_starts_first": (1, [event(visit_start_ts=day(0))]),
+        "channel_mix_stable": (1, [event(activity_uuid=f"{n}", activity_ts=day(n % 140), traffic_channel="ads" if n % 140 < 28 else "direct") for n in range(3000)]),
+        # The odd hour has 60 sessions of 1 event where others have 20 of 3.
+        **dict.fromkeys(
+            ("volume_steady",),
+            (1, [event(activity_uuid=f"{a} {n}", activity_ts=a) for a in WEEKS for n in range(90 if a == WEEKS[0] else 20)]),
+        ),
+        **dict.fromkeys(
+            ("bounce_rate_steady", "page_views_steady"),
+            (1, [event(activity_uuid=f"{a} {n}", activity_ts=a, session_id=f"{n if a == WEEKS[0] else n % 20}") for a in WEEKS for n in range(60)]),
+        ),
+        "arrival_steady": (
+            1, [event(activity_uuid=f"{a}", activity_ts=a + timedelta(minutes=5 if a == WEEKS[0] else 55)) for a in WEEKS],
+        ),
+    },
+    "sources/review": {"rating_in_range": (1, [{"review_id": "R1", "rating": 6}])},
+    "rfm": {
+        "key_unique": (2, [{"customer_id": "C1"}, {"customer_id": "C1"}]),
+        "scores_in_range": (1, [{"customer_id": "C1", "recency_score": 6, "frequency_score": 1, "monetary_score": 1}]),
+        "money_reconciles": (1, [{"customer_id": "C1", "monetary": 3}]),
+        "bought_at_least_once": (1, [{"customer_id": "C1", "frequency": 0}]),
+    },
+    "customer_segments": {
+        "key_unique": (2, [{"customer_id": "C1"}, {"customer_id": "C1"}]),
+        "segment_given": (1, [{"customer_id": "C1", "customer_segment": "New"}]),
+    },
+    "customer_360": {
+        "key_unique": (2, [{"customer_id": "C1"}, {"customer_id": "C1"}]),
+        "one_row_per_customer": (1, [{"customer_id": "C1"}]),
+        "age_in_range": (1, [{"customer_id": "C1", "age": 12}]),
+    },
+    "customers": {
+        "key_unique": (2, [{"customer_id": "C1"}, {"customer_id": "C1"}]),
+        "age_in_range": (1, [{"customer_id": "C1", "age": 12}]),
+    },
+    "orders": {
+        "customer_or_anonymous": (1, [{"order_id": "O1"}]),
+        "lines_accounted": (1, [{"order_id": "O1", "line_count": 2}]),
+    },
+}  # fmt: skip
+
+
+def test_every_rule_is_shown_to_fail() -> None:
+    written = {(key, rule.name) for key, contract in CONTRACTS.items() for rule in contract.declared_rules}
+    shown = {(key, rule) for key, rules in BAD.items() for rule in rules}
+    assert written - shown == set()
+
+
+@pytest.mark.parametrize(
+    ("key", "rule", "count", "rows"),
+    [(key, rule, count, rows) for key, rules in BAD.items() for rule, (count, rows) in rules.items()],
+    ids=[f"{key}-{rule}" for key, rules in BAD.items() for rule in rules],
+)
+def test_a_rule_fails_on_bad_rows(
+    deployment: Deployment, key: str, rule: str, count: int, rows: list[dict[str, Any]]
+) -> None:
+    found = {result.rule.name: result for result in measured(deployment, key, *_filled(key, rows)).results}
+    hold(deployment, key, *([GOOD[key]] if key in GOOD else []))
+    assert found[rule].failing == count
+    assert found[rule].share is not None
+    assert found[rule].share < 1
+    assert found[rule].status in ("warn", "fail")
+
+
+def _filled(key: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with something in every column that must have it."""
+    fill = {"VARCHAR": "x", "BOOLEAN": True, "TIMESTAMP": NOON, "DATE": NOON.date()}
+    required = {column.name: fill.get(column.type, 1) for column in CONTRACTS[key].columns if column.required}
+    return [required | row for row in rows]
+
+
+@pytest.mark.parametrize("key", ["sources/customer", "sources/product", "sources/transactions"])
+def test_good_rows_fail_nothing(deployment: Deployment, key: str) -> None:
+    found = measured(deployment, key, GOOD[key], as_of=day(8))
+    assert failing(found) == {}
+    assert found.score.value == 100
+    assert (found.row_count, found.faultless_rows) == (1, 1)
+    assert found.may_be_read
+
+
+def test_an_empty_source_fails(deployment: Deployment) -> None:
+    found = measured(deployment, "sources/brand")
+    hold(deployment, "sources/brand", GOOD["sources/brand"])
+    assert failing(found) == {"rows_present": 1}
+    assert found.score.value == 0
+    assert found.faultless_percent is None
+
+
+def test_rows_free_of_any_fault_are_those_no_rule_finds_fault_with(deployment: Deployment) -> None:
+    rows = [customer(), customer(customer_id="C2", age=None, phone_number=None), customer(customer_id="C3", gender="F")]
+    found = measured(deployment, "sources/customer", *rows)
+    assert (found.row_count, found.faultless_rows) == (3, 1)
+
+
+def test_what_has_not_happened_yet_is_not_measured(deployment: Deployment) -> None:
+    rows = [order(), order(order_id="O2", ordered_at=NOON + timedelta(days=1), payment_method=None)]
+    found = measured(deployment, "sources/orders", *rows)
+    hold(deployment, "sources/orders", order())
+    assert counts(found)["payment_present"] == (1, 0)
+
+
+def test_a_table_that_was_never_built_is_said_so(tmp_path: Path) -> None:
+    with (
+        empty_deployment(tmp_path) as deployment,
+        pytest.raises(MeasureError, match=r"brand was never built.*c360 run"),
+    ):
+        measure(deployment, deployment.contracts["sources/brand"], NOON)
+
+
+def _with_rule(deployment: Deployment, key: str, need: Any) -> Deployment:
+    contract = deployment.contracts[key]
+    rule = Rule("extra", "Extra.", "accuracy", "warning", contract.rules[0].schedule, need)
+    changed = dataclasses.replace(contract, declared_rules=(*contract.declared_rules, rule))
+    return dataclasses.replace(deployment, contracts={**deployment.contracts, key: changed})
+
+
+@pytest.mark.parametrize(
+    ("need", "problem"),
+    [
+        (Holds(condition="no_such_column > 1"), "no_such_column"),
+        (Holds(condition="age >"), "syntax error"),
+        (Between(column="no_such_column", minimum=1), "no_such_column"),
+        (Matches(column="gender", pattern="("), "fails on a row"),
+        (Holds(condition="gender::integer > 1"), "fails on a row (Conversion error)"),
+        (Steady(column="registration_date", value="sum(gender)", by="day"), "sum"),
+    ],
+    ids=str,
+)
+def test_a_rule_that_cannot_run_is_an_error_and_takes_no_other_down(
+    deployment: Deployment, need: Any, problem: str
+) -> None:
+    changed = _with_rule(deployment, "sources/customer", need)
+    plain = measured(deployment, "sources/customer", customer(gender="Mrs Secret"))
+    found = measure(changed, changed.contracts["sources/customer"], NOON)
+    broken = found.results[-1]
+    assert (broken.rule.name, broken.status, broken.share) == ("extra", "error", 0.0)
+    assert problem in (broken.problem or "")
+    assert "Secret" not in (broken.problem or "")
+    assert counts(found) == {**counts(plain), "extra": (0, 0)}
+    assert found.faultless_rows == plain.faultless_rows
+    assert (found.score.value or 0) < (plain.score.value or 0)
+
+
+def test_great_expectations_and_our_own_sql_count_alike(deployment: Deployment) -> None:
+    # What the rows free of faults are computed from must agree with what the rules report.
+    texts = frozenset(column.name for column in CONTRACTS["sources/customer"].columns if column.type == "VARCHAR")
+    rows = [
+        customer(
+            customer_id=f"C{n % 7}",
+            age=(n * 37) % 130,
+            gender=("F", "Female", None)[n % 3],
+            date_of_birth=day(n * 40),
+            registration_date=day(n * 30),
+        )
+        for n in range(60)
+    ]
+    found = measured(deployment, "sources/customer", *rows)
+    checked = 0
+    for place, rule in enumerate(rule for rule in found.contract.rules if rule.need.is_of_rows):
+        if expectations.native(rule.need, texts):
+            ((good, bad),) = deployment.engine.query(
+                f'SELECT count(*) FILTER (ok_{place}), count(*) FILTER (NOT ok_{place}) FROM "flags of sources/customer"'
+            )
+            assert counts(found)[rule.name] == (good, bad), rule.name
+            checked += 1
+    assert checked >= 5
+
+
+ROWS = st.lists(
+    st.builds(
+        lambda age, gender, email, born: customer(age=age, gender=gender, email_address=email, date_of_birth=born),
+        st.none() | st.integers(-5, 130),
+        st.none() | st.sampled_from(["Female", "F", ""]),
+        st.none() | st.sampled_from(["a@b.example", " ", "a"]),
+        st.none() | st.just(datetime(1986, 3, 1)),
+    ),
+    min_size=2,
+    max_size=12,
+)
+LAW = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def _keyed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**row, "customer_id": f"C{number}"} for number, row in enumerate(rows)]
+
+
+@LAW
+@given(ROWS, st.randoms())
+def test_the_order_of_the_rows_decides_nothing(deployment: Deployment, rows: list[dict[str, Any]], chance: Any) -> None:
+    keyed = _keyed(rows)
+    shuffled = list(keyed)
+    chance.shuffle(shuffled)
+    first, second = (measured(deployment, "sources/customer", *some) for some in (keyed, shuffled))
+    assert (counts(first), first.score, first.faultless_rows) == (counts(second), second.score, second.faultless_rows)
+
+
+@LAW
+@given(ROWS, st.data())
+def test_parts_of_a_table_count_what_the_whole_counts(
+    deployment: Deployment, rows: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    keyed = _keyed(rows)
+    cut = data.draw(st.integers(1, len(keyed) - 1))
+    whole, *parts = (measured(deployment, "sources/customer", *some) for some in (keyed, keyed[:cut], keyed[cut:]))
+    for result in whole.results:
+        if result.rule.need.is_of_rows:
+            parted = [counts(part)[result.rule.name] for part in parts]
+            assert counts(whole)[result.rule.name] == (sum(p for p, _ in parted), sum(f for _, f in parted))
+    assert whole.faultless_rows == sum(part.faultless_rows for part in parts)
+
+
+@LAW
+@given(ROWS, st.data())
+def test_the_score_never_rises_when_a_good_value_is_lost(
+    deployment: Deployment, rows: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    good = [*_keyed(rows), customer(customer_id="good")]
+    lost = data.draw(st.sampled_from(["age", "gender", "email_address", "phone_number"]))
+    bad = [*good[:-1], good[-1] | {lost: None}]
+    before, after = (measured(deployment, "sources/customer", *some).score.value for some in (good, bad))
+    assert (after or 0) <= (before or 0) + 1e-9
