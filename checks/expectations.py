@@ -1,7 +1,7 @@
 """Great Expectations, run inside our own engine.
 
-Rules for which it has an expectation that DuckDB can run are handed over as they are, on the table itself; the others as
-`ExpectColumnValuesToBeInSet([True])` on a column of flags. It gives counts and never a value of a row.
+Rules for which it has an expectation that DuckDB can run are handed over as they are, on the table itself; the others
+as `ExpectColumnValuesToBeInSet([True])` on a column of flags. It gives counts and never a value of a row.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """Measuring a table against the rules of its contract: counts per rule, and the rows free of any fault.
 
-One statement turns the rules of rows into flags; Great Expectations counts them, and those it can judge by itself on the
-table. A rule that cannot run is an error of its own and takes no other down.
+One statement turns the rules of rows into flags; Great Expectations counts them, and those it can judge by itself on
+the table. A rule that cannot run is an error of its own and takes no other down.
 """
 
 from collections.abc import Callable, Sequence

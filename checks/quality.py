@@ -1,7 +1,7 @@
 """Asset checks: one step per table, one result per rule of its contract, and the quality score.
 
-A table with blocking rules is published here and nowhere else: Dagster records a materialisation before a check can fail
-it, so readers are held on the last snapshot that passed, and the one that failed is kept for inspection.
+A table with blocking rules is published here and nowhere else: Dagster records a materialisation before a check can
+fail it, so readers are held on the last snapshot that passed, and the one that failed is kept for inspection.
 """
 
 from collections.abc import Iterator, Mapping
@@ -107,8 +107,8 @@ def _specs(contract: Contract, asset: dg.AssetKey) -> Iterator[dg.AssetCheckSpec
 def _moment(run_config: Mapping[str, Any], deployment: Deployment, contract: Contract) -> datetime | None:
     """The moment a check speaks of.
 
-    A derived table is of the table `as_of`. A source comes before that: it is of the moment the run asks for, else of the
-    newest event any source holds.
+    A derived table is of the table `as_of`. A source comes before that: it is of the moment the run asks for, else of
+    the newest event any source holds.
     """
     lake, contracts = deployment.lake, deployment.contracts
     if contract.layer != "sources":

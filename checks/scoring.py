@@ -1,9 +1,9 @@
 """The quality score of a dataset, 0 to 100.
 
-The share of a rule is the part of the rows it judges that pass. A dimension is the weighted mean of its rules' shares, the
-score 100 times the mean of the dimensions that have a rule that was assessed; a rule that could not run counts with share
-0, one that does not apply counts for neither side. Two levels, so that five rules of completeness do not drown one of
-uniqueness.
+The share of a rule is the part of the rows it judges that pass. A dimension is the weighted mean of its rules' shares,
+the score 100 times the mean of the dimensions that have a rule that was assessed; a rule that could not run counts
+with share 0, one that does not apply counts for neither side. Two levels, so that five rules of completeness do not
+drown one of uniqueness.
 """
 
 from collections.abc import Iterable

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from governance import quality
 from governance.errors import C360Error
-from governance.quality import Holds, Reconciles, RefersTo, Rule, RuleError
+from governance.quality import Holds, Lookup, Reconciles, RefersTo, Rule, RuleError
 from governance.yaml_loader import SafeLoader
 
 FOLDER = Path(__file__).parent / "contracts"
@@ -87,7 +87,7 @@ class Column:
 class Contract:
     """What one table promises. `event_time` names the column that says when a row happened.
 
-    `latency_hours` is how old the newest row may be, `quality_target` the least quality score (0 to 100) nobody is told of.
+    `latency_hours` is how old the newest row may be, `quality_target` the quality score (0 to 100) it should have.
     """
 
     layer: str
@@ -297,7 +297,7 @@ def _check_rules(file: Path, contract: Contract) -> None:
             raise ContractError(
                 file, f"{path}.schedule", "must be the same for all rules of a table, which share a score"
             )
-        for column in rule.need.columns_used:
+        for column in sorted(rule.need.columns_used | {lookup.by for lookup in _lookups(rule)}):
             if column not in contract.column_names:
                 raise ContractError(file, f"{path}.implementation", f"'{column}' is no column of the table")
 
@@ -389,9 +389,13 @@ def _check_references(folder: Path, contracts: dict[str, Contract]) -> None:
 def _other_tables(rule: Rule) -> list[tuple[str, tuple[str, ...]]]:
     """The tables a rule reads beside its own, with the columns it needs of them."""
     if isinstance(rule.need, Holds):
-        return [(lookup.table, lookup.take) for lookup in rule.need.lookup.values()]
+        return [(lookup.table, lookup.take) for lookup in _lookups(rule)]
     if isinstance(rule.need, RefersTo):
         return [(rule.need.table, (rule.need.key,))]
     if isinstance(rule.need, Reconciles):
         return [(rule.need.table, ())]
     return []
+
+
+def _lookups(rule: Rule) -> list[Lookup]:
+    return list(rule.need.lookup.values()) if isinstance(rule.need, Holds) else []

@@ -1,13 +1,13 @@
 """Quality rules: what the rows of a table must fulfil, as its contract says under `quality`.
 
-A rule has exactly one need, from a small vocabulary (`NEEDS`). Beside the rules a steward writes, every table with a key
-has rules of its own, and every source the four metrics null values, completeness, consistency and timeliness.
+A rule has exactly one need, from a small vocabulary (`NEEDS`). Beside the rules a steward writes, every table with a
+key has rules of its own, and every source the four metrics null values, completeness, consistency and timeliness.
 """
 
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from open_data_contract_standard.model import DataQuality
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 DIMENSIONS = ("accuracy", "completeness", "conformity", "consistency", "timeliness", "uniqueness")
 SEVERITIES = ("error", "warning")
 SCHEDULES = ("daily", "weekly", "monthly")
+# Fields of a need that name columns of its table.
+OWN_COLUMNS = ("column", "columns", "earlier", "later", "per", "group", "time")
 PROPERTIES = {"weight", "check", "blocking", "quarantine"}
 
 
@@ -30,54 +32,39 @@ class RuleError(ValueError):
 
 
 class Need(BaseModel):
-    """What must hold. `columns_used` are columns of the table itself."""
+    """What must hold, of each row (`is_of_rows`) or the table as a whole; `is_local` where one row alone decides."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    @property
-    def columns_used(self) -> tuple[str, ...]:
-        """Columns of the table that the contract must have."""
-        return ()
+    is_of_rows: ClassVar[bool] = True
+    is_local: ClassVar[bool] = False
 
     @property
-    def is_of_rows(self) -> bool:
-        """Whether each row passes or fails by itself; else the table does as a whole."""
-        return True
-
-    @property
-    def is_local(self) -> bool:
-        """Whether one row alone, without any other row or table, decides."""
-        return False
+    def columns_used(self) -> set[str]:
+        """Columns that the table must have."""
+        used: set[str] = set()
+        for name in OWN_COLUMNS:
+            value = getattr(self, name, None)
+            used |= {value} if isinstance(value, str) else set(value or ())
+        return used
 
 
 class _OfColumn(Need):
     column: str
 
-    @property
-    def columns_used(self) -> tuple[str, ...]:
-        return (self.column,)
-
 
 class _OfColumns(Need):
     columns: tuple[str, ...] = Field(min_length=1)
 
-    @property
-    def columns_used(self) -> tuple[str, ...]:
-        return self.columns
-
 
 class _OfTable(Need):
-    @property
-    def is_of_rows(self) -> bool:
-        return False
+    is_of_rows: ClassVar[bool] = False
 
 
 class Present(_OfColumns):
     """Every one of the columns is filled; text of spaces is not."""
 
-    @property
-    def is_local(self) -> bool:
-        return True
+    is_local: ClassVar[bool] = True
 
 
 class OneOf(_OfColumn):
@@ -85,9 +72,7 @@ class OneOf(_OfColumn):
 
     values: tuple[str, ...] = Field(min_length=1)
 
-    @property
-    def is_local(self) -> bool:
-        return True
+    is_local: ClassVar[bool] = True
 
 
 class Between(_OfColumn):
@@ -97,9 +82,7 @@ class Between(_OfColumn):
     maximum: float | None = None
     strict: bool = False
 
-    @property
-    def is_local(self) -> bool:
-        return True
+    is_local: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _some_bound(self) -> "Between":
@@ -114,13 +97,7 @@ class Ordered(Need):
     earlier: str
     later: str
 
-    @property
-    def columns_used(self) -> tuple[str, ...]:
-        return (self.earlier, self.later)
-
-    @property
-    def is_local(self) -> bool:
-        return True
+    is_local: ClassVar[bool] = True
 
 
 class Matches(_OfColumn):
@@ -128,9 +105,7 @@ class Matches(_OfColumn):
 
     pattern: str
 
-    @property
-    def is_local(self) -> bool:
-        return True
+    is_local: ClassVar[bool] = True
 
 
 class Unique(_OfColumns):
@@ -161,14 +136,6 @@ class Holds(Need):
     where: str | None = None
     lookup: dict[str, Lookup] = {}
 
-    @property
-    def columns_used(self) -> tuple[str, ...]:
-        return tuple(lookup.by for lookup in self.lookup.values())
-
-    @property
-    def is_local(self) -> bool:
-        return not self.lookup and "{as_of}" not in self.condition + (self.where or "")
-
 
 class Usual(Need):
     """Rows of which a group has no more than usual: at most `start` until 500 groups are known, then at most what lies
@@ -179,10 +146,6 @@ class Usual(Need):
     where: str = "true"
     start: int = Field(gt=0)
 
-    @property
-    def columns_used(self) -> tuple[str, ...]:
-        return (self.per,)
-
 
 class SameWithin(Need):
     """Rows whose value is the one most rows of their group have, such as the category of a subcategory."""
@@ -190,20 +153,12 @@ class SameWithin(Need):
     column: str
     group: str
 
-    @property
-    def columns_used(self) -> tuple[str, ...]:
-        return (self.column, self.group)
-
 
 class KeptWithin(Need):
     """The column is filled in every row of a group that fills it in any; rows of other groups are not judged."""
 
     column: str
     group: str
-
-    @property
-    def columns_used(self) -> tuple[str, ...]:
-        return (self.column, self.group)
 
 
 class Intact(Need):
@@ -223,10 +178,6 @@ class FilledCells(_OfTable):
     """Cells that are filled, over these columns."""
 
     columns: tuple[str, ...]
-
-    @property
-    def columns_used(self) -> tuple[str, ...]:
-        return self.columns
 
 
 class RowCount(_OfTable):
@@ -253,10 +204,6 @@ class Steady(_OfTable):
     by: Literal["hour", "day"]
     absent: float | None = None
 
-    @property
-    def columns_used(self) -> tuple[str, ...]:
-        return (self.column,)
-
 
 class Stable(_OfTable):
     """The values of the last `days` are distributed as those of the `reference_days` before."""
@@ -265,10 +212,6 @@ class Stable(_OfTable):
     time: str
     days: int = 28
     reference_days: int = 112
-
-    @property
-    def columns_used(self) -> tuple[str, ...]:
-        return (self.column, self.time)
 
 
 class Reconciles(_OfTable):
@@ -327,16 +270,16 @@ def declared(entry: DataQuality) -> Rule:
     for key in ("name", "description", "dimension", "severity", "schedule", "implementation"):
         if not getattr(entry, key):
             raise RuleError(key, "is missing")
-    for key, known in (("dimension", DIMENSIONS), ("severity", SEVERITIES), ("schedule", SCHEDULES)):
-        if getattr(entry, key) not in known:
-            raise RuleError(key, f"'{getattr(entry, key)}' must be one of {', '.join(known)}")
+    for listed, known in (("dimension", DIMENSIONS), ("severity", SEVERITIES), ("schedule", SCHEDULES)):
+        if getattr(entry, listed) not in known:
+            raise RuleError(listed, f"'{getattr(entry, listed)}' must be one of {', '.join(known)}")
     if (entry.type, entry.engine) != ("custom", "c360"):
         raise RuleError("type", "must be 'custom', with engine 'c360'")
     if entry.mustBeLessOrEqualTo is not None and entry.unit != "percent":
         raise RuleError("unit", "must be 'percent' where mustBeLessOrEqualTo says how many rows may fail")
-    properties = {entry.property: entry.value for entry in entry.customProperties or []}
-    for key in properties.keys() - PROPERTIES:
-        raise RuleError(f"customProperties.{key}", f"is not a property we know: {', '.join(sorted(PROPERTIES))}")
+    properties: dict[Any, Any] = {custom.property: custom.value for custom in entry.customProperties or []}
+    for unknown in properties.keys() - PROPERTIES:
+        raise RuleError(f"customProperties.{unknown}", f"is not a property we know: {', '.join(sorted(PROPERTIES))}")
     rule = Rule(
         name=entry.name or "",
         description=" ".join((entry.description or "").split()),
@@ -354,7 +297,7 @@ def declared(entry: DataQuality) -> Rule:
         raise RuleError("customProperties.weight", "must be above 0")
     if rule.blocking and rule.severity != "error":
         raise RuleError("severity", "must be 'error' for a blocking rule: a warning stops nobody")
-    if rule.quarantine and not rule.need.is_local:
+    if rule.quarantine and not _is_decided_by_the_row(rule.need):
         raise RuleError("customProperties.quarantine", "is for rules that each row decides by itself")
     return rule
 
@@ -388,12 +331,12 @@ def _generated(contract: "Contract") -> Iterator[Rule]:
     named = ", ".join(critical)
     yield rule("null_values", f"Cells that are filled, of {named}.", "completeness", FilledCells(columns=critical))
     yield rule("completeness", f"Rows in which all of {named} are filled.", "completeness", Present(columns=critical))
-    need = Intact(
+    intact = Intact(
         references=tuple((column.name, *column.references) for column in contract.columns if column.references),
         enumerations=tuple((column.name, column.values) for column in contract.columns if column.values),
     )
     told = "Rows in which every reference resolves and every listed value is in its list."
-    yield rule("consistency", told, "consistency", need)
+    yield rule("consistency", told, "consistency", intact)
     hours = contract.latency_hours
     told = f"The newest row is at most {hours:g} hours old." if hours else "How old the newest row is."
     yield rule("timeliness", told, "timeliness", Fresh(column=contract.event_time, within_hours=hours))
@@ -406,6 +349,12 @@ def fingerprint(rules: tuple[Rule, ...]) -> str:
         for rule in sorted(rules, key=lambda rule: rule.name)
     )
     return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
+def _is_decided_by_the_row(need: Need) -> bool:
+    if isinstance(need, Holds):
+        return not need.lookup and "{as_of}" not in f"{need.condition} {need.where}"
+    return need.is_local
 
 
 def _need(implementation: Any) -> Need:

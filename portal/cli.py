@@ -108,6 +108,24 @@ def run(ctx: click.Context, deployment: Any, selection: tuple[str, ...], as_of: 
 
 
 @main.command()
+@click.argument("dataset", required=False)
+@click.option("--format", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@_with_deployment
+def quality(deployment: Any, dataset: str | None, kind: str) -> None:
+    """Show the quality scores, their trend and the rules behind them.
+
+    \b
+    Example:
+      c360 quality                        the score of every table
+      c360 quality customer               the rules behind one
+      c360 quality orders --format json   the same for programs
+    """
+    from portal.quality import show as show_quality
+
+    show_quality(deployment, dataset, kind, out)
+
+
+@main.command()
 @_with_deployment
 def tables(deployment: Any) -> None:
     """List the tables with their size and what one row of each is.
@@ -116,7 +134,7 @@ def tables(deployment: Any) -> None:
     Example:
       c360 tables
     """
-    from portal.summary import human_size
+    from portal.showing import size_of
 
     shown = Table(title=deployment.settings.name, title_justify="left")
     shown.add_column("layer")
@@ -126,8 +144,7 @@ def tables(deployment: Any) -> None:
     shown.add_column("one row per")
     layer = ""
     for contract in deployment.contracts.values():
-        state = deployment.lake.state(contract.key)
-        rows, size = (f"{state.rows:,}", human_size(state.bytes)) if state else ("not built", "")
+        rows, size = size_of(deployment, contract.key)
         if contract.layer != layer:
             shown.add_section()
         grain = contract.grain.removeprefix("One row per ").removesuffix(".")

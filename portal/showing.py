@@ -14,6 +14,7 @@ from rich.table import Table
 
 from governance.contracts import Contract
 from governance.errors import C360Error
+from portal.summary import human_size
 from resources.deployment import Deployment
 from resources.operations import TABLES
 
@@ -37,6 +38,14 @@ def rows_of(deployment: Deployment, key: str, limit: int | None, unmasked: bool 
         rows = _masked(rows, contract)
     rows = rows.order_by(contract.primary_key or contract.column_names).limit(limit)
     return rows.to_pyarrow()
+
+
+def size_of(deployment: Deployment, key: str) -> tuple[str, str]:
+    """Rows and bytes of a table for people; 'not built' where it never was. What is kept in a database has no bytes."""
+    if key in TABLES:
+        return f"{len(deployment.operations.rows(key)):,}", ""
+    state = deployment.lake.state(key)
+    return (f"{state.rows:,}", human_size(state.bytes)) if state else ("not built", "")
 
 
 def write(rows: pa.Table, kind: str, target: Path | None, console: Console) -> None:

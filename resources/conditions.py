@@ -110,10 +110,11 @@ class Conditions:
         group = quoted(need.per)
         sizes = f"SELECT {group} AS grp, count(*) AS size FROM {self.rows} WHERE {need.where} GROUP BY ALL"
         # Median and MAD of log1p, as for the trends; the floor keeps a narrow distribution from crying wolf.
+        deviation = "greatest(1.4826 * mad(ln(1 + size)), 0.05)"
         learnt = (
-            "SELECT CASE WHEN count(*) < {known} THEN {start} ELSE greatest({start}, exp(median(ln(1 + size))"
-            " + 6 * greatest(1.4826 * mad(ln(1 + size)), 0.05)) - 1) END FROM sizes WHERE grp IS NOT NULL"
-        ).format(known=GROUPS_THAT_TELL, start=need.start)
+            f"SELECT CASE WHEN count(*) < {GROUPS_THAT_TELL} THEN {need.start} ELSE greatest({need.start},"
+            f" exp(median(ln(1 + size)) + 6 * {deviation}) - 1) END FROM sizes WHERE grp IS NOT NULL"
+        )
         crowded = f"WITH sizes AS ({sizes}) SELECT grp FROM sizes WHERE grp IS NOT NULL AND size > ({learnt})"
         return f"{group} NOT IN ({crowded})"
 

@@ -178,8 +178,8 @@ class Lake:
         if snapshot is None:
             return rows, None
         said = snapshot.summary.additional_properties
-        size = (int(said.get(name, 0)) for name in ("total-records", "total-files-size"))
-        return rows, Commit(contract.key, snapshot.snapshot_id, *size, said.get("c360.watermark"))
+        count, size = (int(said.get(name, 0)) for name in ("total-records", "total-files-size"))
+        return rows, Commit(contract.key, snapshot.snapshot_id, count, size, said.get("c360.watermark"))
 
     def empty(self, contract: Contract) -> ir.Table:
         """No rows, in the contract's columns and types."""

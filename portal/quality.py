@@ -1,0 +1,150 @@
+"""Quality on the command line: scores, their trend, and the rules behind them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from checks.scoring import ERROR, FAIL, NOT_ASSESSED, PASS, WARN
+from governance.errors import C360Error
+from resources.deployment import Deployment
+
+Row = Mapping[str, Any]
+SHOWN_SCORES = 12
+BARS = "▁▂▃▄▅▆▇█"
+# Where a trend's bars begin: scores below look alike, and above differences show.
+LOWEST_BAR = 50.0
+MARKS = {
+    PASS: "[green]pass[/]", WARN: "[yellow]warn[/]", FAIL: "[red]fail[/]", ERROR: "[bold red]error[/]",
+    NOT_ASSESSED: "[dim]not assessed[/]",
+}  # fmt: skip
+
+
+def show(deployment: Deployment, dataset: str | None, kind: str, console: Console) -> None:
+    """Print the latest score of every table, or of one with the rules behind it, as `kind` (table or json).
+
+    C360Error where there is no such table, or nothing was checked yet.
+    """
+    scores = _scores(deployment)
+    if dataset is not None and dataset not in deployment.contracts:
+        dataset = f"sources/{dataset}"
+        if dataset not in deployment.contracts:
+            raise C360Error(
+                f"There is no table '{dataset.removeprefix('sources/')}'. c360 tables lists those there are."
+            )
+    if not scores or (dataset and dataset not in scores):
+        raise C360Error(f"{dataset or 'Nothing'} was not checked yet. Build and check it with: c360 run")
+    results = _results(deployment, scores)
+    if kind == "json":
+        chosen = [dataset] if dataset else list(scores)
+        told = [_as_dict(key, scores[key], results[key]) for key in chosen]
+        console.file.write(json.dumps(told[0] if dataset else told, default=str, ensure_ascii=False) + "\n")
+    elif dataset:
+        _print_one(deployment, dataset, scores[dataset], results[dataset], console)
+    else:
+        console.print(_overview(deployment, scores, results))
+        console.print("The rules behind a score: c360 quality DATASET. What is open and who has it: c360 incidents")
+
+
+def trend(scores: Sequence[Row]) -> str:
+    """The last scores as bars, from 50 to 100; a | stands where the rules changed."""
+    drawn = []
+    for row in scores[-SHOWN_SCORES:]:
+        height = 0.0 if row["score"] is None else max(0.0, (row["score"] - LOWEST_BAR) / (100 - LOWEST_BAR))
+        drawn.append(("|" if row["rules_changed"] else "") + BARS[min(len(BARS) - 1, int(height * len(BARS)))])
+    return "".join(drawn)
+
+
+def _scores(deployment: Deployment) -> dict[str, list[Row]]:
+    """All scores by table, oldest first; tables in the order of the contracts."""
+    stored = sorted(deployment.operations.rows("quality_scores").to_pylist(), key=lambda row: row["sequence"])
+    found = {key: [row for row in stored if row["dataset"] == key] for key in deployment.contracts}
+    return {key: rows for key, rows in found.items() if rows}
+
+
+def _results(deployment: Deployment, scores: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
+    """The results behind each latest score."""
+    latest = {(key, rows[-1]["run_id"]) for key, rows in scores.items()}
+    found: dict[str, list[Row]] = {key: [] for key in scores}
+    for row in deployment.operations.rows("quality_results").to_pylist():
+        if (row["dataset"], row["run_id"]) in latest:
+            found[row["dataset"]].append(row)
+    return found
+
+
+def _as_dict(key: str, scores: Sequence[Row], results: Sequence[Row]) -> dict[str, Any]:
+    told = ("rule", "dimension", "severity", "status", "passing", "failing", "applicable", "share", "weight", "problem")
+    return {
+        **{name: scores[-1][name] for name in scores[-1] if name != "dataset"},
+        "dataset": key,
+        "trend": [
+            {"as_of": row["as_of"], "score": row["score"], "rules_changed": row["rules_changed"]} for row in scores
+        ],
+        "rules": [{name: row[name] for name in told} for row in results],
+    }
+
+
+def _overview(
+    deployment: Deployment, scores: Mapping[str, Sequence[Row]], results: Mapping[str, Sequence[Row]]
+) -> Table:
+    shown = Table(title=f"{deployment.settings.name}: quality", title_justify="left")
+    shown.add_column("table", no_wrap=True)
+    shown.add_column("score", justify="right", no_wrap=True)
+    shown.add_column("target", justify="right", no_wrap=True)
+    shown.add_column("trend", no_wrap=True)
+    shown.add_column("faultless", justify="right", no_wrap=True)
+    shown.add_column("failing rules", justify="right", no_wrap=True)
+    for key, rows in scores.items():
+        latest, target = rows[-1], deployment.contracts[key].quality_target
+        odd = sum(row["status"] in (WARN, FAIL, ERROR) for row in results[key])
+        shown.add_row(
+            key,
+            _score(latest["score"], target),
+            f"{target:g}" if target else "",
+            trend(rows),
+            "" if latest["faultless_percent"] is None else f"{latest['faultless_percent']:.1f} %",
+            f"{odd}/{len(results[key])}" if odd else "",
+        )
+    return shown
+
+
+def _print_one(
+    deployment: Deployment, key: str, scores: Sequence[Row], results: Sequence[Row], console: Console
+) -> None:
+    latest, contract = scores[-1], deployment.contracts[key]
+    told = {rule.name: rule.description for rule in contract.rules}
+    at = latest["as_of"] and f"  as of {latest['as_of']:%Y-%m-%d %H:%M}"
+    console.print(
+        f"[bold]{key}[/]  score {_score(latest['score'], contract.quality_target)} of 100"
+        f"  trend {trend(scores)}{at or ''}",
+        highlight=False,
+    )
+    if latest["faultless_percent"] is not None:
+        console.print(
+            f"{latest['faultless_rows']:,} of {latest['row_count']:,} rows are free of any fault"
+            f" ({latest['faultless_percent']:.1f} %). Readers see this snapshot:"
+            f" {'yes' if latest['published'] or not contract.is_gated else 'no, they keep the one before'}.",
+            highlight=False,
+        )
+    shown = Table()
+    shown.add_column("rule")
+    for heading in ("status", "passing", "failing"):
+        shown.add_column(heading, justify="left" if heading == "status" else "right", no_wrap=True)
+    order = (ERROR, FAIL, WARN, NOT_ASSESSED, PASS)
+    for row in sorted(results, key=lambda row: (order.index(row["status"]), row["share"] or 0, row["rule"])):
+        share = "" if row["share"] is None else f"{100 * row['share']:.2f} %"
+        detail = f"{told.get(row['rule'], '')} {row['problem'] or ''}".strip()
+        said = f"{row['rule']} [dim]({row['dimension']})[/]"
+        if row["status"] != PASS:
+            said += f"\n[dim]{escape(detail)}[/]"
+        shown.add_row(said, MARKS[row["status"]], share, f"{row['failing']:,}" if row["failing"] else "")
+    console.print(shown)
+
+
+def _score(value: float | None, target: float | None) -> str:
+    if value is None:
+        return "[dim]–[/]"
+    return f"[yellow]{value:.1f}[/]" if target and value < target else f"{value:.1f}"
