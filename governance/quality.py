@@ -311,21 +311,22 @@ def generated(contract: "Contract") -> Iterator[Rule]:
 def _generated(contract: "Contract") -> Iterator[Rule]:
     schedule = contract.declared_rules[0].schedule if contract.declared_rules else "daily"
 
-    def rule(name: str, description: str, dimension: str, need: Need, blocking: bool = False) -> Rule:
-        severity = "error" if blocking else "warning"
+    def rule(
+        name: str, description: str, dimension: str, need: Need, severity: str = "warning", blocking: bool = False
+    ) -> Rule:
         return Rule(name, description, dimension, severity, schedule, need, blocking=blocking)
 
     if contract.primary_key:
         key = ", ".join(contract.primary_key)
         need = Unique(columns=tuple(contract.primary_key))
-        yield rule("key_unique", f"No two rows have the same {key}.", "uniqueness", need, blocking=True)
+        yield rule("key_unique", f"No two rows have the same {key}.", "uniqueness", need, "error", blocking=True)
     if contract.layer != "sources":
         return
     required = tuple(column.name for column in contract.columns if column.required)
     if required:
         filled = f"Filled in every row: {', '.join(required)}."
-        yield rule("required_filled", filled, "completeness", Present(columns=required), blocking=True)
-    yield rule("rows_present", "There are rows at all.", "completeness", RowCount(minimum=1))
+        yield rule("required_filled", filled, "completeness", Present(columns=required), "error", blocking=True)
+    yield rule("rows_present", "There are rows at all.", "completeness", RowCount(minimum=1), "error")
     yield rule("types_fit", "Values are of their types and within bounds.", "conformity", SetAside(because="type"))
     critical = tuple(column.name for column in contract.columns if column.critical)
     named = ", ".join(critical)

@@ -180,7 +180,7 @@ def _warm_up(deployment: Deployment) -> None:
     deployment.engine.query("SELECT 1")
 
 
-def _peak_megabytes() -> float:
+def peak_megabytes() -> float:
     """Peak resident memory of this process. getrusage would count what the parent held before it started us."""
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return int(status["VmHWM"].split()[0]) * 1024 / 1e6
@@ -190,7 +190,7 @@ def _main() -> None:
     side, config, table = sys.argv[1:]
     deployment = deployments.load(Path(config))
     seconds, rows = (_ours if side == "ours" else _floor)(deployment, table)
-    peak = _peak_megabytes()
+    peak = peak_megabytes()
     deployment.close()
     print(json.dumps({"seconds": seconds, "rows": rows, "megabytes": peak}))
 

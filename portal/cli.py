@@ -276,9 +276,13 @@ def ui(deployment: Any, port: int) -> None:
     "--customers",
     type=click.IntRange(min=100),
     multiple=True,
-    default=(100_000,),
-    show_default=True,
-    help="Size of the company. Repeatable.",
+    help="Size of the company. Repeatable.  [default: 100000]",
+)
+@click.option(
+    "--orders",
+    type=click.IntRange(min=1000),
+    multiple=True,
+    help="Time the quality checks of so many orders instead. Repeatable.",
 )
 @click.option(
     "--rounds",
@@ -288,15 +292,21 @@ def ui(deployment: Any, port: int) -> None:
     help="How often each side runs, in turn.",
 )
 @click.option("--format", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def bench(customers: tuple[int, ...], rounds: int, kind: str) -> None:
-    """Time our tables against the same work in hand-written DuckDB SQL, in turn, with peak memory.
+def bench(customers: tuple[int, ...], orders: tuple[int, ...], rounds: int, kind: str) -> None:
+    """Time our tables, or our checks, against the same work in hand-written DuckDB SQL, in turn, with peak memory.
 
     \b
     Example:
       c360 bench --customers 100000 --rounds 5
+      c360 bench --orders 1000000
     """
-    from portal import benchmark
+    from portal import benchmark, checks_benchmark
 
+    for count in orders:
+        out.print(checks_benchmark.compare(count, rounds, lambda text: err.print(text, style="dim")))
+    if orders and not customers:
+        return
+    customers = customers or (100_000,)
     results = [benchmark.compare(count, rounds, lambda text: err.print(text, style="dim")) for count in customers]
     if kind == "json":
         out.print_json(json.dumps([result.as_dict() for result in results]))
