@@ -77,7 +77,11 @@ def measure(
         raise MeasureError(
             f"Table {contract.key} was never built, so there is nothing to check. Build it first: c360 run"
         )
-    return _Measuring(deployment, contract, as_of).measure(commit, contract.rules if rules is None else rules)
+    asked = contract.rules if rules is None else rules
+    if contract.layer == "sources" and contract.name not in deployment.feeds and not commit.rows:
+        idle = tuple(Result(rule, problem="no feed fills this dataset") for rule in asked)
+        return Measurement(contract, commit, as_of, idle, 0, 0)
+    return _Measuring(deployment, contract, as_of).measure(commit, asked)
 
 
 class _Measuring:

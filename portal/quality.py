@@ -13,7 +13,7 @@ from governance.errors import C360Error
 from resources.deployment import Deployment
 
 Row = Mapping[str, Any]
-SHOWN_SCORES = 12
+SHOWN_SCORES = 8
 BARS = "▁▂▃▄▅▆▇█"
 # Where a trend's bars begin: scores below look alike, and above differences show.
 LOWEST_BAR = 50.0
@@ -46,7 +46,7 @@ def show(deployment: Deployment, dataset: str | None, kind: str, console: Consol
         _print_one(deployment, dataset, scores[dataset], results[dataset], console)
     else:
         console.print(_overview(deployment, scores, results))
-        console.print("The rules behind a score: c360 quality DATASET. What is open and who has it: c360 incidents")
+        console.print("clean: rows free of any fault; failing: rules that do not pass. More: c360 quality TABLE")
 
 
 def trend(scores: Sequence[Row]) -> str:
@@ -90,13 +90,14 @@ def _as_dict(key: str, scores: Sequence[Row], results: Sequence[Row]) -> dict[st
 def _overview(
     deployment: Deployment, scores: Mapping[str, Sequence[Row]], results: Mapping[str, Sequence[Row]]
 ) -> Table:
+    """Clean is the share of rows free of any fault, failing the rules that do not pass, of all."""
     shown = Table(title=f"{deployment.settings.name}: quality", title_justify="left")
     shown.add_column("table", no_wrap=True)
     shown.add_column("score", justify="right", no_wrap=True)
     shown.add_column("target", justify="right", no_wrap=True)
     shown.add_column("trend", no_wrap=True)
-    shown.add_column("faultless", justify="right", no_wrap=True)
-    shown.add_column("failing rules", justify="right", no_wrap=True)
+    shown.add_column("clean", justify="right", no_wrap=True)
+    shown.add_column("failing", justify="right", no_wrap=True)
     for key, rows in scores.items():
         latest, target = rows[-1], deployment.contracts[key].quality_target
         odd = sum(row["status"] in (WARN, FAIL, ERROR) for row in results[key])

@@ -14,7 +14,7 @@ from checks import expectations
 from checks.measuring import MeasureError, measure
 from governance import contracts
 from governance.quality import Between, Holds, Matches, Rule, Steady
-from resources.deployment import Deployment
+from resources.deployment import Deployment, Feed
 from tests.checks.measured import NOON, counts, empty_deployment, failing, hold, measured
 
 CONTRACTS = contracts.load()
@@ -299,11 +299,22 @@ def test_good_rows_fail_nothing(deployment: Deployment, key: str) -> None:
 
 
 def test_an_empty_source_fails(deployment: Deployment) -> None:
-    found = measured(deployment, "sources/brand")
+    fed = dataclasses.replace(deployment, feeds={"brand": Feed.model_validate({"from": "somewhere"})})
+    found = measured(fed, "sources/brand")
     hold(deployment, "sources/brand", GOOD["sources/brand"])
     assert failing(found) == {"rows_present": 1}
     assert found.score.value == 0
     assert found.faultless_percent is None
+
+
+def test_a_dataset_nobody_feeds_is_not_assessed(deployment: Deployment) -> None:
+    found = measured(deployment, "sources/brand")
+    hold(deployment, "sources/brand", GOOD["sources/brand"])
+    assert {(result.status, result.problem) for result in found.results} == {
+        ("not_assessed", "no feed fills this dataset")
+    }
+    assert found.score.value is None
+    assert found.may_be_read
 
 
 def test_rows_free_of_any_fault_are_those_no_rule_finds_fault_with(deployment: Deployment) -> None:

@@ -431,3 +431,18 @@ def recomputed_rfm(file: Path) -> pd.DataFrame:
         strictly_worse = measure.rank(method="min").astype("int64") - 1
         bought[score] = 1 + 5 * strictly_worse // len(bought)
     return bought
+
+
+def test_the_quality_of_online_retail_names_what_a_steward_would_act_on(online_retail: Deployment) -> None:
+    raw = pd.read_csv(DATA / FILES["online_retail"], dtype={"InvoiceNo": str, "StockCode": str})
+    line = ["InvoiceNo", "StockCode", "Quantity", "UnitPrice"]
+    results = online_retail.operations.rows("quality_results").to_pylist()
+    failing = {(row["dataset"], row["rule"]): row["failing"] for row in results}
+    assert failing["sources/order_line_item", "quantity_positive"] == (raw.Quantity <= 0).sum() == 10_624
+    assert failing["sources/order_line_item", "price_above_zero"] == (raw.UnitPrice <= 0).sum() == 2_517
+    assert failing["sources/order_line_item", "lines_differ"] == raw.duplicated(line, keep=False).sum()
+    nameless = raw[raw.CustomerID.isna()].InvoiceNo.nunique()
+    assert failing["sources/orders", "customer_named"] == nameless == 3_710
+    scores = {row["dataset"]: row["score"] for row in online_retail.operations.rows("quality_scores").to_pylist()}
+    assert 99 < scores["sources/order_line_item"] < 100
+    assert scores["sources/web_analytics"] is None

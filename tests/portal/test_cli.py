@@ -59,7 +59,7 @@ def plain(text: str) -> str:
 def test_run_tells_rows_seconds_and_what_was_set_aside(shop: Path) -> None:
     output = plain(c360("run", "--config", shop).output)
     assert "26 tables" in output
-    assert re.search(r"sources/orders │ 2 │ [\d.]+ K?B │ [\d.]+ │ 1 │", output)
+    assert re.search(r"sources/orders │ 2 │ [\d.]+ │ 1 │ [\d.]+ │", output)
     assert "Rows set aside, with the reason: c360 show quarantine" in output
     assert "Customers as of 2026-01-05 00:00, by engagement level" in output
 
@@ -69,6 +69,22 @@ def test_what_was_set_aside_is_shown_with_its_reason(shop: Path) -> None:
     (row,) = json.loads(result.output)
     assert (row["dataset"], row["source"], row["reason"]) == ("orders", "shop: orders.csv", "total_amount is no number")
     assert json.loads(row["record"])["total_amount"] == "x"
+
+
+def test_quality_shows_scores_and_the_rules_behind_one(shop: Path) -> None:
+    assert "was not checked yet" in c360("quality", "--config", shop).output
+    overview = plain(c360("quality", "--config", built(shop)).output)
+    assert re.search(r"sources/customer │ [\d.]+ │ 80 │ . │ 0.0 % │ \d+/18 │", overview)
+    assert re.search(r"sources/brand │ – │ 97 │", overview)
+    one = plain(c360("quality", "customer", "--config", shop).output)
+    assert "0 of 1 rows are free of any fault (0.0 %). Readers see this snapshot: yes." in one
+    assert "phone_present (completeness)" in one
+    assert "ann@example.com" not in one
+    told = json.loads(c360("quality", "customer", "--config", shop, "--format", "json").output)
+    assert {rule["rule"]: rule["status"] for rule in told["rules"]}["phone_present"] == "warn"
+    assert told["score"] == 100 * told["numerator"] / told["denominator"]
+    assert len(told["trend"]) == 1
+    assert "There is no table 'nothing'" in c360("quality", "nothing", "--config", shop).output
 
 
 def test_as_of_holds_the_analysis_at_a_moment(shop: Path) -> None:

@@ -10,9 +10,9 @@ with flagged as (
       + (total_amount is not null)::int + (payment_method is not null)::int + 1 as cells,
     coalesce(customer_id in (select customer_id from "sources/customer"), true)
       and coalesce(o.transaction_id in (select transaction_id from "sources/transactions"), true)
-      and coalesce(order_status in ('placed', 'shipped', 'delivered', 'completed', 'cancelled', 'returned'), true)
+      and coalesce(order_status in ('placed', 'shipped', 'delivered', 'completed', 'cancelled', 'returned', 'adjustment'), true)
       as consistency,
-    order_status in ('placed', 'shipped', 'delivered', 'completed', 'cancelled', 'returned') as status_listed,
+    order_status in ('placed', 'shipped', 'delivered', 'completed', 'cancelled', 'returned', 'adjustment') as status_listed,
     case when order_status = 'delivered' then order_delivery_date is not null end as delivered_has_date,
     case when order_status = 'cancelled' then order_delivery_date is null end as cancelled_has_no_date,
     ordered_at <= order_delivery_date as delivered_after_order,
