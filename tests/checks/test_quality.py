@@ -278,3 +278,26 @@ def test_great_expectations_cannot_end_the_process() -> None:
     code = "from checks import expectations; expectations.load(); print('alive')"
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=False)
     assert done.stdout.strip().endswith("alive"), done.stderr
+
+
+def test_what_was_set_aside_at_loading_counts_as_failing_but_blocks_nobody(tmp_path: Path) -> None:
+    (tmp_path / "brand.csv").write_text("brand_id,brand_name,founded_year\nB1,Acme,1990\nB1,Acme,1990\n,Other,1991\n")
+    settings = {
+        "name": "Test",
+        "currency": "EUR",
+        "connectors": {"brand": {"type": "files", "path": "brand.csv"}},
+        "feeds": {"brand": {"from": "brand"}},
+    }
+    (tmp_path / "c360.yaml").write_text(yaml.safe_dump(settings))
+    deployment = deployments.load(tmp_path / "c360.yaml")
+    done = run(deployment)
+    results = deployment.operations.rows("quality_results").to_pylist()
+    found = {row["rule"]: row for row in results if row["dataset"] == BRANDS}
+    (scored,) = scores(deployment)
+    deployment.close()
+    assert done.success
+    assert [
+        (found[name]["passing"], found[name]["failing"], found[name]["status"])
+        for name in ("key_unique", "required_filled")
+    ] == [(1, 1, "warn"), (1, 1, "warn")]
+    assert (scored["row_count"], scored["published"]) == (3, True)

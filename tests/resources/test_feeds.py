@@ -613,3 +613,11 @@ def test_a_contract_bound_of_a_number_is_kept(shop: Shop) -> None:
     with closing(shop.deployment("order_line_item")) as deployment:
         loaded = outcome(Feeds(deployment).load(replace(contract, columns=bound)))
     assert (loaded.column("order_li_id"), loaded.load.quarantined_count) == (["2"], 1)
+
+
+def test_a_row_that_breaks_a_quarantine_rule_is_set_aside_under_its_name(shop: Shop) -> None:
+    reviews = "review_id,rating,review_text\nR1,5,Fine\nR2,6,Secret opinion\nR3,,None given\n"
+    outcome = shop.load("review", reviews)
+    assert outcome.column("review_id") == ["R1", "R3"]
+    assert outcome.reasons == {"breaks rule rating_in_range": 1}
+    assert json.loads(outcome.quarantine[0]["record"])["rating"] == 6
