@@ -118,10 +118,9 @@ def _moment(run_config: Mapping[str, Any], deployment: Deployment, contract: Con
     asked = run_config.get("ops", {}).get("as_of", {}).get("config", {}).get("as_of")
     if asked:
         return datetime.fromisoformat(asked)
-    commits = [lake.newest(contracts[f"sources/{dataset}"])[1] for dataset in EVENTS]
-    return max(
-        (datetime.fromisoformat(commit.watermark) for commit in commits if commit and commit.watermark), default=None
-    )
+    commits = [lake.head(contracts[f"sources/{dataset}"]) for dataset in EVENTS]
+    marks = [commit.watermark for commit in commits if commit and commit.watermark]
+    return max(map(datetime.fromisoformat, marks), default=None)
 
 
 def _publish(deployment: Deployment, measured: Measurement) -> bool:

@@ -173,13 +173,13 @@ class Lake:
     def newest(self, contract: Contract) -> tuple[ir.Table, Commit | None]:
         """The rows written last, whether or not readers see them yet, and their commit; None where there is none."""
         table = self._load(contract.key)
-        snapshot = table.current_snapshot() if table else None
-        rows = self.engine.view(f"newest {contract.key}", _rows(table, snapshot and snapshot.snapshot_id, contract))
-        if snapshot is None:
-            return rows, None
-        said = snapshot.summary.additional_properties
-        count, size = (int(said.get(name, 0)) for name in ("total-records", "total-files-size"))
-        return rows, Commit(contract.key, snapshot.snapshot_id, count, size, said.get("c360.watermark"))
+        commit = _head(contract, table)
+        rows = _rows(table, commit.snapshot_id if commit else None, contract)
+        return self.engine.view(f"newest {contract.key}", rows), commit
+
+    def head(self, contract: Contract) -> Commit | None:
+        """The commit of the rows written last; None where there is none."""
+        return _head(contract, self._load(contract.key))
 
     def empty(self, contract: Contract) -> ir.Table:
         """No rows, in the contract's columns and types."""
@@ -394,6 +394,15 @@ def _identifier(key: str) -> tuple[str, str]:
 
 def _path(uri: str) -> str:
     return urlparse(uri).path if uri.startswith("file:") else uri
+
+
+def _head(contract: Contract, table: Any) -> Commit | None:
+    snapshot = table.current_snapshot() if table else None
+    if snapshot is None:
+        return None
+    said = snapshot.summary.additional_properties
+    count, size = (int(said.get(name, 0)) for name in ("total-records", "total-files-size"))
+    return Commit(contract.key, snapshot.snapshot_id, count, size, said.get("c360.watermark"))
 
 
 def _rows(table: Any, snapshot: int | None, contract: Contract) -> str:
