@@ -69,6 +69,7 @@ def schedules(contracts: Mapping[str, Contract]) -> list[dg.ScheduleDefinition]:
                 description=f"Check and publish the quality scores due {schedule}.",
             ),
             cron_schedule=CRONS[schedule],
+            default_status=dg.DefaultScheduleStatus.RUNNING,
         )
         for schedule in SCHEDULES
         if (keys := _due(contracts, schedule))
