@@ -146,6 +146,7 @@ class _Measuring:
         for (rule, _), answer in zip(spread, answers, strict=True):
             counts[rule] = _sum(counts.get(rule, Counted()), answer)
         ((faultless,),) = self.engine.query(f"SELECT count(*) FROM {quoted(self.flags)} WHERE {FAULTLESS}")
+        self.engine.query(f"DROP TABLE {quoted(self.flags)}")
         return counts, faultless
 
     def _flags(self, conditions: dict[Rule, str]) -> None:

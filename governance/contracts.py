@@ -196,6 +196,7 @@ def read(file: Path) -> Contract:
     )
     _check_columns(file, contract)
     _check_rules(file, contract)
+    _check_lookups(file, contract)
     return contract
 
 
@@ -395,6 +396,16 @@ def _other_tables(rule: Rule) -> list[tuple[str, tuple[str, ...]]]:
     if isinstance(rule.need, Reconciles):
         return [(rule.need.table, ())]
     return []
+
+
+def _check_lookups(file: Path, contract: Contract) -> None:
+    """What rules look up is joined once per name, so a name means one thing throughout a table."""
+    known: dict[str, tuple[str, str]] = {}
+    for rule in contract.rules:
+        for name, lookup in rule.need.lookup.items() if isinstance(rule.need, Holds) else ():
+            if known.setdefault(name, (lookup.table, lookup.by)) != (lookup.table, lookup.by):
+                path = f"schema.quality.{rule.name}.implementation.holds.lookup.{name}"
+                raise ContractError(file, path, "means another table or column in another rule")
 
 
 def _lookups(rule: Rule) -> list[Lookup]:

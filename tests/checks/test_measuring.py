@@ -14,6 +14,7 @@ from checks import expectations
 from checks.measuring import MeasureError, measure
 from governance import contracts
 from governance.quality import Between, Holds, Matches, Rule, Steady
+from resources.conditions import Conditions
 from resources.deployment import Deployment, Feed
 from tests.checks.measured import NOON, counts, empty_deployment, failing, hold, measured
 
@@ -386,12 +387,13 @@ def test_great_expectations_and_our_own_sql_count_alike(deployment: Deployment) 
         for n in range(60)
     ]
     found = measured(deployment, "sources/customer", *rows)
+    ours = Conditions(found.contract, '"checked sources/customer"', as_of=NOON)
     checked = 0
-    for place, rule in enumerate(rule for rule in found.contract.rules if rule.need.is_of_rows):
-        if expectations.native(rule.need, texts):
+    for rule in found.contract.rules:
+        if rule.need.is_of_rows and expectations.native(rule.need, texts):
+            holds = ours.of(rule.need)
             ((good, bad),) = deployment.engine.query(
-                f"SELECT count(*) FILTER (ok_{place}), count(*) FILTER (NOT ok_{place})"
-                ' FROM "flags of sources/customer"'
+                f"SELECT count(*) FILTER ({holds}), count(*) FILTER (NOT ({holds})) FROM {ours.rows}"
             )
             assert counts(found)[rule.name] == (good, bad), rule.name
             checked += 1

@@ -145,6 +145,15 @@ def test_a_broken_rule_names_file_and_rule(tmp_path: Path, text: str, change: st
         contracts.read(broken)
 
 
+def test_a_lookup_means_one_thing_throughout_a_table(tmp_path: Path) -> None:
+    file = contracts.FOLDER / "sources/transactions.odcs.yaml"
+    broken = tmp_path / "sources" / file.name
+    broken.parent.mkdir()
+    broken.write_text(file.read_text().replace("by: order_id", "by: transaction_id", 1))
+    with pytest.raises(contracts.ContractError, match=r"lookup\.placed: means another table or column"):
+        contracts.read(broken)
+
+
 @pytest.mark.parametrize(
     ("text", "change"),
     [("table: sources/transactions,", "table: sources/nothing,"), ("take: [payment_method]", "take: [nothing]")],
