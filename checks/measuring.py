@@ -232,4 +232,6 @@ def _complaint(run: Callable[[], Any]) -> str | None:
         return " ".join(str(fault).split("LINE ")[0].split("Candidate bindings")[0].split())
     except duckdb.Error as fault:
         return f"fails on a row ({type(fault).__name__.removesuffix('Exception')} error)"
+    except ValueError as fault:  # of a trend: an aggregate that no trend can be made of
+        return str(fault)
     return None

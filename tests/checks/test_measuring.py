@@ -355,6 +355,7 @@ def _with_rule(deployment: Deployment, key: str, need: Any) -> Deployment:
         (Matches(column="gender", pattern="("), "fails on a row"),
         (Holds(condition="gender::integer > 1"), "fails on a row (Conversion error)"),
         (Steady(column="registration_date", value="sum(gender)", by="day"), "sum"),
+        (Steady(column="registration_date", value="-count(*)", by="day"), "must be finite and not negative"),
     ],
     ids=str,
 )
