@@ -17,7 +17,7 @@ from checks.scoring import Result, Score, counted, erred, score
 from checks.trends import Trends
 from governance.contracts import Contract
 from governance.errors import C360Error
-from governance.quality import Holds, Lookup, Present, Rule, SetAside, Unique, fingerprint
+from governance.quality import Lookup, Present, Rule, SetAside, Unique, fingerprint, lookups
 from resources.conditions import Conditions
 from resources.deployment import Deployment
 from resources.engine import literal, quoted
@@ -163,7 +163,7 @@ class _Measuring:
         """The table with what the rules look up in others; equal lookups are one."""
         wanted: dict[str, Lookup] = {}
         for rule in rules:
-            for name, lookup in rule.need.lookup.items() if isinstance(rule.need, Holds) else ():
+            for name, lookup in lookups(rule).items():
                 known = wanted.get(name, lookup)
                 take = tuple(dict.fromkeys((*known.take, *lookup.take)))
                 wanted[name] = Lookup(table=lookup.table, by=lookup.by, take=take)

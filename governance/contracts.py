@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from governance import quality
 from governance.errors import C360Error
-from governance.quality import Holds, Lookup, Reconciles, RefersTo, Rule, RuleError
+from governance.quality import Holds, Reconciles, RefersTo, Rule, RuleError, lookups
 from governance.yaml_loader import SafeLoader
 
 FOLDER = Path(__file__).parent / "contracts"
@@ -298,7 +298,7 @@ def _check_rules(file: Path, contract: Contract) -> None:
             raise ContractError(
                 file, f"{path}.schedule", "must be the same for all rules of a table, which share a score"
             )
-        for column in sorted(rule.need.columns_used | {lookup.by for lookup in _lookups(rule)}):
+        for column in sorted(rule.need.columns_used | {lookup.by for lookup in lookups(rule).values()}):
             if column not in contract.column_names:
                 raise ContractError(file, f"{path}.implementation", f"'{column}' is no column of the table")
 
@@ -390,7 +390,7 @@ def _check_references(folder: Path, contracts: dict[str, Contract]) -> None:
 def _other_tables(rule: Rule) -> list[tuple[str, tuple[str, ...]]]:
     """The tables a rule reads beside its own, with the columns it needs of them."""
     if isinstance(rule.need, Holds):
-        return [(lookup.table, lookup.take) for lookup in _lookups(rule)]
+        return [(lookup.table, lookup.take) for lookup in lookups(rule).values()]
     if isinstance(rule.need, RefersTo):
         return [(rule.need.table, (rule.need.key,))]
     if isinstance(rule.need, Reconciles):
@@ -402,11 +402,7 @@ def _check_lookups(file: Path, contract: Contract) -> None:
     """What rules look up is joined once per name, so a name means one thing throughout a table."""
     known: dict[str, tuple[str, str]] = {}
     for rule in contract.rules:
-        for name, lookup in rule.need.lookup.items() if isinstance(rule.need, Holds) else ():
+        for name, lookup in lookups(rule).items():
             if known.setdefault(name, (lookup.table, lookup.by)) != (lookup.table, lookup.by):
                 path = f"schema.quality.{rule.name}.implementation.holds.lookup.{name}"
                 raise ContractError(file, path, "means another table or column in another rule")
-
-
-def _lookups(rule: Rule) -> list[Lookup]:
-    return list(rule.need.lookup.values()) if isinstance(rule.need, Holds) else []

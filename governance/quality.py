@@ -343,6 +343,11 @@ def _generated(contract: "Contract") -> Iterator[Rule]:
     yield rule("timeliness", told, "timeliness", Fresh(column=contract.event_time, within_hours=hours))
 
 
+def lookups(rule: Rule) -> dict[str, Lookup]:
+    """What a rule looks up in other tables, by the name it knows it by."""
+    return rule.need.lookup if isinstance(rule.need, Holds) else {}
+
+
 def fingerprint(rules: tuple[Rule, ...]) -> str:
     """A hash of all that decides a score: two scores are comparable where it is the same."""
     told = "\n".join(

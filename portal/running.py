@@ -187,13 +187,14 @@ class _Listener:
         table = self.report.tables.setdefault(key, TableRun(key, "done"))
         if kind == STEP_FAILED:
             error = event.step_failure_data.error
-            is_held = error.cls_name == "DagsterAssetCheckFailedError"
-            table.state = "held back" if is_held else "failed"
-            table.fault = (
-                f"blocking rules failed, among {', '.join(table.failing_rules)}. Readers keep the rows they had"
-            )
-            table.fault += f". See: c360 quality {key}"
-            if not is_held:
+            if error.cls_name == "DagsterAssetCheckFailedError":
+                table.state = "held back"
+                table.fault = (
+                    f"blocking rules failed, among {', '.join(table.failing_rules)}."
+                    f" Readers keep the rows they had. See: c360 quality {key}"
+                )
+            else:
+                table.state = "failed"
                 table.fault, table.trace = _fault(error), event.step_failure_data.error_display_string
         return table
 

@@ -9,7 +9,6 @@ from typing import Any
 import yaml
 
 from checks.measuring import Measurement, measure
-from governance.contracts import Contract
 from resources import deployment as deployments
 from resources.deployment import Deployment
 from tests.tables import table
@@ -48,8 +47,3 @@ def failing(measurement: Measurement) -> dict[str, int]:
 def counts(measurement: Measurement) -> dict[str, tuple[int, int]]:
     """Passing and failing, by rule."""
     return {result.rule.name: (result.passing, result.failing) for result in measurement.results}
-
-
-def contract_of(deployment: Deployment, key: str) -> Contract:
-    """The contract of a table."""
-    return deployment.contracts[key]

@@ -37,20 +37,25 @@ RULE = Rule(
 )
 
 
+def fed(home: Path, *datasets: str) -> Deployment:
+    """A deployment whose datasets come from CSV files of their names."""
+    settings = {
+        "name": "Test",
+        "currency": "EUR",
+        "connectors": {name: {"type": "files", "path": f"{name}.csv"} for name in datasets},
+        "feeds": {name: {"from": name} for name in datasets},
+    }
+    (home / "c360.yaml").write_text(yaml.safe_dump(settings))
+    return deployments.load(home / "c360.yaml")
+
+
 def deployment_of(home: Path, *names: str, rule: Rule = RULE) -> Deployment:
     """A shop of brands and products and nothing else, whose brands must keep a rule of their own."""
     home.mkdir(exist_ok=True)
     write(home, *names)
     with (home / "product.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["sku_id", "brand_id"], ["S1", "B0"]])
-    settings = {
-        "name": "Test",
-        "currency": "EUR",
-        "connectors": {name: {"type": "files", "path": f"{name}.csv"} for name in ("brand", "product")},
-        "feeds": {name: {"from": name} for name in ("brand", "product")},
-    }
-    (home / "c360.yaml").write_text(yaml.safe_dump(settings))
-    deployment = deployments.load(home / "c360.yaml")
+    deployment = fed(home, "brand", "product")
     brand = deployment.contracts[BRANDS]
     changed = dataclasses.replace(brand, declared_rules=(*brand.declared_rules, rule))
     return dataclasses.replace(deployment, contracts={**deployment.contracts, BRANDS: changed})
@@ -197,13 +202,9 @@ def test_a_failing_rule_opens_an_incident_and_a_passing_one_closes_it(tmp_path: 
     shop = deployment_of(tmp_path, "Acme")
     # Incidents are dated by the newest event, so the shop needs one.
     (tmp_path / "orders.csv").write_text("order_id,ordered_at\nO1,2026-06-30 12:00:00\n")
-    settings = yaml.safe_load((tmp_path / "c360.yaml").read_text())
-    settings["connectors"]["orders"] = {"type": "files", "path": "orders.csv"}
-    settings["feeds"]["orders"] = {"from": "orders"}
-    (tmp_path / "c360.yaml").write_text(yaml.safe_dump(settings))
     contract = shop.contracts
     shop.close()
-    shop = dataclasses.replace(deployments.load(tmp_path / "c360.yaml"), contracts=contract)
+    shop = dataclasses.replace(fed(tmp_path, "brand", "product", "orders"), contracts=contract)
 
     def incident() -> dict[str, object] | None:
         rows = shop.operations.rows("incidents").to_pylist()
@@ -264,14 +265,7 @@ def test_no_personal_value_is_in_events_or_logs_of_a_run(
     ]
     with (tmp_path / "customer.csv").open("w", newline="") as file:
         csv.writer(file).writerows(people)
-    settings = {
-        "name": "Test",
-        "currency": "EUR",
-        "connectors": {"people": {"type": "files", "path": "customer.csv"}},
-        "feeds": {"customer": {"from": "people"}},
-    }
-    (tmp_path / "c360.yaml").write_text(yaml.safe_dump(settings))
-    deployment = deployments.load(tmp_path / "c360.yaml")
+    deployment = fed(tmp_path, "customer")
     caplog.set_level(logging.DEBUG)
     job = definitions.build(deployment).resolve_job_def("refresh")
     job = job.get_subset(
@@ -304,14 +298,7 @@ def test_great_expectations_cannot_end_the_process() -> None:
 
 def test_what_was_set_aside_at_loading_counts_as_failing_but_blocks_nobody(tmp_path: Path) -> None:
     (tmp_path / "brand.csv").write_text("brand_id,brand_name,founded_year\nB1,Acme,1990\nB1,Acme,1990\n,Other,1991\n")
-    settings = {
-        "name": "Test",
-        "currency": "EUR",
-        "connectors": {"brand": {"type": "files", "path": "brand.csv"}},
-        "feeds": {"brand": {"from": "brand"}},
-    }
-    (tmp_path / "c360.yaml").write_text(yaml.safe_dump(settings))
-    deployment = deployments.load(tmp_path / "c360.yaml")
+    deployment = fed(tmp_path, "brand")
     done = run(deployment)
     results = deployment.operations.rows("quality_results").to_pylist()
     found = {row["rule"]: row for row in results if row["dataset"] == BRANDS}
