@@ -40,7 +40,11 @@ LOGICAL_TYPES = {
 CLASSES = ("internal", "pseudonymous", "personal", "sensitive", "direct_identifier")
 MASKED_CLASSES = frozenset({"personal", "sensitive", "direct_identifier"})
 
-CONTRACT_PROPERTIES = {"eventTime", "optional", "qualityTarget"}
+# How rows come in: all at once; changed ones by key; or hour by hour, by the time of the event.
+SNAPSHOT, UPSERT, HOURLY = "snapshot", "upsert", "hourly"
+LOADING = (SNAPSHOT, UPSERT, HOURLY)
+
+CONTRACT_PROPERTIES = {"eventTime", "loading", "optional", "qualityTarget"}
 COLUMN_PROPERTIES = {"renamedFrom"}
 TYPE_OPTIONS = {"minimum", "maximum"}
 HOURS = {"h": 1, "d": 24}
@@ -87,7 +91,8 @@ class Column:
 class Contract:
     """What one table promises. `event_time` names the column that says when a row happened.
 
-    `latency_hours` is how old the newest row may be, `quality_target` the quality score (0 to 100) it should have.
+    `latency_hours` is how old the newest row may be, `quality_target` the quality score (0 to 100) it should have,
+    `loading` how a source's rows come in: snapshot, upsert or hourly.
     """
 
     layer: str
@@ -106,6 +111,7 @@ class Contract:
     declared_rules: tuple[Rule, ...] = ()
     latency_hours: float | None = None
     quality_target: float | None = None
+    loading: str = SNAPSHOT
 
     @property
     def key(self) -> str:
@@ -193,8 +199,10 @@ def read(file: Path) -> Contract:
         declared_rules=tuple(_rule(file, position, entry) for position, entry in enumerate(table.quality or [])),
         latency_hours=_latency_hours(file, document.slaProperties or []),
         quality_target=properties.get("qualityTarget"),
+        loading=str(properties.get("loading", SNAPSHOT)),
     )
     _check_columns(file, contract)
+    _check_loading(file, contract)
     _check_rules(file, contract)
     _check_lookups(file, contract)
     return contract
@@ -362,6 +370,18 @@ def _check_columns(file: Path, contract: Contract) -> None:
             raise ContractError(file, f"schema.properties.{name}", "is declared twice")
     if contract.event_time and contract.event_time not in names:
         raise ContractError(file, "customProperties.eventTime", f"'{contract.event_time}' is no column of the table")
+
+
+def _check_loading(file: Path, contract: Contract) -> None:
+    problem = None
+    if contract.loading not in LOADING:
+        problem = f"'{contract.loading}' must be one of {', '.join(LOADING)}"
+    elif contract.loading != SNAPSHOT and not contract.primary_key:
+        problem = f"'{contract.loading}' needs a primary key, by which a row is known again"
+    elif contract.loading == HOURLY and not contract.event_time:
+        problem = "'hourly' needs an eventTime, by which a row belongs to its hour"
+    if problem:
+        raise ContractError(file, "customProperties.loading", problem)
 
 
 def _check_references(folder: Path, contracts: dict[str, Contract]) -> None:

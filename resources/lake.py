@@ -7,12 +7,12 @@ Readers are held on the snapshot tagged `published`.
 
 import shutil
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import duckdb
 import ibis.expr.types as ir
@@ -20,23 +20,20 @@ from ibis.expr.datatypes import DataType
 from sqlalchemy.exc import DBAPIError
 from tenacity import Retrying, retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from governance.contracts import Column, Contract
+from governance.contracts import HOURLY, UPSERT, Column, Contract
 from governance.errors import C360Error
+from resources import iceberg, merging
 from resources.engine import Engine, literal, quoted
 from resources.expiry import MOST_SNAPSHOTS, expire
+from resources.iceberg import NAMESPACE, SOURCES_NAMESPACE
+from resources.merging import Merge, Window
 
 PUBLISHED = "published"
-SOURCES_NAMESPACE = "sources"
-NAMESPACE = "c360"
+# Which hours of event time were loaded: spans `start/end`, the end not included.
+HOURS = "c360.hours"
 ROW_GROUP_ROWS = 122_880
+ROW_GROUPS_OF_A_FILE = 4
 ROW_FAULTS = (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException)
-TABLE_PROPERTIES = {
-    "commit.retry.num-retries": "20",
-    "commit.retry.min-wait-ms": "20",
-    "write.metadata.delete-after-commit.enabled": "true",
-    "write.metadata.previous-versions-max": "20",
-    "write.metadata.metrics.default": "counts",
-}
 
 
 class LakeError(C360Error):
@@ -45,13 +42,20 @@ class LakeError(C360Error):
 
 @dataclass(frozen=True)
 class Commit:
-    """One write: the snapshot it made, its rows and bytes, and the newest event time written (None where undated)."""
+    """One write: the snapshot it made, the table's rows and bytes, and the newest event time (None where undated).
+
+    `properties` are those of the snapshot. `merged` says what a merge did; `late` of its new rows lie in hours that
+    had been loaded before.
+    """
 
     key: str
     snapshot_id: int
     rows: int
     bytes: int
     watermark: str | None
+    properties: Mapping[str, str] = field(default_factory=dict)
+    merged: Merge | None = None
+    late: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,12 +72,13 @@ class TableState:
 
 @dataclass(frozen=True)
 class _Written:
-    """The Parquet files of one COPY, with DuckDB's statistics per column."""
+    """The Parquet files of one COPY, with DuckDB's statistics per column; `basis` as of the change it wrote."""
 
     folder: Path
     schema: Any
     files: list[tuple[str, int, int]]
     statistics: list[Mapping[str, Mapping[str, str]]]
+    basis: int | None = None
 
     @property
     def rows(self) -> int:
@@ -94,6 +99,19 @@ class _Written:
 
     def _bounds(self, column: str, bound: str) -> list[str]:
         return [file[quoted(column)][bound] for file in self.statistics if bound in file.get(quoted(column), {})]
+
+
+@dataclass(frozen=True)
+class _Change:
+    """Data files that go, and rows that come (None: none). `basis` is the snapshot the rows were computed from."""
+
+    dropped: list[Any]
+    rows: ir.Table | None
+    basis: int | None = None
+    watermark: str | None = None
+    hours: str | None = None
+    merge: Merge | None = None
+    late: int = 0
 
 
 class Lake:
@@ -126,33 +144,30 @@ class Lake:
         empty where it must not be, and the table is left as it was.
         """
         check_columns(contract, rows)
-        table = self._table(contract)
-        written: _Written | None = None
-        try:
-            for attempt in _retrying():
-                with attempt, table.refresh().transaction() as transaction:
-                    _evolve(transaction, contract)
-                    schema = transaction.table_metadata.schema()
-                    # Another process may have changed the columns, and with them the field ids in our file.
-                    if written is None or written.schema.fields != schema.fields:
-                        _discard(written)
-                        written = self._copy(contract, rows, table, schema)
-                        _check_required(contract, written)
-                        _check_partition(contract, written, partition)
-                    summary = _summary(contract, written, properties or {})
-                    _replace(transaction, table, written, summary, partition)
-        except BaseException:
-            if written and not _is_committed(table.refresh(), written):
-                _discard(written)
-            raise
-        assert written is not None
-        snapshot = table.current_snapshot()
-        watermark = snapshot.summary.additional_properties.get("c360.watermark")
-        return Commit(contract.key, snapshot.snapshot_id, written.rows, written.bytes, watermark)
+        return self._commit(
+            contract, lambda table: _Change(_files(table, partition), rows), properties or {}, partition
+        )
+
+    def merge(
+        self,
+        contract: Contract,
+        rows: ir.Table,
+        properties: Mapping[str, str] | None = None,
+        window: Window | None = None,
+    ) -> Commit:
+        """Bring rows, their keys unique, into a table in a single snapshot that nobody reads until `publish`.
+
+        A row takes the place of the one held by its key. With a `window` the rows are all there is in it, and what is
+        held there beside them goes. Files in which nothing changes stay as they are. LakeError as for `write`.
+        """
+        check_columns(contract, rows)
+        batch = f"batch of {contract.key}"
+        self.engine.view(batch, f"SELECT {_columns(contract)} FROM ({self.engine.sql_of(rows)})")
+        return self._commit(contract, lambda table: self._merged(contract, batch, table, window), properties or {})
 
     def publish(self, commit: Commit) -> None:
         """Let readers see a commit, unless they see a newer one already."""
-        table = self.catalog.load_table(_identifier(commit.key))
+        table = self.catalog.load_table(iceberg.identifier(commit.key))
         for attempt in _retrying():
             with attempt:
                 published = table.refresh().snapshot_by_name(PUBLISHED)
@@ -183,7 +198,7 @@ class Lake:
 
     def empty(self, contract: Contract) -> ir.Table:
         """No rows, in the contract's columns and types."""
-        return self.engine.view(f"nothing of {contract.key}", _no_rows(contract))
+        return self.engine.view(f"nothing of {contract.key}", iceberg.no_rows(contract))
 
     def state(self, key: str) -> TableState | None:
         """What readers of a table see; None where nothing was ever published."""
@@ -198,7 +213,7 @@ class Lake:
             snapshot_id=snapshot_id,
             rows=int(properties.get("total-records", 0)),
             bytes=int(properties.get("total-files-size", 0)),
-            location=_path(table.location()),
+            location=iceberg.path(table.location()),
             properties={name: value for name, value in properties.items() if name.startswith("c360.")},
         )
 
@@ -212,7 +227,7 @@ class Lake:
         from pyiceberg.exceptions import NoSuchTableError
 
         try:
-            return self.catalog.load_table(_identifier(key))
+            return self.catalog.load_table(iceberg.identifier(key))
         except NoSuchTableError:
             return None
 
@@ -224,24 +239,83 @@ class Lake:
 
         try:
             return self.catalog.create_table(
-                _identifier(contract.key),
-                schema=_iceberg_schema(contract),
-                partition_spec=_partition_spec(contract),
-                properties=_table_properties(contract),
+                iceberg.identifier(contract.key),
+                schema=iceberg.schema(contract),
+                partition_spec=iceberg.partition_spec(contract),
+                properties=iceberg.properties(contract),
             )
         except TableAlreadyExistsError:  # another process was first
-            return self.catalog.load_table(_identifier(contract.key))
+            return self.catalog.load_table(iceberg.identifier(contract.key))
 
-    def _copy(self, contract: Contract, rows: ir.Table, table: Any, schema: Any) -> _Written:
-        folder = Path(_path(table.location())) / "data" / uuid.uuid4().hex
+    def _commit(
+        self,
+        contract: Contract,
+        change_of: Callable[[Any], _Change],
+        properties: Mapping[str, str],
+        partition: str | None = None,
+    ) -> Commit:
+        """Write what `change_of` the table as it stands says, again where another process changed it meanwhile."""
+        table = self._table(contract)
+        written: _Written | None = None
+        try:
+            for attempt in _retrying():
+                with attempt, table.refresh().transaction() as transaction:
+                    iceberg.evolve(transaction, contract)
+                    schema = transaction.table_metadata.schema()
+                    change = change_of(table)
+                    # Another process may have changed the rows we merged with, or the columns and so their field ids.
+                    if written is None or written.schema.fields != schema.fields or written.basis != change.basis:
+                        _discard(written)
+                        written = self._copy(contract, change, table, schema)
+                        _check_required(contract, written)
+                        _check_partition(contract, written, partition)
+                    summary = {**_summary(contract, written, change), **properties}
+                    _replace(transaction, table, written, change.dropped, summary)
+        except BaseException:
+            if written and not _is_committed(table.refresh(), written):
+                _discard(written)
+            raise
+        commit = _head(contract, table)
+        assert commit is not None
+        return replace(commit, merged=change.merge, late=change.late)
+
+    def _merged(self, contract: Contract, batch: str, table: Any, window: Window | None) -> _Change:
+        files = _files(table, within=_months(window), event_time=contract.event_time)
+        counts = {iceberg.path(file.file_path): file.record_count for file in files}
+        merge = merging.plan(self.engine, contract, batch, counts, table.schema(), window)
+        head = _head(contract, table)
+        hours = head.properties.get(HOURS, "") if head else ""
+        late = 0
+        if window and hours:
+            known = merging.is_covered(hours, contract.event_time or "")
+            ((late,),) = self.engine.query(f"SELECT count(*) FROM {quoted(merge.fresh_rows)} WHERE {known}")
+        return _Change(
+            dropped=[file for file in files if iceberg.path(file.file_path) in merge.dropped],
+            rows=None if merge.is_nothing else self.engine.backend.table(merge.rows),
+            basis=head.snapshot_id if head else None,
+            watermark=head.watermark if head else None,
+            hours=merging.covered(hours, window) if window else None,
+            merge=merge,
+            late=late,
+        )
+
+    def _copy(self, contract: Contract, change: _Change, table: Any, schema: Any) -> _Written:
+        folder = Path(iceberg.path(table.location())) / "data" / uuid.uuid4().hex
+        if change.rows is None:
+            return _Written(folder, schema, [], [], change.basis)
         folder.mkdir(parents=True)
-        # Ibis and DuckDB disagree on the scale of decimal products; the cast makes the file what the contract says.
-        columns = ", ".join(f"{quoted(c.name)}::{c.type} AS {quoted(c.name)}" for c in contract.columns)
+        rows, columns = self.engine.sql_of(change.rows), _columns(contract)
+        target, layout = str(folder / "part-0.parquet"), ""
+        if contract.loading == UPSERT:
+            # Files of a moderate size, so that a batch rewrites little more than what it changes.
+            target, layout = str(folder), f" ROW_GROUPS_PER_FILE {ROW_GROUPS_OF_A_FILE},"
+        elif contract.loading == HOURLY:
+            columns += f", strftime({quoted(contract.event_time or '')}, '%Y-%m') AS _month"
+            target, layout = str(folder), " PARTITION_BY (_month), OVERWRITE_OR_IGNORE,"
         ids = ", ".join(f"{quoted(field.name)}: {field.field_id}" for field in schema.fields)
-        file = folder / "part-0.parquet"
         try:
             copied = self.engine.query(
-                f"COPY (SELECT {columns} FROM ({self.engine.sql_of(rows)})) TO {literal(str(file))} (FORMAT parquet,"
+                f"COPY (SELECT {columns} FROM ({rows})) TO {literal(target)} (FORMAT parquet,{layout}"
                 f" COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS}, FIELD_IDS {{{ids}}}, RETURN_STATS)"
             )
         except BaseException as fault:
@@ -256,7 +330,8 @@ class Lake:
         full = [row for row in copied if row[1]]
         if not full:
             shutil.rmtree(folder, ignore_errors=True)
-        return _Written(folder, schema, [(row[0], row[1], row[2]) for row in full], [row[4] for row in full])
+        files = [(row[0], row[1], row[2]) for row in full]
+        return _Written(folder, schema, files, [row[4] for row in full], change.basis)
 
 
 # Of several processes that open a new lake at once, all but one find its tables half made and look again.
@@ -327,58 +402,71 @@ def _retrying() -> Retrying:
     return Retrying(retry=conflicts, stop=stop_after_attempt(20), wait=wait_random_exponential(0.02, 1), reraise=True)
 
 
-def _summary(contract: Contract, written: _Written, properties: Mapping[str, str]) -> dict[str, str]:
+def _summary(contract: Contract, written: _Written, change: _Change) -> dict[str, str]:
     """What the snapshot says of itself."""
-    watermark = written.maximum(contract.event_time) if contract.event_time else None
-    newest = {"c360.watermark": watermark} if watermark else {}
-    return {"c360.contract_version": contract.version, **properties, **newest}
+    said = {"c360.contract_version": contract.version}
+    if contract.event_time:
+        newest = max(filter(None, (written.maximum(contract.event_time), change.watermark)), default=None)
+        said |= {"c360.watermark": newest} if newest else {}
+    if contract.loading == HOURLY and (hours := change.hours or _hours(contract, written)):
+        said[HOURS] = hours
+    return said
 
 
-def _replace(
-    transaction: Any, table: Any, written: _Written, summary: Mapping[str, str], partition: str | None
-) -> None:
+def _hours(contract: Contract, written: _Written) -> str:
+    """The hours of a table that was loaded as a whole: from its oldest event to its newest."""
+    oldest, newest = (bound(contract.event_time or "") for bound in (written.minimum, written.maximum))
+    if oldest is None or newest is None:
+        return ""
+    first, last = (datetime.fromisoformat(text).replace(minute=0, second=0, microsecond=0) for text in (oldest, newest))
+    return merging.covered("", Window(first, last + timedelta(hours=1)))
+
+
+def _replace(transaction: Any, table: Any, written: _Written, dropped: list[Any], summary: Mapping[str, str]) -> None:
     from pyiceberg.io.pyarrow import parquet_file_to_data_file
 
     with transaction.update_snapshot(snapshot_properties=dict(summary)).overwrite() as overwrite:
-        if table.current_snapshot():
-            for task in table.scan().plan_files():
-                if partition is None or task.file.partition[0] == partition:
-                    overwrite.delete_data_file(task.file)
+        for file in dropped:
+            overwrite.delete_data_file(file)
         for path, _, _ in written.files:
-            file = parquet_file_to_data_file(table.io, transaction.table_metadata, Path(path).as_uri())
+            file = parquet_file_to_data_file(table.io, transaction.table_metadata, f"file://{path}")
             overwrite.append_data_file(file)
 
 
-def _evolve(transaction: Any, contract: Contract) -> None:
-    """Bring the table's columns to the contract's: renamed columns keep their field id, and so their old rows."""
-    current = {field.name: field for field in transaction.table_metadata.schema().fields}
-    wanted = {column.name: _iceberg_type(column) for column in contract.columns}
-    renamed = {
-        column.renamed_from: column.name
-        for column in contract.columns
-        if column.renamed_from in current
-        and column.name not in current
-        and current[column.renamed_from].field_type == wanted[column.name]
-    }
-    kept = {renamed.get(name, name): field.field_type for name, field in current.items()}
-    if renamed or kept != wanted:
-        with transaction.update_schema(allow_incompatible_changes=True) as update:
-            for old, new in renamed.items():
-                update.rename_column(old, new)
-            for name, type_ in kept.items():
-                if wanted.get(name) != type_:
-                    update.delete_column(name)
-            for column in contract.columns:
-                if kept.get(column.name) != wanted[column.name]:
-                    update.add_column(column.name, wanted[column.name], column.description)
-    properties, held = _table_properties(contract), transaction.table_metadata.properties
-    if any(held.get(name) != value for name, value in properties.items()):
-        transaction.set_properties(properties)
+def _files(
+    table: Any, partition: str | None = None, within: Window | None = None, event_time: str | None = None
+) -> list[Any]:
+    """The data files of a table as it was written last: all, those of one partition, or those with events of a span."""
+    from pyiceberg.expressions import AlwaysTrue, And, GreaterThanOrEqual, LessThan
+
+    if not table.current_snapshot():
+        return []
+    wanted: Any = AlwaysTrue()
+    if within:
+        wanted = And(GreaterThanOrEqual(event_time, within.start), LessThan(event_time, within.end))
+    files = [task.file for task in table.scan(row_filter=wanted).plan_files()]
+    return [file for file in files if partition is None or file.partition[0] == partition]
+
+
+def _months(window: Window | None) -> Window | None:
+    """The whole months a window touches, which is how files are laid out."""
+    if window is None:
+        return None
+    after = (window.end - timedelta(microseconds=1)).replace(day=28) + timedelta(days=4)
+    first, last = (day.replace(day=1, hour=0, minute=0, second=0, microsecond=0) for day in (window.start, after))
+    return Window(first, last)
+
+
+def _columns(contract: Contract) -> str:
+    # Ibis and DuckDB disagree on the scale of decimal products; the cast makes the file what the contract says.
+    return ", ".join(f"{quoted(c.name)}::{c.type} AS {quoted(c.name)}" for c in contract.columns)
 
 
 def _is_committed(table: Any, written: _Written) -> bool:
     """Whether the files of a write that ended in an error are in the table all the same."""
-    files = {_path(task.file.file_path) for task in table.scan().plan_files()} if table.current_snapshot() else set()
+    files = (
+        {iceberg.path(task.file.file_path) for task in table.scan().plan_files()} if table.current_snapshot() else set()
+    )
     return any(path in files for path, _, _ in written.files)
 
 
@@ -387,57 +475,21 @@ def _published(table: Any) -> int | None:
     return reference.snapshot_id if reference else None
 
 
-def _identifier(key: str) -> tuple[str, str]:
-    namespace, _, name = key.rpartition("/")
-    return (namespace or NAMESPACE, name)
-
-
-def _path(uri: str) -> str:
-    return urlparse(uri).path if uri.startswith("file:") else uri
-
-
 def _head(contract: Contract, table: Any) -> Commit | None:
     snapshot = table.current_snapshot() if table else None
     if snapshot is None:
         return None
     said = snapshot.summary.additional_properties
     count, size = (int(said.get(name, 0)) for name in ("total-records", "total-files-size"))
-    return Commit(contract.key, snapshot.snapshot_id, count, size, said.get("c360.watermark"))
+    own = {name: value for name, value in said.items() if name.startswith("c360.")}
+    return Commit(contract.key, snapshot.snapshot_id, count, size, said.get("c360.watermark"), own)
 
 
 def _rows(table: Any, snapshot: int | None, contract: Contract) -> str:
     if snapshot is None:
-        return _no_rows(contract)
-    files = [_path(task.file.file_path) for task in table.scan(snapshot_id=snapshot).plan_files()]
-    return _read_parquet(files, table.schema(), contract) if files else _no_rows(contract)
-
-
-def _read_parquet(files: list[str], schema: Any, contract: Contract) -> str:
-    # By field id, so that a renamed column reads right and files older than an added column give nulls.
-    fields = ", ".join(
-        f"{field.field_id}: {{name: {literal(field.name)}, type: {literal(_duckdb_type(field.field_type))},"
-        " default_value: NULL}"
-        for field in schema.fields
-    )
-    held = {field.name: _duckdb_type(field.field_type) for field in schema.fields}
-    columns = ", ".join(_column_in(held, column) for column in contract.columns)
-    paths = ", ".join(literal(file) for file in sorted(files))
-    return f"SELECT {columns} FROM read_parquet([{paths}], schema = MAP {{{fields}}})"
-
-
-def _column_in(held: Mapping[str, str], column: Column) -> str:
-    """The contract's column out of a table that may not have been written by this contract yet."""
-    name = column.renamed_from if column.name not in held and column.renamed_from else column.name
-    if name not in held:
-        return f"NULL::{column.type} AS {quoted(column.name)}"
-    if held[name] != column.type.replace(" ", ""):
-        return f"try_cast({quoted(name)} AS {column.type}) AS {quoted(column.name)}"
-    return f"{quoted(name)} AS {quoted(column.name)}"
-
-
-def _no_rows(contract: Contract) -> str:
-    columns = ", ".join(f"NULL::{column.type} AS {quoted(column.name)}" for column in contract.columns)
-    return f"SELECT {columns} WHERE false"
+        return iceberg.no_rows(contract)
+    files = [iceberg.path(task.file.file_path) for task in table.scan(snapshot_id=snapshot).plan_files()]
+    return iceberg.select(files, table.schema(), contract) if files else iceberg.no_rows(contract)
 
 
 def _ibis_type(column: Column) -> DataType:
@@ -451,55 +503,3 @@ def _comparable(dtype: DataType) -> DataType:
     if dtype.is_timestamp() and dtype.timezone is None and dtype.scale is None:
         dtype = dtype.copy(scale=6)
     return dtype.copy(nullable=True)
-
-
-def _iceberg_type(column: Column) -> Any:
-    from pyiceberg import types
-
-    if column.type == "DECIMAL(18,4)":
-        return types.DecimalType(18, 4)
-    simple = {
-        "VARCHAR": types.StringType,
-        "INTEGER": types.IntegerType,
-        "BIGINT": types.LongType,
-        "DOUBLE": types.DoubleType,
-        "BOOLEAN": types.BooleanType,
-        "DATE": types.DateType,
-        "TIMESTAMP": types.TimestampType,
-    }
-    return simple[column.type]()
-
-
-def _duckdb_type(iceberg_type: Any) -> str:
-    names = {"string": "VARCHAR", "int": "INTEGER", "long": "BIGINT"}
-    text = str(iceberg_type)
-    return names.get(text, text.upper().replace(" ", ""))
-
-
-def _iceberg_schema(contract: Contract) -> Any:
-    from pyiceberg.schema import Schema
-    from pyiceberg.types import NestedField
-
-    # All optional: DuckDB writes no "required" mark, and the contract's own check is on values.
-    fields = [
-        NestedField(position, column.name, _iceberg_type(column), required=False, doc=column.description)
-        for position, column in enumerate(contract.columns, start=1)
-    ]
-    return Schema(*fields)
-
-
-def _partition_spec(contract: Contract) -> Any:
-    from pyiceberg.partitioning import PartitionField, PartitionSpec
-    from pyiceberg.transforms import IdentityTransform
-
-    if contract.partition_column is None:
-        return PartitionSpec()
-    source = contract.column_names.index(contract.partition_column) + 1
-    return PartitionSpec(PartitionField(source, 1000, IdentityTransform(), contract.partition_column))
-
-
-def _table_properties(contract: Contract) -> dict[str, str]:
-    # Manifests would keep the least and greatest value of every column, personal ones too. Counts will do, but for
-    # the columns by which files are found.
-    finding = [name for name in (contract.partition_column, contract.event_time) if name]
-    return {**TABLE_PROPERTIES, **{f"write.metadata.metrics.column.{name}": "full" for name in finding}}
