@@ -37,7 +37,8 @@ def defs() -> dg.Definitions:
 def build(deployment: Deployment) -> dg.Definitions:
     """Everything Dagster is to know of a deployment. Opens no connection."""
     contracts = deployment.contracts
-    sources = [source(contract) for contract in contracts.values() if contract.layer == "sources"]
+    schedules = deployment.settings.schedules
+    sources = [source(contract, schedules) for contract in contracts.values() if contract.layer == "sources"]
     derived = [asset for layer in LAYERS for asset in dg.load_assets_from_package_module(layer)]
     tables = [
         asset.map_asset_specs(partial(_described, contracts=contracts, code=_code(asset)))

@@ -1,8 +1,11 @@
 """Connectors: what a feed may read. Each brings a dataset as it is; the feed's SQL maps it to the contract."""
 
 import glob
+import re
 import uuid
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,8 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from governance.errors import C360Error
 from resources.engine import Engine, literal
+from resources.merging import Window
 from resources.text_files import TextFile, TextFileError
 
+# The property in which a table keeps the mark of its source when it was read.
+MARK = "c360.mark"
+# A day in a path, as strftime writes it.
+DAY = re.compile("%[Ymdj]")
 COMPRESSION_SUFFIXES = (".gz", ".zst")
 FORMATS = {
     ".csv": "csv",
@@ -29,21 +37,47 @@ class ConnectorError(C360Error):
 
 
 @dataclass(frozen=True)
+class Request:
+    """What a feed asks of a connector: `name` is the connector's own, relative paths start at `folder`.
+
+    Of a database it asks for a `table` (left out: the dataset's name). `watermark` is the column by which rows are read
+    in part: those changed `since` a value it had, and `overlap` before; or those of the hours of a `window`.
+    """
+
+    name: str
+    dataset: str
+    folder: Path
+    table: str | None = None
+    watermark: str | None = None
+    overlap: int = 0
+    since: str | None = None
+    window: Window | None = None
+
+
+@dataclass(frozen=True)
 class Raw:
-    """What a connector brought: a SELECT over it, where it came from, and the rows that could not even be split."""
+    """What a connector brought: a SELECT over it, where it came from, and the rows that could not even be split.
+
+    `reached` is how far it read, as properties that the table keeps and that the next request starts from.
+    """
 
     sql: str
     origin: str
     broken: list[str]
+    reached: Mapping[str, str] = field(default_factory=dict)
 
 
 class Connector(BaseModel):
-    """What all connectors share: no key but those declared."""
+    """What all connectors share: no key but those declared, and no value of theirs in an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    def read(self, name: str, dataset: str, folder: Path, engine: Engine) -> Raw:
-        """The raw rows for `dataset`; `name` is the connector's own, relative paths start at `folder`."""
+    def read(self, request: Request, engine: Engine) -> Raw:
+        """The raw rows of the request's dataset; ConnectorError where they cannot be had."""
+        raise NotImplementedError
+
+    def mark(self, request: Request) -> str:
+        """What changes whenever the source may hold something new for a feed; ConnectorError where nobody can tell."""
         raise NotImplementedError
 
 
@@ -51,6 +85,7 @@ class Files(Connector):
     """Files on disk: CSV, Parquet, JSON lines, or plain lines, compressed or not; `path` may be a glob.
 
     `format` follows the file's ending unless given; `lines` gives one column `line`, for shapes of their own.
+    A path with the day in it, such as 'web/%Y-%m-%d.parquet', is read day by day where hours are loaded.
     """
 
     type: Literal["files"]
@@ -60,10 +95,10 @@ class Files(Connector):
     encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8"
     header: bool = True
 
-    def read(self, name: str, dataset: str, folder: Path, engine: Engine) -> Raw:
+    def read(self, request: Request, engine: Engine) -> Raw:
         """The files' rows; ConnectorError where they are not there or cannot be parsed."""
-        where = f"Connector {name}, path {self.path}"
-        files = self._files(folder, where)
+        where = f"Connector {request.name}, path {self.path}"
+        files = found_files(self.path, request, where)
         kind = self.format or self._format_of(files[0], where)
         try:
             broken: list[str] = []
@@ -76,44 +111,29 @@ class Files(Connector):
             raise ConnectorError(f"{where}: {fault}.") from None
         except duckdb.Error as fault:
             # Not chained: DuckDB quotes the row, and the chain ends in Dagster's log.
-            raise ConnectorError(f"{where}: {_readable(fault)}") from None
-        return Raw(sql, f"{name}: {self._label(folder)}", broken)
+            raise ConnectorError(f"{where}: {readable(fault)}") from None
+        return Raw(sql, f"{request.name}: {label(self.path, request.folder)}", broken, {MARK: file_mark(files)})
 
-    def _files(self, folder: Path, where: str) -> list[Path]:
-        pattern = self.path if Path(self.path).is_absolute() else f"{glob.escape(str(folder))}/{self.path}"
-        files = sorted(Path(file) for file in glob.glob(pattern, recursive=True))
-        if not files:
-            raise ConnectorError(
-                f"{where}: no such file, looked below {folder}. Correct the path in c360.yaml, or set the environment"
-                " variable it uses."
-            )
-        for file in files:
-            if file.stat().st_size == 0:
-                raise ConnectorError(f"{where}: {file.name} is empty; not even column names are there.")
-        return files
-
-    def _label(self, folder: Path) -> str:
-        """The path as people know it: below the deployment's folder where it lies there."""
-        path = folder / self.path
-        return str(path.relative_to(folder)) if path.is_relative_to(folder) else self.path
+    def mark(self, request: Request) -> str:
+        """Names, sizes and times of the files."""
+        return file_mark(found_files(self.path, request, f"Connector {request.name}, path {self.path}"))
 
     def _format_of(self, file: Path, where: str) -> str:
-        ending = _ending(file)
-        if ending not in FORMATS:
+        if ending(file) not in FORMATS:
             known = ", ".join(FORMATS)
             raise ConnectorError(f"{where}: the ending tells no format; set `format`, or use one of {known}.")
-        return FORMATS[ending]
+        return FORMATS[ending(file)]
 
     def _stage(self, kind: str, files: list[Path], engine: Engine) -> tuple[list[Path], list[str]]:
         """Text is parsed once, into scratch Parquet files that all feeds of the connector read."""
-        stamps = "".join(f"{file}{file.stat().st_mtime_ns}{file.stat().st_size}" for file in files)
-        folder = engine.scratch / f"raw-{uuid.uuid5(uuid.NAMESPACE_URL, self.model_dump_json() + stamps).hex}"
+        name = uuid.uuid5(uuid.NAMESPACE_URL, self.model_dump_json() + file_mark(files)).hex
+        folder = engine.scratch / f"raw-{name}"
         broken = folder / "broken.txt"
         if not broken.exists():
             folder.mkdir(exist_ok=True)
             found = []
             for position, file in enumerate(files):
-                delimiter = self.delimiter or ("\t" if _ending(file) == ".tsv" else ",")
+                delimiter = self.delimiter or ("\t" if ending(file) == ".tsv" else ",")
                 text = TextFile(file, self.encoding, delimiter, self.header)
                 found += text.stage(kind, folder / f"{position:05d}.parquet", engine)
             broken.write_text("\n".join(found), encoding="utf-8")
@@ -128,27 +148,80 @@ class Sample(Connector):
     seed: Annotated[int, Field(ge=0)] = 7
     path: str = ".c360/sample"
 
-    def read(self, name: str, dataset: str, folder: Path, engine: Engine) -> Raw:
-        """The company's rows of `dataset`."""
-        company = folder / self.path / f"customers-{self.customers}-seed-{self.seed}"
+    def read(self, request: Request, engine: Engine) -> Raw:
+        """The company's rows of the dataset."""
+        company = self._company(request)
         if not company.exists():
             from examples.company.generator import generate
 
             generate(company, self.customers, self.seed)
-        files = Files(type="files", path=str(company / dataset / "*.parquet"))
-        return files.read(name, dataset, folder, engine)
+        return self._files(request).read(request, engine)
+
+    def mark(self, request: Request) -> str:
+        """That of the generated files; nothing as long as there are none."""
+        return self._files(request).mark(request) if self._company(request).exists() else ""
+
+    def _company(self, request: Request) -> Path:
+        return request.folder / self.path / f"customers-{self.customers}-seed-{self.seed}"
+
+    def _files(self, request: Request) -> Files:
+        return Files(type="files", path=str(self._company(request) / request.dataset / "*.parquet"))
 
 
-AnyConnector = Annotated[Files | Sample, Field(discriminator="type")]
+def found_files(path: str, request: Request, where: str) -> list[Path]:
+    """The files a path or glob names, in order; ConnectorError where there is none or one is empty."""
+    found = _matching(_patterns(path, request.window), request.folder)
+    if not found and request.window:
+        # Of these days there is no file; any other tells the columns.
+        found = _matching(_patterns(path, None), request.folder)[-1:]
+    if not found:
+        raise ConnectorError(
+            f"{where}: no such file, looked below {request.folder}. Correct the path in c360.yaml, or set the"
+            " environment variable it uses."
+        )
+    for file in found:
+        if file.stat().st_size == 0:
+            raise ConnectorError(f"{where}: {file.name} is empty; not even column names are there.")
+    return found
 
 
-def _ending(file: Path) -> str:
+def file_mark(files: Iterable[Path]) -> str:
+    """A word for the files as they are: their names, sizes and times."""
+    stamps = "".join(f"{file}{file.stat().st_mtime_ns}{file.stat().st_size}" for file in files)
+    return uuid.uuid5(uuid.NAMESPACE_URL, stamps).hex
+
+
+def _patterns(path: str, window: Window | None) -> list[str]:
+    """The path with the days of the window in it; with any day where there is no window."""
+    if not DAY.search(path):
+        return [path]
+    if window is None:
+        return [DAY.sub("*", path)]
+    # Exports are cut into days by the clock of wherever they are made, so a day more on either side may hold some.
+    days = (window.end - window.start).days + 3
+    return [(window.start + timedelta(days=day - 1)).strftime(path) for day in range(days + 1)]
+
+
+def _matching(patterns: Iterable[str], folder: Path) -> list[Path]:
+    below = [
+        pattern if Path(pattern).is_absolute() else f"{glob.escape(str(folder))}/{pattern}" for pattern in patterns
+    ]
+    return sorted({Path(file) for pattern in below for file in glob.glob(pattern, recursive=True)})
+
+
+def label(path: str, folder: Path) -> str:
+    """The path as people know it: below the deployment's folder where it lies there."""
+    absolute = folder / path
+    return str(absolute.relative_to(folder)) if absolute.is_relative_to(folder) else path
+
+
+def ending(file: Path) -> str:
     """The file's ending without that of its compression."""
     suffixes = [suffix for suffix in file.suffixes if suffix not in COMPRESSION_SUFFIXES]
     return suffixes[-1] if suffixes else ""
 
 
-def _readable(fault: duckdb.Error) -> str:
+def readable(fault: duckdb.Error) -> str:
     """The first lines of DuckDB's message, without the values of rows it may quote."""
     lines = [line.strip() for line in str(fault).splitlines() if line.strip()]
     return " ".join(lines[:1])

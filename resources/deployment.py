@@ -4,21 +4,25 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+from zoneinfo import available_timezones
 
 import ibis
 import ibis.expr.types as ir
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from governance import contracts
 from governance.contracts import Contract
 from governance.errors import C360Error
 from governance.yaml_loader import SafeLoader
-from resources.connectors import AnyConnector
+from resources.connectors import Files, Sample
+from resources.databases import Postgres, Redshift
 from resources.engine import Engine
+from resources.google_analytics import GoogleAnalytics
 from resources.lake import Lake
 from resources.notifications import AnySink, LogSink
 from resources.operations import TABLES, Operations
@@ -26,6 +30,8 @@ from resources.operations import TABLES, Operations
 CONFIG_VARIABLE = "C360_CONFIG"
 DEFAULT_CONFIG = Path(__file__).parent.parent / "c360.yaml"
 VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+AnyConnector = Annotated[Files | GoogleAnalytics | Postgres | Redshift | Sample, Field(discriminator="type")]
 
 
 class DeploymentError(C360Error):
@@ -44,6 +50,31 @@ class EngineSettings(_Section):
     threads: int | None = None
 
 
+class ScheduleSettings(_Section):
+    """When tables are loaded: by the clock of `timezone`; hours of events from `hours_from` on (UTC).
+
+    Each hourly load looks back `lateness_hours`, for events that arrive late.
+    """
+
+    timezone: str = "UTC"
+    hours_from: datetime = datetime(2024, 1, 1)
+    lateness_hours: int = Field(default=24, ge=0)
+
+    @field_validator("timezone")
+    @classmethod
+    def _check_timezone(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError("must be a time zone such as UTC or Europe/Berlin")
+        return name
+
+    @field_validator("hours_from")
+    @classmethod
+    def _check_hours_from(cls, moment: datetime) -> datetime:
+        if moment.tzinfo is not None or moment != moment.replace(minute=0, second=0, microsecond=0):
+            raise ValueError("must be a full hour in UTC, without offset")
+        return moment
+
+
 class LakeSettings(_Section):
     """Where tables are kept. Left out, both lie in the deployment's `home`."""
 
@@ -52,10 +83,19 @@ class LakeSettings(_Section):
 
 
 class Feed(_Section):
-    """How one dataset is filled: a connector, and the SQL from its rows (`raw`) to the contract's columns."""
+    """How one dataset is filled: a connector, and the SQL from its rows (`raw`) to the contract's columns.
+
+    Of a database: the `table`, and the column by which it is read in part, the `watermark`. That is a time or a number
+    that grows with every change of a row, read from `overlap` (seconds, or units of the number) before where the last
+    read came to; for a dataset that is loaded by the hour it is the time of the event.
+    """
 
     connector: str = Field(alias="from")
     select: str = "select * from raw"
+    table: str | None = None
+    watermark: str | None = None
+    overlap: int = Field(default=600, ge=0)
+    may_be_empty: bool = False
 
 
 class Settings(_Section):
@@ -68,6 +108,7 @@ class Settings(_Section):
     lake: LakeSettings = LakeSettings()
     connectors: dict[str, AnyConnector] = {}
     feeds: dict[str, Any] = {}
+    schedules: ScheduleSettings = ScheduleSettings()
     operations: str | None = Field(default=None, repr=False)
     notifications: tuple[AnySink, ...] = (LogSink(),)
 

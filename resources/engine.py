@@ -9,6 +9,7 @@ from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
 
@@ -49,6 +50,16 @@ class Engine:
         """A lazy table over a SELECT, known to the engine by `name`."""
         self.query(f"CREATE OR REPLACE VIEW {quoted(name)} AS {sql}")
         return self.backend.table(name)
+
+    def stage(self, batches: pa.RecordBatchReader, file: Path) -> None:
+        """Write a stream of Arrow batches to a Parquet file, batch by batch."""
+        connection = self.backend.con
+        connection.register("batches", batches)
+        try:
+            # Read again soon and then deleted: what is quick to write beats what is small.
+            self.query(f"COPY (SELECT * FROM batches) TO {literal(str(file))} (FORMAT parquet, COMPRESSION snappy)")
+        finally:
+            connection.unregister("batches")
 
     def cursor(self) -> Any:
         """Another DuckDB connection to the same tables and views."""

@@ -4,24 +4,29 @@ Every value is cast to its contract type. A row that does not fit (type, missing
 the reason, its classified values masked; the rest is the dataset. Nothing is dropped silently.
 """
 
+import hashlib
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import duckdb
 import ibis
 import ibis.expr.types as ir
 
-from governance.contracts import Column, Contract
+from governance.contracts import UPSERT, Column, Contract
 from governance.errors import C360Error
 from resources.conditions import Conditions
-from resources.connectors import Raw
+from resources.connectors import MARK, Raw, Request
+from resources.databases import WATERMARK
 from resources.deployment import Deployment
 from resources.engine import Engine, literal, quoted
 from resources.lake import Commit
+from resources.merging import Window
 
 MASK = "***"
+# The property in which a table keeps how its rows were mapped.
+MAPPING = "c360.mapping"
 # How the reasons in the quarantine begin or end, by which the rows set aside are counted again.
 BREAKS = "breaks rule "
 REPEATS = ": key repeats, another row of that key is kept"
@@ -36,13 +41,20 @@ class FeedError(C360Error):
 
 @dataclass(frozen=True)
 class Load:
-    """What one feed brought: the rows that keep the contract and those that do not; how many came, how many do not."""
+    """What one feed brought: the rows that keep the contract and those that do not; how many came, how many do not.
+
+    The rows are the whole dataset, or, where `is_part`, changed ones or those of a `window`. `properties` are what the
+    table keeps of the load, such as how far the source was read.
+    """
 
     rows: ir.Table
     quarantine: ir.Table
     row_count: int
     quarantined_count: int
     origin: str
+    is_part: bool = False
+    window: Window | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
 
 
 class Feeds:
@@ -52,29 +64,81 @@ class Feeds:
         self.deployment = deployment
         self.engine = deployment.engine
 
-    def load(self, contract: Contract) -> Load:
+    def load(self, contract: Contract, window: Window | None = None) -> Load:
         """Read, map, cast and sort out one dataset; without a feed, an empty table of the contract's columns.
 
-        ConnectorError and FeedError say what cannot be read or mapped; nothing is written by either.
+        All of it, or the events of a `window`, or, where the contract says upsert and the feed names a `watermark`,
+        the rows changed since the last load by the same mapping. ConnectorError and FeedError say what cannot be read
+        or mapped; nothing is written by either.
         """
         feed = self.deployment.feeds.get(contract.name)
         if feed is None:
             empty = self.deployment.lake.empty(contract)
             return Load(empty, self._no_quarantine(), 0, 0, "no feed")
-        connector = self.deployment.settings.connectors[feed.connector]
-        raw = connector.read(feed.connector, contract.name, self.deployment.folder, self.engine)
-        return _Sorting(self.engine, contract, raw, _without_semicolon(feed.select)).load()
+        head = self.deployment.lake.head(contract)
+        request = self.request(contract, head, window)
+        raw = self.deployment.settings.connectors[feed.connector].read(request, self.engine)
+        load = _Sorting(self.engine, contract, raw, _without_semicolon(feed.select), window).load()
+        is_part = window is not None or request.since is not None
+        if not (is_part or load.row_count or feed.may_be_empty) and head and head.rows:
+            raise FeedError(
+                f"Feed {contract.name} ({raw.origin}): the source is empty, while {head.rows:,} rows of it are held,"
+                " which stay. If that is right, set `may_be_empty: true` for the feed in c360.yaml."
+            )
+        properties = {MAPPING: self._mapping(contract), **raw.reached}
+        return replace(load, is_part=is_part, window=window, properties=properties)
+
+    def request(self, contract: Contract, head: Commit | None, window: Window | None = None) -> Request:
+        """What the dataset's feed asks of its connector, given what was loaded before."""
+        feed = self.deployment.feeds[contract.name]
+        is_upsert = contract.loading == UPSERT and feed.watermark is not None
+        known = head.properties if head and is_upsert else {}
+        # Rows mapped otherwise would lie beside those that change now.
+        is_same = known.get(MAPPING) == self._mapping(contract)
+        return Request(
+            name=feed.connector,
+            dataset=contract.name,
+            folder=self.deployment.folder,
+            table=feed.table,
+            watermark=feed.watermark if is_upsert or window else None,
+            overlap=feed.overlap,
+            since=known.get(WATERMARK) if is_same else None,
+            window=window,
+        )
+
+    def has_news(self, contract: Contract) -> bool:
+        """Whether the source may hold something that was not loaded; cheap enough to be asked every few seconds."""
+        head = self.deployment.lake.head(contract)
+        request = self.request(contract, head)
+        if head is None or head.properties.get(MAPPING) != self._mapping(contract):
+            return True
+        connector = self.deployment.settings.connectors[request.name]
+        return connector.mark(request) != head.properties.get(MARK)
 
     def quarantine(self, contract: Contract, load: Load, properties: dict[str, str]) -> Commit | None:
-        """Replace the dataset's rows in the quarantine table; nothing happens where there were and are none."""
+        """Keep the dataset's rows in the quarantine table, in place of those of the last load of the whole dataset.
+
+        Nothing happens where there were and are none.
+        """
         lake = self.deployment.lake
         table = self.deployment.contracts["quarantine"]
-        held = lake.read(table).filter(ibis._.dataset == contract.name).count().to_pyarrow().as_py()
-        if not held and not load.quarantined_count:
+        held = lake.read(table).filter(ibis._.dataset == contract.name)
+        has_some = held.count().to_pyarrow().as_py() > 0
+        if not load.quarantined_count and (load.is_part or not has_some):
             return None
-        commit = lake.write(table, load.quarantine, properties, partition=contract.name)
+        rows = load.quarantine
+        if load.is_part and has_some:
+            # A row that stays wrong comes again with every load that overlaps; it is still one row.
+            rows = rows.union(held).group_by("dataset", "source", "reason", "record").agg(copies=ibis._.copies.max())
+        commit = lake.write(table, rows, properties, partition=contract.name)
         lake.publish(commit)
         return commit
+
+    def _mapping(self, contract: Contract) -> str:
+        """A word for how rows of the dataset come about: the feed, and the contract they are cast to."""
+        feed = self.deployment.feeds[contract.name]
+        columns = [(column.name, column.type) for column in contract.columns]
+        return hashlib.sha256(f"{feed.model_dump_json()} {contract.version} {columns}".encode()).hexdigest()[:12]
 
     def _no_quarantine(self) -> ir.Table:
         return self.deployment.lake.empty(self.deployment.contracts["quarantine"])
@@ -83,7 +147,8 @@ class Feeds:
 class _Sorting:
     """One dataset on its way from mapped rows to rows that fit and rows that do not."""
 
-    def __init__(self, engine: Engine, contract: Contract, raw: Raw, select: str) -> None:
+    def __init__(self, engine: Engine, contract: Contract, raw: Raw, select: str, window: Window | None) -> None:
+        self.window = window
         self.engine = engine
         self.contract = contract
         self.raw = raw
@@ -147,6 +212,8 @@ class _Sorting:
             f"SELECT {typed}, {reason} AS _reason, CASE WHEN {reason} IS NOT NULL THEN {record} END AS _record"
             f" FROM ({self.mapped})"
         )
+        if self.window:
+            sql = f"SELECT * FROM ({sql}) WHERE {self.window.holds(quoted(self.contract.event_time or ''))}"
         sql = self._with_broken_rules(sql)
         target = literal(str(self.engine.scratch / f"{self.contract.name}.parquet"))
         copied = self._run(f"COPY ({sql}) TO {target} (FORMAT parquet, RETURN_STATS)")

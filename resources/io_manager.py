@@ -5,7 +5,9 @@ from typing import Any
 import dagster as dg
 import ibis.expr.types as ir
 
+from governance.contracts import Contract
 from resources.deployment import Deployment
+from resources.feeds import Load
 from resources.lake import Commit
 from resources.lineage import column_lineage
 
@@ -20,20 +22,29 @@ class LakeIOManager(dg.IOManager):
         """The published rows of the upstream table; none, in its contract's columns, where it was never built."""
         return self.deployment.lake.read(self.deployment.contracts[context.asset_key.to_user_string()])
 
-    def handle_output(self, context: dg.OutputContext, obj: ir.Table) -> None:
-        """Write the table, and report rows, bytes, snapshot and column lineage.
+    def handle_output(self, context: dg.OutputContext, obj: ir.Table | Load) -> None:
+        """Write the table, or merge a part of it, and report rows, bytes, snapshot and column lineage.
 
         A table with blocking rules is published by its checks, any other here and now. LakeError where it does not keep
         its contract; then nothing is written.
         """
         contract = self.deployment.contracts[context.asset_key.to_user_string()]
         # Compiled before writing: the write replaces the very tables the expression may read.
-        lineage = column_lineage(obj)
+        lineage = column_lineage(obj.rows if isinstance(obj, Load) else obj)
         properties = {"c360.run_id": context.run_id, "c360.code_version": self._code_version(context)}
-        commit = self.deployment.lake.write(contract, obj, properties)
+        commit = self._commit(contract, obj, properties)
         if not contract.is_gated:
             self.deployment.lake.publish(commit)
         context.add_output_metadata(_metadata(commit, _dagster_lineage(lineage, set(self.deployment.contracts))))
+
+    def _commit(self, contract: Contract, given: ir.Table | Load, properties: dict[str, str]) -> Commit:
+        lake = self.deployment.lake
+        if not isinstance(given, Load):
+            return lake.write(contract, given, properties)
+        properties |= given.properties
+        if given.is_part:
+            return lake.merge(contract, given.rows, properties, given.window)
+        return lake.write(contract, given.rows, properties)
 
     def _code_version(self, context: dg.OutputContext) -> str:
         assets = context.step_context.job_def.asset_layer
@@ -48,6 +59,8 @@ def _metadata(commit: Commit, lineage: dg.TableColumnLineage) -> dict[str, Any]:
     }
     if commit.watermark:
         metadata["newest event"] = commit.watermark
+    if commit.merged:
+        metadata |= {"new or changed": commit.merged.fresh, "gone": commit.merged.gone, "late": commit.late}
     if lineage.deps_by_column:
         metadata["dagster/column_lineage"] = lineage
         metadata["column lineage"] = _lineage_table(lineage)

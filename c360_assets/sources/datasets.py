@@ -1,28 +1,47 @@
 """Every source dataset as an asset. What fills it is a feed of c360.yaml; what it must look like is its contract."""
 
+from datetime import timedelta
+
 import dagster as dg
-import ibis.expr.types as ir
 
-from governance.contracts import Contract
-from resources.feeds import Feeds
+from governance.contracts import HOURLY, Contract
+from resources.deployment import ScheduleSettings
+from resources.feeds import Feeds, Load
+from resources.merging import Window
 
 
-def source(contract: Contract) -> dg.AssetsDefinition:
-    """The asset of one source contract: the feed's rows, with the unfit ones set aside in `quarantine`."""
+def source(contract: Contract, schedules: ScheduleSettings) -> dg.AssetsDefinition:
+    """The asset of one source contract: the feed's rows, with the unfit ones set aside in `quarantine`.
+
+    A dataset that is loaded by the hour is partitioned; a run for some hours, however many, is one load of their
+    events and of the hours before in which events may have come late. A run without partition loads everything.
+    """
+    hours = dg.HourlyPartitionsDefinition(f"{schedules.hours_from:%Y-%m-%d-%H:%M}", minute_offset=0)
 
     # Loaded before any check runs, since rules of one dataset look things up in others.
     @dg.asset(
         name=contract.name,
         key_prefix="sources",
         description=contract.grain,
+        partitions_def=hours if contract.loading == HOURLY else None,
+        backfill_policy=dg.BackfillPolicy.single_run() if contract.loading == HOURLY else None,
         op_tags={"dagster/priority": "1"},
     )
-    def dataset(context: dg.AssetExecutionContext, feeds: dg.ResourceParam[Feeds]) -> ir.Table:
-        load = feeds.load(contract)
+    def dataset(context: dg.AssetExecutionContext, feeds: dg.ResourceParam[Feeds]) -> Load:
+        load = feeds.load(contract, _window(context, timedelta(hours=schedules.lateness_hours)))
         feeds.quarantine(contract, load, {"c360.run_id": context.run.run_id})
         if load.quarantined_count:
             context.log.warning("%s: %s rows set aside in quarantine", contract.name, f"{load.quarantined_count:,}")
-        context.add_output_metadata({"source": load.origin, "quarantined": load.quarantined_count})
-        return load.rows
+        context.add_output_metadata(
+            {"source": load.origin, "rows read": load.row_count, "quarantined": load.quarantined_count}
+        )
+        return load
 
     return dataset
+
+
+def _window(context: dg.AssetExecutionContext, lateness: timedelta) -> Window | None:
+    if not (context.has_partition_key or context.has_partition_key_range):
+        return None
+    span = context.partition_time_window
+    return Window(span.start.replace(tzinfo=None) - lateness, span.end.replace(tzinfo=None))

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resources.connectors import ConnectorError, Files, Raw, Sample
+from resources.connectors import ConnectorError, Files, Raw, Request, Sample
 from resources.engine import Engine
 
 HEADER = "id,name\n"
@@ -39,7 +39,7 @@ def put(folder: Path, content: str | bytes, name: str = "people.csv") -> Path:
 
 
 def read(engine: Engine, folder: Path, path: str = "people.csv", **settings: Any) -> Raw:
-    return Files(type="files", path=path, **settings).read("shop", "customer", folder, engine)
+    return Files(type="files", path=path, **settings).read(Request("shop", "customer", folder), engine)
 
 
 def rows(engine: Engine, raw: Raw, columns: str = "*") -> list[tuple[Any, ...]]:
@@ -379,8 +379,8 @@ def test_a_file_that_changed_is_read_anew(engine: Engine, tmp_path: Path) -> Non
 
 def test_the_sample_company_is_made_once_below_the_deployment(engine: Engine, tmp_path: Path) -> None:
     sample = Sample(type="sample", customers=20)
-    first = sample.read("sample", "customer", tmp_path, engine)
+    first = sample.read(Request("sample", "customer", tmp_path), engine)
     made = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")}
-    second = sample.read("sample", "customer", tmp_path, engine)
+    second = sample.read(Request("sample", "customer", tmp_path), engine)
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")} == made
     assert rows(engine, first) == rows(engine, second) != []
