@@ -10,10 +10,9 @@ from typing import Any
 
 import dagster as dg
 
-from c360_assets import analytics, conformed, serving
-from c360_assets.automation import notifications, refresh
+from c360_assets import analytics, automation, conformed, serving
 from c360_assets.sources.datasets import source
-from checks import quality
+from checks import quality, runs
 from governance.contracts import FOLDER, SUFFIX, Column, Contract
 from resources import deployment as deployments
 from resources.deployment import Deployment
@@ -37,8 +36,8 @@ def defs() -> dg.Definitions:
 def build(deployment: Deployment) -> dg.Definitions:
     """Everything Dagster is to know of a deployment. Opens no connection."""
     contracts = deployment.contracts
-    schedules = deployment.settings.schedules
-    sources = [source(contract, schedules) for contract in contracts.values() if contract.layer == "sources"]
+    settings = deployment.settings.schedules
+    sources = [source(contract, settings) for contract in contracts.values() if contract.layer == "sources"]
     derived = [asset for layer in LAYERS for asset in dg.load_assets_from_package_module(layer)]
     tables = [
         asset.map_asset_specs(partial(_described, contracts=contracts, code=_code(asset)))
@@ -50,9 +49,9 @@ def build(deployment: Deployment) -> dg.Definitions:
     return dg.Definitions(
         assets=[*tables, *operations],
         asset_checks=[quality.quality_checks(deployment, contracts[asset.key.to_user_string()]) for asset in tables],
-        jobs=[refresh],
-        schedules=quality.schedules(contracts),
-        sensors=[notifications(deployment)],
+        jobs=[automation.refresh],
+        schedules=[*automation.schedules(deployment), *quality.schedules(contracts, settings.timezone)],
+        sensors=[automation.real_time(deployment), *runs.sensors(deployment), automation.notifications(deployment)],
         resources={"feeds": Feeds(deployment), "io_manager": LakeIOManager(deployment)},
         executor=dg.in_process_executor,
     )
@@ -68,7 +67,9 @@ def _code(asset: Any) -> Path:
 def _described(spec: dg.AssetSpec, contracts: Any, code: Path) -> dg.AssetSpec:
     """The spec with everything the contract says of the table."""
     contract: Contract = contracts[spec.key.to_user_string()]
+    is_made_here = contract.layer != "operations"
     return spec.replace_attributes(
+        freshness_policy=automation.freshness(contract) if is_made_here else None,
         description=f"{contract.grain}\n\n{contract.purpose}",
         group_name=contract.layer,
         owners=[f"team:{contract.owner}"],

@@ -17,12 +17,13 @@ from checks.scoring import Result, Score, counted, erred, score
 from checks.trends import Trends
 from governance.contracts import Contract
 from governance.errors import C360Error
-from governance.quality import Lookup, Present, Rule, SetAside, Unique, fingerprint, lookups
+from governance.quality import HoursLoaded, Lookup, Present, Rule, SetAside, Unique, fingerprint, lookups
 from resources.conditions import Conditions
 from resources.deployment import Deployment
 from resources.engine import literal, quoted
 from resources.feeds import BREAKS, MISSING, REPEATS
-from resources.lake import Commit
+from resources.lake import HOURS, Commit
+from resources.merging import gaps, loaded_hours
 
 # Faults of the SQL itself, whose messages quote the statement; those of rows quote values and are not told.
 STATEMENT_FAULTS = (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException)
@@ -112,7 +113,7 @@ class _Measuring:
             elif rule in counts:
                 results.append(_result(rule, counts[rule], aside.get(self._reason(rule), 0)))
             else:
-                results.append(self._of_table(rule))
+                results.append(self._of_table(rule, commit))
         return Measurement(self.contract, commit, self.as_of, tuple(results), row_count + aside_count, faultless)
 
     def _other(self, key: str) -> str:
@@ -173,7 +174,9 @@ class _Measuring:
         ]
         return " ".join([f"FROM {self.rows}", *joins])
 
-    def _of_table(self, rule: Rule) -> Result:
+    def _of_table(self, rule: Rule, commit: Commit) -> Result:
+        if isinstance(rule.need, HoursLoaded):
+            return _hours_loaded(rule, commit.properties.get(HOURS, ""))
         trends = Trends(self.engine, self.rows, self._other, self.as_of, self.text)
         found: list[Result] = []
         problem = _complaint(lambda: found.append(trends.of(rule)))
@@ -218,6 +221,18 @@ def _result(rule: Rule, found: Counted, set_aside: int) -> Result:
     if found.problem:
         return erred(rule, found.problem)
     return counted(rule, found.passing, found.failing, set_aside)
+
+
+def _hours_loaded(rule: Rule, hours: str) -> Result:
+    if not hours:
+        return Result(rule, problem="no hour was loaded yet")
+    missing = gaps(hours)
+    loaded, lost = loaded_hours(hours), sum(gap.hours for gap in missing)
+    problem = None
+    if missing:
+        first = missing[0]
+        problem = f"{first.start:%Y-%m-%d %H:%M} to {first.end:%Y-%m-%d %H:%M}" + (" and others" if missing[1:] else "")
+    return Result(rule, loaded, lost, share=loaded / (loaded + lost), problem=problem)
 
 
 def _sum(first: Counted, second: Counted) -> Counted:

@@ -58,8 +58,8 @@ def step_name(key: str) -> str:
     return key.replace("/", "__") + SUFFIX
 
 
-def schedules(contracts: Mapping[str, Contract]) -> list[dg.ScheduleDefinition]:
-    """Publication of the scores of the sources, as often as their contracts say."""
+def schedules(contracts: Mapping[str, Contract], timezone: str) -> list[dg.ScheduleDefinition]:
+    """Publication of the scores of the sources, as often as their contracts say, by the clock of a time zone."""
     return [
         dg.ScheduleDefinition(
             name=f"quality_{schedule}",
@@ -69,6 +69,7 @@ def schedules(contracts: Mapping[str, Contract]) -> list[dg.ScheduleDefinition]:
                 description=f"Check and publish the quality scores due {schedule}.",
             ),
             cron_schedule=CRONS[schedule],
+            execution_timezone=timezone,
             default_status=dg.DefaultScheduleStatus.RUNNING,
         )
         for schedule in SCHEDULES

@@ -6,7 +6,7 @@ dataset and our conformed table may bear the same word; every other table is kno
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ CONTRACT_PROPERTIES = {"eventTime", "loading", "optional", "qualityTarget"}
 COLUMN_PROPERTIES = {"renamedFrom"}
 TYPE_OPTIONS = {"minimum", "maximum"}
 HOURS = {"h": 1, "d": 24}
+UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "m": timedelta(days=31)}
 BOUND_PARSERS: dict[str, Callable[[str], Any]] = {
     "integer": int,
     "number": float,
@@ -117,6 +118,12 @@ class Contract:
     def key(self) -> str:
         """The word (for a source: `sources/` and the word) by which the table is known everywhere."""
         return f"sources/{self.name}" if self.layer == "sources" else self.name
+
+    @property
+    def every(self) -> timedelta:
+        """How often the table is brought up to date, a month taken as 31 days."""
+        value, unit = self.frequency.split()
+        return float(value) * UNITS[unit]
 
     @property
     def column_names(self) -> list[str]:
@@ -191,7 +198,7 @@ def read(file: Path) -> Contract:
         grain=table.dataGranularityDescription or "",
         owner=_needed(file, "team.name", getattr(document.team, "name", None)),
         domain=_needed(file, "domain", document.domain),
-        frequency=_needed(file, "slaProperties.frequency", levels.get("frequency")),
+        frequency=_frequency(file, levels.get("frequency")),
         retention=_needed(file, "slaProperties.retention", levels.get("retention")),
         columns=tuple(_column(file, field) for field in table.properties or []),
         event_time=properties.get("eventTime"),
@@ -285,6 +292,13 @@ def _rule(file: Path, position: int, entry: DataQuality) -> Rule:
         return quality.declared(entry)
     except RuleError as fault:
         raise ContractError(file, f"schema.quality.{entry.name or position}.{fault.key}", str(fault)) from fault
+
+
+def _frequency(file: Path, frequency: str | None) -> str:
+    value, unit = _needed(file, "slaProperties.frequency", frequency).split()
+    if unit not in UNITS or not value.replace(".", "", 1).isdigit():
+        raise ContractError(file, "slaProperties.frequency", f"must be a number of unit {', '.join(UNITS)}")
+    return f"{value} {unit}"
 
 
 def _latency_hours(file: Path, levels: list[Any]) -> float | None:

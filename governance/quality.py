@@ -193,6 +193,10 @@ class Fresh(_OfTable):
     within_hours: float | None
 
 
+class HoursLoaded(_OfTable):
+    """Every hour between the first and the last that were loaded was loaded too."""
+
+
 class Steady(_OfTable):
     """An SQL aggregate over the rows of each hour or day stays near its seasonal past (`checks.anomalies`).
 
@@ -316,16 +320,18 @@ def _generated(contract: "Contract") -> Iterator[Rule]:
     ) -> Rule:
         return Rule(name, description, dimension, severity, schedule, need, blocking=blocking)
 
+    # Rows that come in part are merged by key, and read at once: their checks come later, over the whole table.
+    is_gate = contract.loading == "snapshot"
     if contract.primary_key:
         key = ", ".join(contract.primary_key)
         need = Unique(columns=tuple(contract.primary_key))
-        yield rule("key_unique", f"No two rows have the same {key}.", "uniqueness", need, "error", blocking=True)
+        yield rule("key_unique", f"No two rows have the same {key}.", "uniqueness", need, "error", blocking=is_gate)
     if contract.layer != "sources":
         return
     required = tuple(column.name for column in contract.columns if column.required)
     if required:
         filled = f"Filled in every row: {', '.join(required)}."
-        yield rule("required_filled", filled, "completeness", Present(columns=required), "error", blocking=True)
+        yield rule("required_filled", filled, "completeness", Present(columns=required), "error", blocking=is_gate)
     yield rule("rows_present", "There are rows at all.", "completeness", RowCount(minimum=1), "error")
     yield rule("types_fit", "Values are of their types and within bounds.", "conformity", SetAside(because="type"))
     critical = tuple(column.name for column in contract.columns if column.critical)
@@ -341,6 +347,9 @@ def _generated(contract: "Contract") -> Iterator[Rule]:
     hours = contract.latency_hours
     told = f"The newest row is at most {hours:g} hours old." if hours else "How old the newest row is."
     yield rule("timeliness", told, "timeliness", Fresh(column=contract.event_time, within_hours=hours))
+    if contract.loading == "hourly":
+        told = "No hour is missing between the first and the last that were loaded."
+        yield rule("hours_loaded", told, "completeness", HoursLoaded())
 
 
 def lookups(rule: Rule) -> dict[str, Lookup]:

@@ -101,10 +101,8 @@ class Files(Connector):
         files = found_files(self.path, request, where)
         kind = self.format or self._format_of(files[0], where)
         try:
-            broken: list[str] = []
-            if kind != "parquet":
-                files, broken = self._stage(kind, files, engine)
-            paths = ", ".join(literal(str(file)) for file in files)
+            staged, broken = (files, []) if kind == "parquet" else self._stage(kind, files, engine)
+            paths = ", ".join(literal(str(file)) for file in staged)
             sql = f"SELECT * FROM read_parquet([{paths}], union_by_name = true)"
             engine.query(f"DESCRIBE {sql}")
         except TextFileError as fault:

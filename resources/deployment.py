@@ -53,10 +53,12 @@ class EngineSettings(_Section):
 class ScheduleSettings(_Section):
     """When tables are loaded: by the clock of `timezone`; hours of events from `hours_from` on (UTC).
 
-    Each hourly load looks back `lateness_hours`, for events that arrive late.
+    Each hourly load looks back `lateness_hours`, for events that arrive late. New orders are looked for every
+    `real_time_seconds`.
     """
 
     timezone: str = "UTC"
+    real_time_seconds: int = Field(default=5, ge=5)
     hours_from: datetime = datetime(2024, 1, 1)
     lateness_hours: int = Field(default=24, ge=0)
 

@@ -7,7 +7,7 @@ files.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -26,6 +26,11 @@ class Window:
 
     start: datetime
     end: datetime
+
+    @property
+    def hours(self) -> int:
+        """How many hours it is long."""
+        return (self.end - self.start) // timedelta(hours=1)
 
     def holds(self, column: str) -> str:
         """The SQL condition that an event is of the window; `column` is an SQL expression."""
@@ -163,6 +168,11 @@ def gaps(hours: str) -> list[Window]:
     """The spans between hours that were loaded, which were not."""
     spans = _spans(hours)
     return [Window(end, start) for (_, end), (start, _) in pairwise(spans)]
+
+
+def loaded_hours(hours: str) -> int:
+    """How many hours were loaded."""
+    return sum(Window(start, end).hours for start, end in _spans(hours))
 
 
 def is_covered(hours: str, column: str) -> str:

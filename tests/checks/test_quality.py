@@ -229,7 +229,7 @@ def test_a_failing_rule_opens_an_incident_and_a_passing_one_closes_it(tmp_path: 
 
 
 def test_scores_are_published_as_often_as_documented() -> None:
-    found = {schedule.name: schedule for schedule in quality.schedules(CONTRACTS)}
+    found = {schedule.name: schedule for schedule in quality.schedules(CONTRACTS, "UTC")}
     assert {name: schedule.cron_schedule for name, schedule in found.items()} == {
         "quality_daily": "0 5 * * *",
         "quality_weekly": "0 5 * * 1",
