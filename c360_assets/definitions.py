@@ -52,7 +52,11 @@ def build(deployment: Deployment) -> dg.Definitions:
         jobs=[automation.refresh],
         schedules=[*automation.schedules(deployment), *quality.schedules(contracts, settings.timezone)],
         sensors=[automation.real_time(deployment), *runs.sensors(deployment), automation.notifications(deployment)],
-        resources={"feeds": Feeds(deployment), "io_manager": LakeIOManager(deployment)},
+        resources={
+            "feeds": Feeds(deployment),
+            "former": lambda key: deployment.lake.newest(contracts[key])[0],
+            "io_manager": LakeIOManager(deployment),
+        },
         executor=dg.in_process_executor,
     )
 

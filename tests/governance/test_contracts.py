@@ -244,6 +244,7 @@ def test_direct_identifiers_stay_with_customers_and_the_addresses_on_orders() ->
         "sources/customer": IDENTIFIERS_OF_A_PERSON,
         "sources/orders": {"billing_address", "shipping_address"},
         "customers": IDENTIFIERS_OF_A_PERSON,
+        "customer_history": IDENTIFIERS_OF_A_PERSON,
     }
 
 
@@ -278,6 +279,7 @@ def test_personal_columns_are_in_no_table_but_these() -> None:
         "sources/customer",
         "sources/orders",
         "customers",
+        "customer_history",
         "orders",
         "customer_360",
         "incidents",
