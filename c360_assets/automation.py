@@ -96,7 +96,8 @@ def _hourly(datasets: Iterable[Contract]) -> list[dg.ScheduleDefinition]:
 
 def real_time(deployment: Deployment) -> dg.SensorDefinition:
     """Loads orders as they come in and change, and brings the profiles up to date with them."""
-    tables = [contract for contract in deployment.contracts.values() if rhythm(contract) == "real_time"]
+    made = [contract for contract in deployment.contracts.values() if contract.layer != "operations"]
+    tables = [contract for contract in made if rhythm(contract) == "real_time"]
     datasets = [contract for contract in tables if contract.layer == "sources" and contract.name in deployment.feeds]
     sources = dg.AssetSelection.assets(*_keys(contract for contract in tables if contract.layer == "sources"))
     derived = dg.AssetSelection.assets(*_keys(contract for contract in tables if contract.layer != "sources"))

@@ -11,13 +11,15 @@ from typing import Any
 import dagster as dg
 
 from c360_assets.conformed.as_of import EVENTS
-from checks import history
+from checks import history, lags
 from checks.measuring import Measurement, measure
 from checks.scoring import ERROR, FAIL, NOT_ASSESSED, PASS, WARN, Result, dimensions
 from governance.contracts import Contract
 from governance.quality import SCHEDULES, Rule
 from resources.deployment import Deployment
 
+# Where people see what became of an order.
+PROFILE = "customer_360"
 SCORE = "quality_score"
 SUFFIX = "_quality"
 # Scores are published before the day begins: every day, on Mondays, on the first of the month.
@@ -35,6 +37,7 @@ def quality_checks(deployment: Deployment, contract: Contract) -> dg.AssetChecks
         rules = contract.rules if SCORE in asked else [rule for rule in contract.rules if rule.name in asked]
         measured = measure(deployment, contract, _moment(context.run.run_config, deployment, contract), rules)
         published = _publish(deployment, measured)
+        lag = lags.record(deployment, context.run.run_id) if published and contract.key == PROFILE else {}
         cadence = context.run.job_name.removeprefix("quality_")
         history.store(
             deployment.operations,
@@ -48,7 +51,8 @@ def quality_checks(deployment: Deployment, contract: Contract) -> dg.AssetChecks
             if result.rule.name in asked:
                 yield _evaluation(asset, result)
         if SCORE in asked:
-            yield _score(asset, measured, published)
+            score = _score(asset, measured, published)
+            yield score._replace(metadata={**score.metadata, **lag})
 
     return quality
 

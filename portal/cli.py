@@ -292,22 +292,50 @@ def ui(deployment: Any, port: int) -> None:
     help="How often each side runs, in turn.",
 )
 @click.option("--format", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def bench(customers: tuple[int, ...], orders: tuple[int, ...], rounds: int, kind: str) -> None:
-    """Time our tables, or our checks, against the same work in hand-written DuckDB SQL, in turn, with peak memory.
+@click.option(
+    "--database",
+    metavar="URL",
+    help="Time loading of --orders out of this PostgreSQL instead, in a scratch schema.",
+)
+@click.option(
+    "--events",
+    type=click.IntRange(min=365),
+    help="Time the hourly loading of a year of so many web events instead.",
+)
+def bench(
+    customers: tuple[int, ...],
+    orders: tuple[int, ...],
+    rounds: int,
+    kind: str,
+    database: str | None,
+    events: int | None,
+) -> None:
+    """Time our tables, our checks or our loading against the same work done by hand, in turn, with peak memory.
 
     \b
     Example:
       c360 bench --customers 100000 --rounds 5
       c360 bench --orders 1000000
+      c360 bench --orders 1000000 --database postgresql://localhost/scratch
+      c360 bench --events 50000000
     """
-    from portal import benchmark, checks_benchmark
+    from portal import benchmark, checks_benchmark, loading_benchmark
 
+    def tell(text: str) -> None:
+        err.print(text, style="dim")
+
+    if events:
+        out.print(loading_benchmark.events(events, tell))
     for count in orders:
-        out.print(checks_benchmark.compare(count, rounds, lambda text: err.print(text, style="dim")))
-    if orders and not customers:
+        out.print(
+            loading_benchmark.orders(database, count, rounds, tell)
+            if database
+            else checks_benchmark.compare(count, rounds, tell)
+        )
+    if (orders or events) and not customers:
         return
     customers = customers or (100_000,)
-    results = [benchmark.compare(count, rounds, lambda text: err.print(text, style="dim")) for count in customers]
+    results = [benchmark.compare(count, rounds, tell) for count in customers]
     if kind == "json":
         out.print_json(json.dumps([result.as_dict() for result in results]))
     else:

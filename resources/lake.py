@@ -196,6 +196,12 @@ class Lake:
         """The commit of the rows written last; None where there is none."""
         return _head(contract, self._load(contract.key))
 
+    def history(self, contract: Contract) -> list[Mapping[str, str]]:
+        """The properties of the snapshots that are kept, newest first."""
+        table = self._load(contract.key)
+        snapshots = sorted(table.snapshots() if table else [], key=lambda one: one.sequence_number, reverse=True)
+        return [dict(snapshot.summary.additional_properties) for snapshot in snapshots]
+
     def empty(self, contract: Contract) -> ir.Table:
         """No rows, in the contract's columns and types."""
         return self.engine.view(f"nothing of {contract.key}", iceberg.no_rows(contract))

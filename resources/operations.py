@@ -1,4 +1,4 @@
-"""What the product remembers about its own running: check results, scores, incidents and the outbox.
+"""What the product remembers about its own running: check results, scores, incidents, the outbox, lags.
 
 These tables change row by row and in transactions that span several of them, so they lie in a database beside the lake:
 SQLite, or PostgreSQL where several machines share it. One process writes at a time, the others wait for it.
@@ -17,7 +17,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from governance.contracts import Contract
 from governance.errors import C360Error
 
-TABLES = ("quality_results", "quality_scores", "incidents", "notifications")
+TABLES = ("quality_results", "quality_scores", "incidents", "notifications", "profile_lags")
 TYPES: Mapping[str, type[sa.types.TypeEngine[Any]]] = {
     "VARCHAR": sa.String,
     "INTEGER": sa.Integer,
