@@ -1,5 +1,6 @@
 # The commands a developer needs. Each installs what it lacks first; all may be repeated.
 PYTHON ?= python3
+PORT ?= 3000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
@@ -13,8 +14,8 @@ demo: .venv/runtime ## Build the sample company's Customer 360 and show it
 test: .venv/test ## Run the tests
 	@$(BIN)/python -m pytest
 
-ui: .venv/runtime ## Open the Dagster UI on http://127.0.0.1:3000
-	@$(BIN)/c360 ui
+ui: .venv/runtime ## Open the Dagster UI on http://127.0.0.1:3000, or another PORT=
+	@$(BIN)/c360 ui --port $(PORT)
 
 check: .venv/test .venv-datacontract/ready ## Formats, lint, types, import rules, contracts, definitions
 	@$(BIN)/ruff format --check .

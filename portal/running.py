@@ -9,12 +9,14 @@ from datetime import time as time_of_day
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from c360_assets.definitions import build
 from checks.quality import SCORE, SUFFIX
 from governance.errors import C360Error
 from resources.deployment import Deployment
 from resources.instance import instance
+from resources.launcher import process_tags
 
 STEP_STARTED, STEP_DONE, STEP_FAILED, STEP_SKIPPED = (
     "STEP_START",
@@ -93,6 +95,8 @@ def run(
             instance=dagster,
             asset_selection=keys,
             run_id=report.run_id,
+            # The daemon of the same instance may see that this process died, but cannot start it again.
+            tags={**process_tags(), MAX_RETRIES_TAG: "0"},
             raise_on_error=False,
         )
     # Dagster says nothing of a step it never came to because of what failed before.

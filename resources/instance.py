@@ -1,14 +1,41 @@
-"""The Dagster instance of a deployment: where runs and their history are kept."""
+"""The Dagster instance of a deployment: where runs and their history are kept, and how runs are started and watched."""
 
 import os
+import sys
 from pathlib import Path
 
 import dagster as dg
 
 from resources.deployment import Deployment
 
-# SQLite beside the lake serves one machine; no telemetry, no welcome dialog, one run at a time.
+MARK = (
+    "# Written by Customer 360, anew with each version that changes it. To keep your own settings, remove this line.\n"
+)
+
+# SQLite beside the lake serves one machine; no telemetry, no welcome dialog, one run at a time. A run whose process
+# died is failed within seconds and tried once more; one that failed by itself would only fail again.
 DAGSTER_YAML = """\
+telemetry: {enabled: false}
+nux: {enabled: false}
+concurrency: {runs: {max_concurrent_runs: 1}}
+run_coordinator:
+  module: dagster._core.run_coordinator
+  class: QueuedRunCoordinator
+  config: {dequeue_interval_seconds: 1}
+run_monitoring:
+  enabled: true
+  poll_interval_seconds: 5
+  start_timeout_seconds: 60
+  cancel_timeout_seconds: 60
+  max_runtime_seconds: 21600
+  free_slots_after_run_end_seconds: 30
+run_retries: {enabled: true, max_retries: 1, retry_on_asset_or_op_failure: false}
+code_servers: {wait_for_local_processes_on_shutdown: true}
+"""
+LAUNCHER = "run_launcher: {module: resources.launcher, class: ForkingRunLauncher}\n"
+
+# What was written before there was a mark.
+UNMARKED = """\
 telemetry: {enabled: false}
 nux: {enabled: false}
 concurrency: {runs: {max_concurrent_runs: 1}}
@@ -17,15 +44,27 @@ run_monitoring: {enabled: true, start_timeout_seconds: 120, max_runtime_seconds:
 
 
 def home(deployment: Deployment) -> Path:
-    """$DAGSTER_HOME where it is set, else a folder of the deployment's own, made ready for Dagster."""
+    """$DAGSTER_HOME where it is set, else a folder of the deployment's own, made ready for Dagster.
+
+    Settings that an earlier version of ours wrote are brought up to date; anybody else's are left alone.
+    """
     if configured := os.environ.get("DAGSTER_HOME"):
         return Path(configured)
     folder = deployment.home / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "dagster.yaml"
-    if not config.exists():
-        config.write_text(DAGSTER_YAML, encoding="utf-8")
+    written = config.read_text(encoding="utf-8") if config.exists() else UNMARKED
+    if written != settings() and (written.startswith(MARK) or written == UNMARKED):
+        # In one stroke: another process may be starting just now.
+        fresh = folder / f"dagster.yaml.{os.getpid()}"
+        fresh.write_text(settings(), encoding="utf-8")
+        fresh.replace(config)
     return folder
+
+
+def settings() -> str:
+    """The dagster.yaml of a deployment without one. Runs are forked where the system can."""
+    return MARK + DAGSTER_YAML + (LAUNCHER if sys.platform.startswith("linux") else "")
 
 
 def instance(deployment: Deployment) -> dg.DagsterInstance:

@@ -254,6 +254,10 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
         "key_unique": (2, [{"customer_id": "C1"}, {"customer_id": "C1"}]),
         "age_in_range": (1, [{"customer_id": "C1", "age": 12}]),
     },
+    "customer_history": {
+        "ends_after_it_begins": (1, [{"customer_id": "C1", "valid_to": NOON}]),
+        "one_current_version": (1, [{"customer_id": "C1"}, {"customer_id": "C1", "version": 2}]),
+    },
     "orders": {
         "customer_or_anonymous": (1, [{"order_id": "O1"}]),
         "lines_accounted": (1, [{"order_id": "O1", "line_count": 2}]),

@@ -1,0 +1,33 @@
+"""The code location with a lake that fails while a file exists: three writes in ten before a commit, as many after."""
+
+import os
+import random
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from c360_assets.definitions import build
+from resources import deployment as deployments
+from resources.lake import Commit, Lake
+
+CHANCE = 0.3
+
+
+def _faulty(write: Any) -> Any:
+    @wraps(write)
+    def fail_at_times(*arguments: Any, **options: Any) -> Commit:
+        _perhaps("before")
+        commit: Commit = write(*arguments, **options)
+        _perhaps("after")
+        return commit
+
+    return fail_at_times
+
+
+def _perhaps(when: str) -> None:
+    if Path(os.environ["FAULTS"]).exists() and random.random() < CHANCE:
+        raise OSError(f"injected {when} the commit")
+
+
+Lake.merge = _faulty(Lake.merge)  # type: ignore[method-assign]
+defs = build(deployments.load())

@@ -1,0 +1,165 @@
+"""The product beside a shop that is open: how soon a profile shows an order, and what crashes do to it."""
+
+import os
+import signal
+import statistics
+import sys
+import threading
+import time
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from resources.databases import WATERMARK
+from resources.deployment import Deployment
+from resources.feeds import Feeds
+from resources.instance import instance
+from tests.processes import left, pids, until
+from tests.running import run
+from tests.shop import PROJECT, Shop, opened, running, steadily, ui
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are looked up in /proc")
+
+ORDERS, SECONDS = 200, 120
+STORMY_ORDERS, STORMY_SECONDS, KILLS = 60, 60, 2
+COMPARED = ("sources/orders", "sources/order_line_item", "orders", "order_lines", "customers", "rfm", "customer_360")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> Shop:
+    shop = opened(tmp_path_factory.mktemp("shop"), postgres)
+    deployment = shop.deployment()
+    run(deployment)
+    deployment.close()
+    return shop
+
+
+class Watch(threading.Thread):
+    """Notes when each customer is first in the published profiles."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        super().__init__(daemon=True)
+        self.deployment = deployment
+        self.seen: dict[str, float] = {}
+        self.done = threading.Event()
+
+    def run(self) -> None:
+        known = None
+        while not self.done.wait(0.2):
+            state = self.deployment.lake.state("customer_360")
+            if state and state.snapshot_id != known:
+                profiles = self.deployment.lake.read(self.deployment.contracts["customer_360"])
+                for customer in profiles.customer_id.to_pyarrow().to_pylist():
+                    self.seen.setdefault(customer, time.time())
+                known = state.snapshot_id
+
+
+def test_a_profile_shows_an_order_within_seconds(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    environment, log = shop.environment, shop.folder / "ui.log"
+    deployment = shop.deployment()
+    watch = Watch(deployment)
+    placed: dict[str, float] = {}
+    with ui(environment, log):
+        watch.start()
+        placed[shop.place(ORDERS)] = time.time()
+        until(lambda: placed.keys() <= watch.seen.keys(), seconds=120)
+        placed.clear()
+        for number in steadily(ORDERS, SECONDS):
+            customer = shop.place(number)
+            placed[customer] = time.time()
+        until(lambda: placed.keys() <= watch.seen.keys(), seconds=120)
+    watch.done.set()
+    watch.join()
+    lags = sorted(watch.seen[customer] - at for customer, at in placed.items())
+    published = deployment.operations.rows("profile_lags").to_pylist()
+    deployment.close()
+    with capsys.disabled():
+        print(
+            f"\nprofile lag of {len(lags)} orders in {SECONDS} s: median {statistics.median(lags):.1f} s,"
+            f" worst {lags[-1]:.1f} s ({len({row['run_id'] for row in published})} batches)"
+        )
+    told = [row for row in published if row["dataset"] == "sources/orders"]
+    assert sum(row["changed_rows"] for row in told) == ORDERS + 1
+    # What the product says of itself is what was seen from outside, to the second in which we looked.
+    assert max(row["worst_seconds"] for row in told[-5:]) > 0
+    assert left(environment) == []
+
+
+def test_crashes_lose_nothing_and_double_nothing(shop: Shop) -> None:
+    """Writes fail before and after they are committed, and everything that runs is killed in the middle, twice."""
+    environment, log = shop.environment, shop.folder / "daemon.log"
+    faults = shop.folder / "faults"
+    faults.touch()
+    environment |= {"FAULTS": str(faults), "DAGSTER_HOME": str(shop.folder / ".c360/dagster")}
+    workspace = shop.folder / "workspace.yaml"
+    workspace.write_text(f"load_from: [{{python_file: {{relative_path: {PROJECT}/tests/faulty_location.py}}}}]\n")
+    daemon = [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-w", str(workspace)]
+    deployment = shop.deployment()
+    instance(deployment).dispose()
+    orders = iter(steadily(STORMY_ORDERS, STORMY_SECONDS))
+    for part in range(KILLS + 1):
+        with running(daemon, environment, log):
+            for number in orders:
+                shop.place(1000 + number)
+                if number > 5:
+                    shop.ship(1000 + number - 5)
+                if number == (part + 1) * STORMY_ORDERS // (KILLS + 1):
+                    break
+            if part < KILLS:
+                for pid in pids(environment):
+                    os.kill(pid, signal.SIGKILL)
+                continue
+            faults.unlink()
+            until(lambda: is_up_to_date(deployment), seconds=180)
+            stop_sensor = time.time()
+    assert left(environment) == []
+    assert stop_sensor
+    failed = failures(deployment)
+    assert failed > 0, "nothing was ever injected"
+    check_exactly_once(shop, deployment)
+    check_as_loaded_at_once(shop, deployment)
+    deployment.close()
+
+
+def is_up_to_date(deployment: Deployment) -> bool:
+    """Whether the profiles show all that the shop has."""
+    contracts = deployment.contracts
+    feeds = Feeds(deployment)
+    if any(feeds.has_news(contracts[f"sources/{dataset}"]) for dataset in ("orders", "order_line_item")):
+        return False
+    with instance(deployment) as dagster:
+        (newest,) = dagster.get_run_records(dg.RunsFilter(job_name="real_time"), limit=1)
+    return newest.dagster_run.status == dg.DagsterRunStatus.SUCCESS
+
+
+def failures(deployment: Deployment) -> int:
+    with instance(deployment) as dagster:
+        return dagster.get_runs_count(dg.RunsFilter(job_name="real_time", statuses=[dg.DagsterRunStatus.FAILURE]))
+
+
+def check_exactly_once(shop: Shop, deployment: Deployment) -> None:
+    """What the shop has of the new orders is what is held, and the watermark is that of the newest row."""
+    for dataset, key, columns in (
+        ("orders", "order_id", ("total_amount", "order_status")),
+        ("order_line_item", "order_li_id", ("qty", "unit_price")),
+    ):
+        contract = deployment.contracts[f"sources/{dataset}"]
+        held = deployment.lake.read(contract)
+        new = held.filter(held[key].startswith("NEW-")).select(key, *columns).to_pyarrow().to_pylist()
+        theirs = shop.rows(dataset, f"{key}, {', '.join(columns)}", f"starts_with({key}, 'NEW-')")
+        assert sorted(tuple(row.values()) for row in new) == theirs
+        head = deployment.lake.head(contract)
+        assert head is not None
+        is_newest = f"max(updated_at) = '{head.properties[WATERMARK]}'::timestamptz"
+        assert shop.rows(dataset, is_newest) == [(True,)]
+
+
+def check_as_loaded_at_once(shop: Shop, deployment: Deployment) -> None:
+    """The tables are those of a deployment that loads everything now, row for row."""
+    fresh = shop.deployment(".fresh")
+    run(fresh)
+    for key in COMPARED:
+        ours, theirs = (sorted(map(str, one.read(key).to_pyarrow().to_pylist())) for one in (deployment, fresh))
+        assert ours == theirs, key
+    fresh.close()
