@@ -4,6 +4,7 @@ import io
 import json
 import re
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -28,63 +29,83 @@ feeds:
 """
 
 
-@pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_set() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("DAGSTER_HOME", raising=False)
+        environment.delenv("C360_CONFIG", raising=False)
+        yield
+
+
+def shop_in(folder: Path) -> Path:
     """A deployment file with three orders, one of them with a total that is no number."""
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    monkeypatch.delenv("C360_CONFIG", raising=False)
-    (tmp_path / "orders.csv").write_text(
+    (folder / "orders.csv").write_text(
         "id,customer,day,total\n1,ann,2026-01-01,10\n2,ann,2026-01-05,5.5\n3,bob,2026-01-03,x\n"
     )
-    (tmp_path / "customers.csv").write_text("id,email\nann,ann@example.com\n")
-    file = tmp_path / "c360.yaml"
+    (folder / "customers.csv").write_text("id,email\nann,ann@example.com\n")
+    file = folder / "c360.yaml"
     file.write_text(CONFIG)
     return file
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    return shop_in(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """A shop and what its first run told."""
+    shop = shop_in(tmp_path_factory.mktemp("built"))
+    return shop, c360("run", "--config", shop)
+
+
+@pytest.fixture(scope="module")
+def built(first_run: tuple[Path, Result]) -> Path:
+    """A shop that was run once. Tests look at it and change nothing."""
+    shop, result = first_run
+    assert result.exit_code == 0, result.output
+    return shop
 
 
 def c360(*arguments: str | Path) -> Result:
     return CliRunner().invoke(cli.main, [str(argument) for argument in arguments])
 
 
-def built(shop: Path) -> Path:
-    result = c360("run", "--config", shop)
-    assert result.exit_code == 0, result.output
-    return shop
-
-
 def plain(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
-def test_run_tells_rows_seconds_and_what_was_set_aside(shop: Path) -> None:
-    output = plain(c360("run", "--config", shop).output)
+def test_run_tells_rows_seconds_and_what_was_set_aside(first_run: tuple[Path, Result]) -> None:
+    _, result = first_run
+    output = plain(result.output)
     assert "26 tables" in output
     assert re.search(r"sources/orders │ 2 │ [\d.]+ │ 1 │ [\d.]+ │", output)
     assert "Rows set aside, with the reason: c360 show quarantine" in output
     assert "Customers as of 2026-01-05 00:00, by engagement level" in output
 
 
-def test_what_was_set_aside_is_shown_with_its_reason(shop: Path) -> None:
-    result = c360("show", "quarantine", "--config", built(shop), "--format", "json")
+def test_what_was_set_aside_is_shown_with_its_reason(built: Path) -> None:
+    result = c360("show", "quarantine", "--config", built, "--format", "json")
     (row,) = json.loads(result.output)
     assert (row["dataset"], row["source"], row["reason"]) == ("orders", "shop: orders.csv", "total_amount is no number")
     assert json.loads(row["record"])["total_amount"] == "x"
 
 
-def test_quality_shows_scores_and_the_rules_behind_one(shop: Path) -> None:
+def test_quality_shows_scores_and_the_rules_behind_one(shop: Path, built: Path) -> None:
     assert "was not checked yet" in c360("quality", "--config", shop).output
-    overview = plain(c360("quality", "--config", built(shop)).output)
+    overview = plain(c360("quality", "--config", built).output)
     assert re.search(r"sources/customer │ [\d.]+ │ 80 │ . │ 0.0 % │ \d+/18 │", overview)
     assert re.search(r"sources/brand │ – │ 97 │", overview)
-    one = plain(c360("quality", "customer", "--config", shop).output)
+    one = plain(c360("quality", "customer", "--config", built).output)
     assert "0 of 1 rows are free of any fault (0.0 %). Readers see this snapshot: yes." in one
     assert "phone_present (completeness)" in one
     assert "ann@example.com" not in one
-    told = json.loads(c360("quality", "customer", "--config", shop, "--format", "json").output)
+    told = json.loads(c360("quality", "customer", "--config", built, "--format", "json").output)
     assert {rule["rule"]: rule["status"] for rule in told["rules"]}["phone_present"] == "warn"
     assert told["score"] == 100 * told["numerator"] / told["denominator"]
     assert len(told["trend"]) == 1
-    assert "There is no table 'nothing'" in c360("quality", "nothing", "--config", shop).output
+    assert "There is no table 'nothing'" in c360("quality", "nothing", "--config", built).output
 
 
 def test_as_of_holds_the_analysis_at_a_moment(shop: Path) -> None:
@@ -100,28 +121,27 @@ def test_select_builds_one_table_or_all_it_needs(shop: Path) -> None:
     assert c360("run", "--config", shop, "--select", "sources/customer", "--select", "customers").exit_code == 0
 
 
-def test_parquet_holds_the_documented_table(shop: Path, tmp_path: Path) -> None:
+def test_parquet_holds_the_documented_table(built: Path, tmp_path: Path) -> None:
     target = tmp_path / "mart" / "customer_segments.parquet"
-    result = c360("show", "customer_segments", "--config", built(shop), "--format", "parquet", "--out", target)
+    result = c360("show", "customer_segments", "--config", built, "--format", "parquet", "--out", target)
     assert result.exit_code == 0, result.output
     table = pq.read_table(target)
     wanted = {"customer_id", "customer_segment", "engagement_level", "primary_segment", "rule_version", "rfm_code"}
     assert wanted <= set(table.column_names)
     assert table.column("customer_id").to_pylist() == ["ann"]
-    piped = c360("show", "customer_segments", "--config", shop, "--format", "parquet")
+    piped = c360("show", "customer_segments", "--config", built, "--format", "parquet")
     assert pq.read_table(io.BytesIO(piped.stdout_bytes)).equals(table)
 
 
-def test_personal_values_are_masked_unless_asked_for(shop: Path) -> None:
-    built(shop)
-    masked = json.loads(c360("show", "customers", "--config", shop, "--format", "json").output)[0]
+def test_personal_values_are_masked_unless_asked_for(built: Path) -> None:
+    masked = json.loads(c360("show", "customers", "--config", built, "--format", "json").output)[0]
     assert (masked["email_address"], masked["age"]) == ("***", None)
-    clear = json.loads(c360("show", "customers", "--config", shop, "--format", "json", "--unmasked").output)[0]
+    clear = json.loads(c360("show", "customers", "--config", built, "--format", "json", "--unmasked").output)[0]
     assert (clear["email_address"], clear["age"]) == ("ann@example.com", 40)
 
 
-def test_limit_and_csv(shop: Path) -> None:
-    output = c360("show", "orders", "--config", built(shop), "--format", "csv", "--limit", "1").output
+def test_limit_and_csv(built: Path) -> None:
+    output = c360("show", "orders", "--config", built, "--format", "csv", "--limit", "1").output
     header, row = output.splitlines()
     assert header.startswith('"order_id","customer_id"')
     assert row.startswith('"1","ann"')
