@@ -97,6 +97,7 @@ def test_the_checks_tab_lists_the_rules_and_how_each_fares(page: Any, address: s
     from governance import contracts
 
     _open(page, address, "age_in_range")
+    page.get_by_text("quality_score").first.wait_for()
     text = page.inner_text("body")
     rules = [rule.name for rule in contracts.load()["sources/customer"].rules]
     assert [name for name in (*rules, "quality_score") if name not in text] == []
