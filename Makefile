@@ -12,7 +12,7 @@ demo: .venv/runtime ## Build the sample company's Customer 360 and show it
 	@echo "Look around: make ui, then http://127.0.0.1:3000. More commands: $(BIN)/c360 --help"
 
 test: .venv/test ## Run the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 ui: .venv/runtime ## Open the Dagster UI on http://127.0.0.1:3000, or another PORT=
 	@$(BIN)/c360 ui --port $(PORT)

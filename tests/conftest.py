@@ -1,5 +1,6 @@
 """What tests share."""
 
+import os
 import tempfile
 import uuid
 import warnings
@@ -12,6 +13,28 @@ import sqlalchemy as sa
 
 from resources.deployment import Deployment
 from tests.running import deployed, run
+
+# What the command line prints is as wide as a test asks for, and would stay as wide as the environment says at import.
+for name in ("COLUMNS", "LINES"):
+    os.environ.pop(name, None)
+
+# Begun first, so that at the end no process works at one of them while the others have nothing left to do.
+LONGEST = (
+    "test_live",
+    "test_runs",
+    "test_mappings",
+    "test_measuring",
+    "test_deploy",
+    "test_launcher",
+    "test_databases",
+    "test_ui",
+    "test_lake",
+    "test_cli",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="module")
