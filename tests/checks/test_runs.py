@@ -17,7 +17,8 @@ ORDERS = dg.AssetKey(["sources", "orders"])
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Deployment]:
     (tmp_path / "c360.yaml").write_text(
-        "name: Shop\ncurrency: EUR\nconnectors:\n  till: {type: files, path: till.csv}\nfeeds:\n  orders: {from: till}\n"
+        "name: Shop\ncurrency: EUR\nconnectors:\n  till: {type: files, path: till.csv}\n"
+        "feeds:\n  orders: {from: till}\n"
     )
     deployment = deployed(tmp_path / "c360.yaml", tmp_path / "home")
     yield deployment

