@@ -19,7 +19,6 @@ HOURLY_CRON = "5 * * * *"
 CRONS = {"daily": "0 4 * * *", "weekly": "0 4 * * 1", "monthly": "0 4 1 * *"}
 NIGHTLY, WEEKLY_MODELS = "30 4 * * *", "0 6 * * 0"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-# A batch that waits is not in flight twice; the next tick takes what piled up meanwhile.
 IN_FLIGHT = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.QUEUED]
 
 refresh = dg.define_asset_job(
@@ -116,14 +115,22 @@ def real_time(deployment: Deployment) -> dg.SensorDefinition:
         description="Starts a batch as soon as orders or order lines are new or changed at the source.",
     )
     def batch(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        running = dg.RunsFilter(job_name="real_time", statuses=IN_FLIGHT)
-        if context.instance.get_run_records(running, limit=1):
-            return dg.SkipReason("a batch is in flight; the next takes what came meanwhile")
+        in_flight = context.instance.get_runs(dg.RunsFilter(job_name="real_time", statuses=IN_FLIGHT), limit=2)
+        loaded_by = {_last_run(deployment, contract) for contract in datasets}
+        # While the profiles are made of what a batch has loaded, the next may wait for its turn.
+        if in_flight and {run.run_id for run in in_flight} != loaded_by:
+            return dg.SkipReason("a batch is in flight; the next takes what comes meanwhile")
         feeds = Feeds(deployment)
         news = [contract.name for contract in datasets if feeds.has_news(contract)]
         return dg.RunRequest(tags={"news": ", ".join(news)}) if news else dg.SkipReason("nothing new")
 
     return batch
+
+
+def _last_run(deployment: Deployment, contract: Contract) -> str | None:
+    """The run that loaded a dataset last."""
+    head = deployment.lake.head(contract)
+    return head.properties.get("c360.run_id") if head else None
 
 
 def notifications(deployment: Deployment) -> dg.SensorDefinition:

@@ -6,6 +6,7 @@ import statistics
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -22,6 +23,7 @@ from tests.shop import PROJECT, Shop, opened, running, steadily, ui
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are looked up in /proc")
 
 ORDERS, SECONDS = 200, 120
+SECONDS_TO_LOOK = 3
 STORMY_ORDERS, STORMY_SECONDS, KILLS = 60, 60, 2
 COMPARED = ("sources/orders", "sources/order_line_item", "orders", "order_lines", "customers", "rfm", "customer_360")
 
@@ -79,10 +81,12 @@ def test_a_profile_shows_an_order_within_seconds(shop: Shop, capsys: pytest.Capt
             f"\nprofile lag of {len(lags)} orders in {SECONDS} s: median {statistics.median(lags):.1f} s,"
             f" worst {lags[-1]:.1f} s ({len({row['run_id'] for row in published})} batches)"
         )
-    told = [row for row in published if row["dataset"] == "sources/orders"]
-    assert sum(row["changed_rows"] for row in told) == ORDERS + 1
-    # What the product says of itself is what was seen from outside, to the second in which we looked.
-    assert max(row["worst_seconds"] for row in told[-5:]) > 0
+    began = datetime.fromtimestamp(min(placed.values()), UTC).replace(tzinfo=None)
+    told = [row for row in published if row["dataset"] == "sources/orders" and row["visible_at"] > began]
+    # All but those few that were committed after a younger one.
+    assert 0.9 * ORDERS <= sum(row["changed_rows"] for row in told) <= ORDERS
+    # What the product says of itself is what was seen from outside, but for the time it takes to look.
+    assert abs(max(row["worst_seconds"] for row in told) - lags[-1]) < SECONDS_TO_LOOK
     assert left(environment) == []
 
 
@@ -112,11 +116,8 @@ def test_crashes_lose_nothing_and_double_nothing(shop: Shop) -> None:
                 continue
             faults.unlink()
             until(lambda: is_up_to_date(deployment), seconds=180)
-            stop_sensor = time.time()
     assert left(environment) == []
-    assert stop_sensor
-    failed = failures(deployment)
-    assert failed > 0, "nothing was ever injected"
+    assert failures(deployment) > 0, "nothing was ever injected"
     check_exactly_once(shop, deployment)
     check_as_loaded_at_once(shop, deployment)
     deployment.close()

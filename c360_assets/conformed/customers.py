@@ -5,7 +5,7 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from c360_assets.conformed.as_of import SOURCE, moment, until
+from c360_assets.conformed.as_of import HOURLY_SOURCE, SOURCE, moment, until
 from governance.reference import us_states
 
 YOUNGEST, OLDEST = 13, 115
@@ -16,7 +16,7 @@ GENDERS = {
 }
 
 
-@dg.asset(ins={"customer": SOURCE, "orders": SOURCE, "web_analytics": SOURCE})
+@dg.asset(ins={"customer": SOURCE, "orders": SOURCE, "web_analytics": HOURLY_SOURCE})
 def customers(customer: ir.Table, orders: ir.Table, web_analytics: ir.Table, as_of: ir.Table) -> ir.Table:
     """One row per customer known to any system; whoever only orders or browses is kept, unregistered."""
     registered = until(customer, "registration_date", as_of)

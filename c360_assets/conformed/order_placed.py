@@ -5,14 +5,15 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.conformed.activity import with_product, with_recurrence
-from c360_assets.conformed.as_of import SOURCE, until
+from c360_assets.conformed.as_of import HOURLY_SOURCE, until
 from c360_assets.conformed.products import MONEY
 
 ACTION = "order_placed"
 TRAFFIC = ("session_id", "traffic_channel", "traffic_source")
 
 
-@dg.asset(ins={"web_analytics": SOURCE})
+# After the profiles, which people wait for.
+@dg.asset(ins={"web_analytics": HOURLY_SOURCE}, op_tags={"dagster/priority": "-1"})
 def order_placed(
     web_analytics: ir.Table, orders: ir.Table, order_lines: ir.Table, products: ir.Table, as_of: ir.Table
 ) -> ir.Table:

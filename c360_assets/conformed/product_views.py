@@ -4,10 +4,10 @@ import dagster as dg
 import ibis.expr.types as ir
 
 from c360_assets.conformed.activity import events
-from c360_assets.conformed.as_of import SOURCE
+from c360_assets.conformed.as_of import HOURLY_SOURCE
 
 
-@dg.asset(ins={"web_analytics": SOURCE})
+@dg.asset(ins={"web_analytics": HOURLY_SOURCE})
 def product_views(web_analytics: ir.Table, as_of: ir.Table) -> ir.Table:
     """One row per view of a product."""
     views = events(web_analytics, "product_view", as_of)

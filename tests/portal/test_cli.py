@@ -79,7 +79,7 @@ def plain(text: str) -> str:
 def test_run_tells_rows_seconds_and_what_was_set_aside(first_run: tuple[Path, Result]) -> None:
     _, result = first_run
     output = plain(result.output)
-    assert "26 tables" in output
+    assert "27 tables" in output
     assert re.search(r"sources/orders │ 2 │ [\d.]+ │ 1 │ [\d.]+ │", output)
     assert "Rows set aside, with the reason: c360 show quarantine" in output
     assert "Customers as of 2026-01-05 00:00, by engagement level" in output
