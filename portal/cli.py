@@ -86,9 +86,10 @@ def _with_deployment(command: Callable[..., None]) -> Callable[..., None]:
     metavar="TIMESTAMP",
     help="Analyse as of this moment (UTC); a date means its end. Default: newest event.",
 )
+@click.option("--whole", is_flag=True, help="Load sources as a whole, not only what changed in them.")
 @_with_deployment
 @click.pass_context
-def run(ctx: click.Context, deployment: Any, selection: tuple[str, ...], as_of: str | None) -> None:
+def run(ctx: click.Context, deployment: Any, selection: tuple[str, ...], as_of: str | None, whole: bool) -> None:
     """Load the sources and build the tables.
 
     \b
@@ -101,7 +102,7 @@ def run(ctx: click.Context, deployment: Any, selection: tuple[str, ...], as_of: 
 
     moment = running.moment(as_of) if as_of else None
     with _Bars(deployment.settings.name) as bars:
-        report = running.run(deployment, selection, moment, bars.notice)
+        report = running.run(deployment, selection, moment, bars.notice, whole)
     print_summary(out, deployment, report, debug=ctx.parent.params["debug"] if ctx.parent else False)
     if not report.success:
         ctx.exit(1)

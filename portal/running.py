@@ -12,6 +12,7 @@ import dagster as dg
 from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from c360_assets.definitions import build
+from c360_assets.sources.datasets import WHOLE_TAG
 from checks.quality import SCORE, SUFFIX
 from governance.errors import C360Error
 from resources.deployment import Deployment
@@ -70,10 +71,12 @@ def run(
     selection: Sequence[str] = (),
     as_of: datetime | None = None,
     notice: Callable[[TableRun], None] = lambda table: None,
+    whole: bool = False,
 ) -> RunReport:
     """Build the selected tables (all, where none is named) and report on each.
 
-    `selection` names tables; a leading + takes everything upstream along. `notice` hears of every change.
+    `selection` names tables; a leading + takes everything upstream along. `notice` hears of every change. Sources are
+    loaded as a `whole` where asked, else as their contracts say.
     Returns the report whether or not every table succeeded; C360Error where nothing could be started.
     """
     definitions = build(deployment)
@@ -96,7 +99,7 @@ def run(
             asset_selection=keys,
             run_id=report.run_id,
             # The daemon of the same instance may see that this process died, but cannot start it again.
-            tags={**process_tags(), MAX_RETRIES_TAG: "0"},
+            tags={**process_tags(), MAX_RETRIES_TAG: "0", **({WHOLE_TAG: "true"} if whole else {})},
             raise_on_error=False,
         )
     # Dagster says nothing of a step it never came to because of what failed before.

@@ -64,19 +64,19 @@ class Feeds:
         self.deployment = deployment
         self.engine = deployment.engine
 
-    def load(self, contract: Contract, window: Window | None = None) -> Load:
+    def load(self, contract: Contract, window: Window | None = None, is_whole: bool = False) -> Load:
         """Read, map, cast and sort out one dataset; without a feed, an empty table of the contract's columns.
 
-        All of it, or the events of a `window`, or, where the contract says upsert and the feed names a `watermark`,
-        the rows changed since the last load by the same mapping. ConnectorError and FeedError say what cannot be read
-        or mapped; nothing is written by either.
+        All of it (so where `is_whole` is asked for), or the events of a `window`, or, where the contract says upsert
+        and the feed names a `watermark`, the rows changed since the last load by the same mapping. ConnectorError and
+        FeedError say what cannot be read or mapped; nothing is written by either.
         """
         feed = self.deployment.feeds.get(contract.name)
         if feed is None:
             empty = self.deployment.lake.empty(contract)
             return Load(empty, self._no_quarantine(), 0, 0, "no feed")
         head = self.deployment.lake.head(contract)
-        request = self.request(contract, head, window)
+        request = self.request(contract, None if is_whole else head, window)
         raw = self.deployment.settings.connectors[feed.connector].read(request, self.engine)
         load = _Sorting(self.engine, contract, raw, _without_semicolon(feed.select), window).load()
         is_part = window is not None or request.since is not None

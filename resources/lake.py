@@ -163,7 +163,10 @@ class Lake:
         check_columns(contract, rows)
         batch = f"batch of {contract.key}"
         self.engine.view(batch, f"SELECT {_columns(contract)} FROM ({self.engine.sql_of(rows)})")
-        return self._commit(contract, lambda table: self._merged(contract, batch, table, window), properties or {})
+        try:
+            return self._commit(contract, lambda table: self._merged(contract, batch, table, window), properties or {})
+        finally:
+            merging.forget(self.engine, contract)
 
     def publish(self, commit: Commit) -> None:
         """Let readers see a commit, unless they see a newer one already."""

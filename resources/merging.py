@@ -67,6 +67,17 @@ def plan(
     return _Planning(engine, contract, batch, files, schema, window).plan()
 
 
+def forget(engine: Engine, contract: Contract) -> None:
+    """Give back the memory of the rows that a plan compared."""
+    for name in _names(contract):
+        engine.query(f"DROP TABLE IF EXISTS {quoted(name)}")
+
+
+def _names(contract: Contract) -> tuple[str, str]:
+    """The engine's tables of the rows that come anew and of those that go."""
+    return f"fresh rows of {contract.key}", f"gone rows of {contract.key}"
+
+
 class _Planning:
     def __init__(
         self,
@@ -86,7 +97,7 @@ class _Planning:
         self.window = window
         self.key = ", ".join(quoted(name) for name in contract.primary_key)
         self.columns = ", ".join(quoted(name) for name in contract.column_names)
-        self.fresh, self.gone = (f"{word} rows of {contract.key}" for word in ("fresh", "gone"))
+        self.fresh, self.gone = _names(contract)
 
     def plan(self) -> Merge:
         near = self._with_keys_of(self.batch) if self.window is None else set(self.files)

@@ -9,6 +9,9 @@ from resources.deployment import ScheduleSettings
 from resources.feeds import Feeds, Load
 from resources.merging import Window
 
+# A run with this tag loads all of a source, not only what changed.
+WHOLE_TAG = "c360/whole"
+
 
 def source(contract: Contract, schedules: ScheduleSettings) -> dg.AssetsDefinition:
     """The asset of one source contract: the feed's rows, with the unfit ones set aside in `quarantine`.
@@ -28,7 +31,8 @@ def source(contract: Contract, schedules: ScheduleSettings) -> dg.AssetsDefiniti
         op_tags={"dagster/priority": "1"},
     )
     def dataset(context: dg.AssetExecutionContext, feeds: dg.ResourceParam[Feeds]) -> Load:
-        load = feeds.load(contract, _window(context, timedelta(hours=schedules.lateness_hours)))
+        is_whole = WHOLE_TAG in context.run.tags
+        load = feeds.load(contract, _window(context, timedelta(hours=schedules.lateness_hours)), is_whole)
         feeds.quarantine(contract, load, {"c360.run_id": context.run.run_id})
         if load.quarantined_count:
             context.log.warning("%s: %s rows set aside in quarantine", contract.name, f"{load.quarantined_count:,}")

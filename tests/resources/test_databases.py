@@ -29,6 +29,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from c360_assets import definitions
+from c360_assets.sources.datasets import WHOLE_TAG
 from resources.connectors import ConnectorError, Request
 from resources.databases import AHEAD, CHANGED, WATERMARK, Postgres, Redshift, unload_statement
 from resources.deployment import Deployment, Feed, Settings
@@ -116,12 +117,14 @@ class Shop:
     def hours(self, first: int, last: int, **given: Any) -> Loaded:
         return self.load("web_analytics", hours(first, last), **given)
 
-    def run(self, succeeds: bool = False, **given: Any) -> str:
+    def run(self, succeeds: bool = False, tags: dict[str, str] | None = None, **given: Any) -> str:
         """Run the asset as Dagster does; everything that is logged."""
         with self.deployed(**given) as deployment, dg.DagsterInstance.ephemeral() as instance:
             job = definitions.build(deployment).resolve_job_def("refresh")
             only = [dg.AssetKey(["sources", "orders"])]
-            result = job.execute_in_process(instance=instance, raise_on_error=False, asset_selection=only)
+            result = job.execute_in_process(
+                instance=instance, raise_on_error=False, asset_selection=only, tags=tags or {}
+            )
             assert result.success == succeeds
             return "\n".join(entry.to_json() for entry in instance.all_logs(result.run_id))
 
@@ -366,6 +369,17 @@ def test_an_address_may_have_options(shop: Shop, database: Database) -> None:
     url = database.as_ann(options="-c search_path=sales -c statement_timeout=60000")
     assert (shop.load(connector={"url": url}).read, len(shop.amounts)) == (5, 5)
     database.run("DROP SCHEMA sales CASCADE")
+
+
+def test_rows_deleted_at_the_source_leave_with_a_whole_load_which_may_be_asked_for(
+    orders: Shop, database: Database
+) -> None:
+    before = orders.amounts
+    database.run("DELETE FROM orders WHERE order_id = 'O1'")
+    assert orders.load().is_part
+    assert orders.amounts == before
+    orders.run(succeeds=True, tags={WHOLE_TAG: "true"})
+    assert orders.amounts.keys() == before.keys() - {"O1"}
 
 
 @pytest.fixture
