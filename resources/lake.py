@@ -32,7 +32,7 @@ PUBLISHED = "published"
 # Which hours of event time were loaded: spans `start/end`, the end not included.
 HOURS = "c360.hours"
 ROW_GROUP_ROWS = 122_880
-ROW_GROUPS_OF_A_FILE = 4
+ROW_GROUPS_OF_A_FILE = 2
 ROW_FAULTS = (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException)
 
 
