@@ -176,7 +176,7 @@ class _Measuring:
 
     def _of_table(self, rule: Rule, commit: Commit) -> Result:
         if isinstance(rule.need, HoursLoaded):
-            return _hours_loaded(rule, commit.properties.get(HOURS, ""))
+            return _hours_loaded(rule, commit)
         trends = Trends(self.engine, self.rows, self._other, self.as_of, self.text)
         found: list[Result] = []
         problem = _complaint(lambda: found.append(trends.of(rule)))
@@ -223,10 +223,12 @@ def _result(rule: Rule, found: Counted, set_aside: int) -> Result:
     return counted(rule, found.passing, found.failing, set_aside)
 
 
-def _hours_loaded(rule: Rule, hours: str) -> Result:
-    if not hours:
-        return Result(rule, problem="no hour was loaded yet")
-    missing = gaps(hours)
+def _hours_loaded(rule: Rule, commit: Commit) -> Result:
+    hours = commit.properties.get(HOURS)
+    if not hours or commit.watermark is None:
+        return Result(rule, problem="no hour with an event was loaded yet")
+    # Where events end nothing is missing yet: a source may have none for long.
+    missing = [gap for gap in gaps(hours) if gap.start <= datetime.fromisoformat(commit.watermark)]
     loaded, lost = loaded_hours(hours), sum(gap.hours for gap in missing)
     problem = None
     if missing:

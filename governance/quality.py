@@ -194,7 +194,7 @@ class Fresh(_OfTable):
 
 
 class HoursLoaded(_OfTable):
-    """Every hour between the first and the last that were loaded was loaded too."""
+    """Every hour between the first that was loaded and the newest event was loaded too."""
 
 
 class Steady(_OfTable):
@@ -348,7 +348,7 @@ def _generated(contract: "Contract") -> Iterator[Rule]:
     told = f"The newest row is at most {hours:g} hours old." if hours else "How old the newest row is."
     yield rule("timeliness", told, "timeliness", Fresh(column=contract.event_time, within_hours=hours))
     if contract.loading == "hourly":
-        told = "No hour is missing between the first and the last that were loaded."
+        told = "No hour is missing between the first that was loaded and the newest event."
         yield rule("hours_loaded", told, "completeness", HoursLoaded())
 
 

@@ -94,7 +94,7 @@ class Postgres(Connector):
     that have a dot in them are put in double quotes.
     """
 
-    # A statement may not ask some servers for the time and for rows at once in the words of others.
+    # The server's clock in SQL, for statements that read rows as well.
     now: ClassVar[str] = "now()"
 
     type: Literal["postgres"]

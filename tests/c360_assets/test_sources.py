@@ -133,8 +133,11 @@ def test_missing_hours_lower_the_score_until_they_are_loaded(site: Site) -> None
         (result,) = measure(site.deployment, site.contract, START + timedelta(days=1), rules).results
         return result.status, result.failing, result.problem
 
-    site.happen(a=0.5, b=12.5)
+    site.happen(a=0.5)
     site.load(0)
+    site.load(12)
+    assert verdict() == ("pass", 0, None)
+    site.happen(b=12.5)
     site.load(12)
     assert verdict() == ("warn", 9, "2026-03-30 01:00 to 2026-03-30 10:00")
     site.load(3, 11)
