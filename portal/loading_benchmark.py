@@ -72,7 +72,7 @@ EVENTS = """
 
 def orders(url: str, rows: int, rounds: int, tell: Callable[[str], None] = lambda text: None) -> Table:
     """Load so many orders from a scratch schema of the database, whole and then what changed."""
-    os.environ[DATABASE] = url
+    os.environ[DATABASE] = sa.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     with _database(url) as database, tempfile.TemporaryDirectory(prefix="c360-bench-") as folder:
         tell(f"Writing {rows:,} orders into schema {SCHEMA} ...")
         for statement in (ORDERS.format(rows=rows), "ALTER TABLE c360_bench.orders ADD PRIMARY KEY (order_id)"):
