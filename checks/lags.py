@@ -45,8 +45,8 @@ def record(deployment: Deployment, run_id: str) -> dict[str, float]:
     if not seen:
         return {}
     return {
-        "profile lag, median (s)": _median([(median, rows) for median, _, rows in seen]),
-        "profile lag, worst (s)": max(worst for _, worst, _ in seen),
+        "profile lag, median (s)": round(_median([(median, rows) for median, _, rows in seen]), 1),
+        "profile lag, worst (s)": round(max(worst for _, worst, _ in seen), 1),
         "changed rows": float(sum(rows for *_, rows in seen)),
     }
 
