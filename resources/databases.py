@@ -141,7 +141,7 @@ class Postgres(Connector):
         if watermark is None:
             return {MARK: self._mark(server, table, request, None)}
         reached = {WATERMARK: watermark, MARK: self._mark(server, table, request, watermark), AHEAD: str(count)}
-        return reached | self._changes(server, table, request)
+        return reached | self._changes(server, table, request, watermark)
 
     def _mark(self, server: Any, table: _Table, request: Request, since: str | None) -> str:
         if request.watermark is None:
@@ -151,10 +151,10 @@ class Postgres(Connector):
         count, total = _one(server, f"SELECT count(*), sum({value}) FROM {table.name}{_where(request, table, since)}")
         return f"{count}:{total}"
 
-    def _changes(self, server: Any, table: _Table, request: Request) -> dict[str, str]:
+    def _changes(self, server: Any, table: _Table, request: Request, watermark: str) -> dict[str, str]:
         """How many rows are new since the last read, how long ago the first and the median one changed, and when.
 
-        Rows that are ahead of the server's clock are left out.
+        Rows above the new watermark, committed while we ask or ahead of the server's clock, count the next time.
         """
         if request.since is None or not _is_time(request, table):
             return {}
@@ -164,7 +164,7 @@ class Postgres(Connector):
             server,
             f"SELECT count(*), extract(epoch from {self.now}), extract(epoch from min({column})),"
             f" extract(epoch from {middle}) FROM {table.name}"
-            f" WHERE {column} > {literal(request.since)} AND {column} <= {self.now}",
+            f" WHERE {column} > {literal(request.since)} AND {column} <= {literal(watermark)}",
         )
         return {CHANGED: f"{count} {now - oldest} {now - median} {time.time()}"} if count else {}
 
