@@ -55,22 +55,27 @@ def schedules(deployment: Deployment) -> list[dg.ScheduleDefinition]:
     models = [contract for contract in contracts.values() if contract.layer == "models"]
     plans.append(("models_weekly", _keys(models), WEEKLY_MODELS, "Train and apply the models."))
     timed = [
-        dg.ScheduleDefinition(
-            name=name,
-            job=dg.define_asset_job(name, selection=dg.AssetSelection.assets(*keys), description=told),
-            cron_schedule=cron,
-            execution_timezone=timezone,
-            default_status=dg.DefaultScheduleStatus.RUNNING,
-            description=told,
-        )
+        scheduled(name, dg.AssetSelection.assets(*keys), cron, timezone, told)
         for name, keys, cron, told in plans
         if keys
     ]
     return [*timed, *_hourly(datasets)]
 
 
+def scheduled(name: str, selection: dg.AssetSelection, cron: str, timezone: str, told: str) -> dg.ScheduleDefinition:
+    """A job and its schedule of the same name, switched on, by the clock of a time zone."""
+    return dg.ScheduleDefinition(
+        name=name,
+        job=dg.define_asset_job(name, selection=selection, description=told),
+        cron_schedule=cron,
+        execution_timezone=timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=told,
+    )
+
+
 def _hourly(datasets: Iterable[Contract]) -> list[dg.ScheduleDefinition]:
-    keys = [dg.AssetKey.from_user_string(contract.key) for contract in datasets if contract.loading == HOURLY]
+    keys = _keys(contract for contract in datasets if contract.loading == HOURLY)
     if not keys:
         return []
     told = "Load the events of the hour that ended, and late ones of the hours before."
@@ -116,9 +121,8 @@ def real_time(deployment: Deployment) -> dg.SensorDefinition:
     )
     def batch(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         in_flight = context.instance.get_runs(dg.RunsFilter(job_name="real_time", statuses=IN_FLIGHT), limit=2)
-        loaded_by = {_last_run(deployment, contract) for contract in datasets}
         # While the profiles are made of what a batch has loaded, the next may wait for its turn.
-        if in_flight and {run.run_id for run in in_flight} != loaded_by:
+        if in_flight and {run.run_id for run in in_flight} != {_last_run(deployment, one) for one in datasets}:
             return dg.SkipReason("a batch is in flight; the next takes what comes meanwhile")
         feeds = Feeds(deployment)
         news = [contract.name for contract in datasets if feeds.has_news(contract)]

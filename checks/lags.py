@@ -54,11 +54,14 @@ def record(deployment: Deployment, run_id: str) -> dict[str, float]:
 def _unseen(deployment: Deployment, connection: sa.Connection) -> Iterator[tuple[str, Changes]]:
     """Loads of changed rows not in a profile before: from the newest back to the first that was."""
     lags = deployment.operations.table("profile_lags")
-    for contract in deployment.contracts.values():
-        if contract.name not in deployment.feeds or contract.layer != "sources":
-            continue
-        known = set(connection.scalars(sa.select(lags.c.run_id).where(lags.c.dataset == contract.key)))
-        for properties in deployment.lake.history(contract):
+    for dataset in (name for name, feed in deployment.feeds.items() if feed.watermark):
+        contract = deployment.contracts[f"sources/{dataset}"]
+        history = deployment.lake.history(contract)
+        loads = [properties.get("c360.run_id") for properties in history]
+        # Asked by key: there is a row for every batch there ever was.
+        asked = sa.select(lags.c.run_id).where(lags.c.dataset == contract.key, lags.c.run_id.in_(loads))
+        known = set(connection.scalars(asked))
+        for properties in history:
             if properties.get("c360.run_id") in known:
                 break
             if CHANGED in properties:

@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from c360_assets.automation import scheduled
 from c360_assets.conformed.as_of import EVENTS
 from checks import history, lags
 from checks.measuring import Measurement, measure
@@ -65,16 +66,12 @@ def step_name(key: str) -> str:
 def schedules(contracts: Mapping[str, Contract], timezone: str) -> list[dg.ScheduleDefinition]:
     """Publication of the scores of the sources, as often as their contracts say, by the clock of a time zone."""
     return [
-        dg.ScheduleDefinition(
-            name=f"quality_{schedule}",
-            job=dg.define_asset_job(
-                f"quality_{schedule}",
-                selection=dg.AssetSelection.checks_for_assets(*keys),
-                description=f"Check and publish the quality scores due {schedule}.",
-            ),
-            cron_schedule=CRONS[schedule],
-            execution_timezone=timezone,
-            default_status=dg.DefaultScheduleStatus.RUNNING,
+        scheduled(
+            f"quality_{schedule}",
+            dg.AssetSelection.checks_for_assets(*keys),
+            CRONS[schedule],
+            timezone,
+            f"Check and publish the quality scores due {schedule}.",
         )
         for schedule in SCHEDULES
         if (keys := _due(contracts, schedule))

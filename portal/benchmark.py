@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -124,19 +124,35 @@ def _company(folder: Path, customers: int, tell: Callable[[str], None]) -> Path:
     return config
 
 
-def _timing(config: Path, table: str, rounds: int) -> Timing:
-    measured: dict[str, list[dict[str, Any]]] = {"ours": [], "floor": []}
+def in_turn(
+    sides: Sequence[str], rounds: int, run: Callable[[str, int], dict[str, float]]
+) -> dict[str, list[dict[str, float]]]:
+    """What each run of each side measured; `run` takes the side and the number of the round."""
+    measured: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
     for number in range(rounds):
         # Who goes first changes each round, so that neither side always finds the files in the cache.
-        for side in ("ours", "floor") if number % 2 == 0 else ("floor", "ours"):
-            command = [sys.executable, "-m", "portal.benchmark", side, str(config), table]
-            done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
-            measured[side].append(json.loads(done.stdout.splitlines()[-1]))
+        for side in sides if number % 2 == 0 else sides[::-1]:
+            measured[side].append(run(side, number))
+    return measured
+
+
+def measured_apart(module: str, *arguments: str) -> dict[str, float]:
+    """What a module of ours, run in a process of its own, measured: the JSON of its last line."""
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _timing(config: Path, table: str, rounds: int) -> Timing:
+    measured = in_turn(
+        ("ours", "floor"), rounds, lambda side, _: measured_apart("portal.benchmark", side, str(config), table)
+    )
     ours, floor = measured["ours"], measured["floor"]
     ratios = [mine["seconds"] / theirs["seconds"] for mine, theirs in zip(ours, floor, strict=True)]
     return Timing(
         table=table,
-        rows=ours[0]["rows"],
+        rows=int(ours[0]["rows"]),
         ours_seconds=statistics.median(run["seconds"] for run in ours),
         floor_seconds=statistics.median(run["seconds"] for run in floor),
         ratio=statistics.median(ratios),

@@ -6,19 +6,17 @@ which the query leaves out; the import of Great Expectations, once a process, is
 
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import yaml
 from rich.table import Table
 
-from portal.benchmark import FLOOR, PROJECT, peak_megabytes
+from portal.benchmark import FLOOR, in_turn, measured_apart, peak_megabytes
 from resources import deployment as deployments
 from resources.deployment import Deployment
 from resources.engine import quoted
@@ -50,12 +48,9 @@ def compare(orders: int, rounds: int, tell: Callable[[str], None] = lambda text:
     with tempfile.TemporaryDirectory(prefix="c360-bench-") as folder:
         tell(f"Writing {orders:,} orders ...")
         config = company(Path(folder), orders)
-        runs: dict[str, list[dict[str, Any]]] = {"ours": [], "SQL": []}
-        for number in range(rounds):
-            for side in ("ours", "SQL") if number % 2 == 0 else ("SQL", "ours"):
-                command = [sys.executable, "-m", "portal.checks_benchmark", side, str(config)]
-                done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
-                runs[side].append(json.loads(done.stdout.splitlines()[-1]))
+        runs = in_turn(
+            ("ours", "SQL"), rounds, lambda side, _: measured_apart("portal.checks_benchmark", side, str(config))
+        )
     ratios = [mine["seconds"] / theirs["seconds"] for mine, theirs in zip(runs["ours"], runs["SQL"], strict=True)]
     shown = Table(title=f"Checks of {orders:,} orders, median of {rounds} rounds in turn", title_justify="left")
     shown.add_column("side")

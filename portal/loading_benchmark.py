@@ -8,7 +8,6 @@ month by month up to 1, 6 and 12 months, with single hours timed at each of thes
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,7 +19,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from rich.table import Table
 
-from portal.benchmark import PROJECT, peak_megabytes
+from portal.benchmark import in_turn, measured_apart, peak_megabytes
 from resources import deployment as deployments
 from resources.deployment import Deployment
 from resources.engine import literal
@@ -78,11 +77,12 @@ def orders(url: str, rows: int, rounds: int, tell: Callable[[str], None] = lambd
         for statement in (ORDERS.format(rows=rows), "ALTER TABLE c360_bench.orders ADD PRIMARY KEY (order_id)"):
             database.exec_driver_sql(statement)
         database.exec_driver_sql("CREATE INDEX ON c360_bench.orders (updated_at)")
-        runs: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
-        for number in range(rounds):
-            for side in SIDES[:: 1 if number % 2 == 0 else -1]:
-                tell(f"{side} ...")
-                runs[side].append(_run(side, Path(folder) / f"{side} {number}"))
+
+        def run(side: str, number: int) -> dict[str, float]:
+            tell(f"{side} ...")
+            return _run(side, Path(folder) / f"{side} {number}")
+
+        runs = in_turn(SIDES, rounds, run)
         shown = _table(f"{rows:,} orders out of PostgreSQL, median of {rounds} rounds in turn", "rows a second")
         for side, found in runs.items():
             _add(shown, side, found, rows)
@@ -186,19 +186,14 @@ def _add(shown: Table, name: str, runs: list[dict[str, float]], rows: int) -> No
 def _run(side: str, folder: Path, *arguments: str) -> dict[str, float]:
     folder.mkdir(exist_ok=True)
     (folder / "c360.yaml").write_text(CONFIG)
-    command = [sys.executable, "-m", "portal.loading_benchmark", side, str(folder), *arguments]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return measured_apart("portal.loading_benchmark", side, str(folder), *arguments)
 
 
 def _load(deployment: Deployment, dataset: str, window: Window | None = None) -> int:
     """One load as the asset does it; the rows held afterwards."""
-    contract, lake = deployment.contracts[f"sources/{dataset}"], deployment.lake
-    load = Feeds(deployment).load(contract, window)
-    merged = (lake.merge, (window,)) if load.is_part else (lake.write, ())
-    commit = merged[0](contract, load.rows, load.properties, *merged[1])
-    lake.publish(commit)
+    contract, feeds = deployment.contracts[f"sources/{dataset}"], Feeds(deployment)
+    commit = feeds.commit(contract, feeds.load(contract, window))
+    deployment.lake.publish(commit)
     return commit.rows
 
 

@@ -81,7 +81,43 @@ class Connector(BaseModel):
         raise NotImplementedError
 
 
-class Files(Connector):
+class OnDisk(Connector):
+    """What lies in files below a path, which may be a glob."""
+
+    path: str
+
+    def mark(self, request: Request) -> str:
+        """Names, sizes and times of the files."""
+        return file_mark(self.found(request))
+
+    def found(self, request: Request) -> list[Path]:
+        """The files the path names, in order; ConnectorError where there is none or one is empty."""
+        found = _matching(_patterns(self.path, request.window), request.folder)
+        if not found and request.window:
+            # Of these days there is no file; any other tells the columns.
+            found = _matching(_patterns(self.path, None), request.folder)[-1:]
+        if not found:
+            raise ConnectorError(
+                f"{self.named(request)}: no such file, looked below {request.folder}. Correct the path in c360.yaml, or"
+                " set the environment variable it uses."
+            )
+        for file in found:
+            if file.stat().st_size == 0:
+                raise ConnectorError(f"{self.named(request)}: {file.name} is empty; not even column names are there.")
+        return found
+
+    def named(self, request: Request) -> str:
+        """How errors name the connector."""
+        return f"Connector {request.name}, path {self.path}"
+
+    def origin(self, request: Request) -> str:
+        """Connector and path as people know them: below the deployment's folder where it lies there."""
+        absolute, folder = request.folder / self.path, request.folder
+        path = str(absolute.relative_to(folder)) if absolute.is_relative_to(folder) else self.path
+        return f"{request.name}: {path}"
+
+
+class Files(OnDisk):
     """Files on disk: CSV, Parquet, JSON lines, or plain lines, compressed or not; `path` may be a glob.
 
     `format` follows the file's ending unless given; `lines` gives one column `line`, for shapes of their own.
@@ -89,7 +125,6 @@ class Files(Connector):
     """
 
     type: Literal["files"]
-    path: str
     format: Literal["csv", "parquet", "jsonl", "lines"] | None = None
     delimiter: str | None = None
     encoding: Literal["utf-8", "utf-16", "latin-1"] = "utf-8"
@@ -97,8 +132,7 @@ class Files(Connector):
 
     def read(self, request: Request, engine: Engine) -> Raw:
         """The files' rows; ConnectorError where they are not there or cannot be parsed."""
-        where = f"Connector {request.name}, path {self.path}"
-        files = found_files(self.path, request, where)
+        where, files = self.named(request), self.found(request)
         kind = self.format or self._format_of(files[0], where)
         try:
             staged, broken = (files, []) if kind == "parquet" else self._stage(kind, files, engine)
@@ -110,11 +144,7 @@ class Files(Connector):
         except duckdb.Error as fault:
             # Not chained: DuckDB quotes the row, and the chain ends in Dagster's log.
             raise ConnectorError(f"{where}: {readable(fault)}") from None
-        return Raw(sql, f"{request.name}: {label(self.path, request.folder)}", broken, {MARK: file_mark(files)})
-
-    def mark(self, request: Request) -> str:
-        """Names, sizes and times of the files."""
-        return file_mark(found_files(self.path, request, f"Connector {request.name}, path {self.path}"))
+        return Raw(sql, self.origin(request), broken, {MARK: file_mark(files)})
 
     def _format_of(self, file: Path, where: str) -> str:
         if ending(file) not in FORMATS:
@@ -166,23 +196,6 @@ class Sample(Connector):
         return Files(type="files", path=str(self._company(request) / request.dataset / "*.parquet"))
 
 
-def found_files(path: str, request: Request, where: str) -> list[Path]:
-    """The files a path or glob names, in order; ConnectorError where there is none or one is empty."""
-    found = _matching(_patterns(path, request.window), request.folder)
-    if not found and request.window:
-        # Of these days there is no file; any other tells the columns.
-        found = _matching(_patterns(path, None), request.folder)[-1:]
-    if not found:
-        raise ConnectorError(
-            f"{where}: no such file, looked below {request.folder}. Correct the path in c360.yaml, or set the"
-            " environment variable it uses."
-        )
-    for file in found:
-        if file.stat().st_size == 0:
-            raise ConnectorError(f"{where}: {file.name} is empty; not even column names are there.")
-    return found
-
-
 def file_mark(files: Iterable[Path]) -> str:
     """A word for the files as they are: their names, sizes and times."""
     stamps = "".join(f"{file}{file.stat().st_mtime_ns}{file.stat().st_size}" for file in files)
@@ -205,12 +218,6 @@ def _matching(patterns: Iterable[str], folder: Path) -> list[Path]:
         pattern if Path(pattern).is_absolute() else f"{glob.escape(str(folder))}/{pattern}" for pattern in patterns
     ]
     return sorted({Path(file) for pattern in below for file in glob.glob(pattern, recursive=True)})
-
-
-def label(path: str, folder: Path) -> str:
-    """The path as people know it: below the deployment's folder where it lies there."""
-    absolute = folder / path
-    return str(absolute.relative_to(folder)) if absolute.is_relative_to(folder) else path
 
 
 def ending(file: Path) -> str:

@@ -86,8 +86,8 @@ class _Table:
         return f"SELECT {', '.join(shown)} FROM {self.name}"
 
 
-class Postgres(Connector):
-    """A PostgreSQL database. `url` is its address, with user and password from the environment.
+class Database(Connector):
+    """A database that speaks PostgreSQL's protocol. `url` is its address, user and password from the environment.
 
     Connections to other machines are encrypted and the server's certificate is checked; `tls` says otherwise: `require`
     encrypts without checking, `off` does not encrypt. A feed's `table` may name its schema, as in `sales.orders`; names
@@ -97,7 +97,6 @@ class Postgres(Connector):
     # The server's clock in SQL, for statements that read rows as well.
     now: ClassVar[str] = "now()"
 
-    type: Literal["postgres"]
     url: SecretStr
     tls: Literal["verify-full", "require", "off"] = "verify-full"
 
@@ -202,7 +201,7 @@ class Postgres(Connector):
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
-        import psycopg2  # type: ignore[import-untyped]
+        import psycopg2
 
         with closing(psycopg2.connect(self._address)) as connection:
             # A transaction would be idle for as long as rows come elsewhere, which servers may end.
@@ -216,7 +215,7 @@ class Postgres(Connector):
 
         Their words are not passed on, for they may quote the address or a value.
         """
-        import psycopg2  # type: ignore[import-untyped]
+        import psycopg2
         from adbc_driver_manager import Error
 
         try:
@@ -225,6 +224,12 @@ class Postgres(Connector):
                 yield server, _described(server, request)
         except (psycopg2.Error, Error, duckdb.Error) as fault:
             raise ConnectorError(f"{_named(request)}: {_complaint(fault)}.") from None
+
+
+class Postgres(Database):
+    """A PostgreSQL database."""
+
+    type: Literal["postgres"]
 
 
 class Unload(BaseModel):
@@ -236,7 +241,7 @@ class Unload(BaseModel):
     role: str
 
 
-class Redshift(Postgres):
+class Redshift(Database):
     """Amazon Redshift, spoken to as PostgreSQL; with `unload` rows come as Parquet files by way of S3.
 
     Not tested against a Redshift, for want of one: the statements keep to what its documentation lists.
@@ -245,7 +250,7 @@ class Redshift(Postgres):
     # now() runs on its leader alone, and not together with a table.
     now: ClassVar[str] = "sysdate"
 
-    type: Literal["redshift"]  # type: ignore[assignment]
+    type: Literal["redshift"]
     unload: Unload | None = None
 
     def _prepare(self, cursor: Any) -> None:

@@ -120,11 +120,13 @@ class Feeds:
 
         Nothing happens where there were and are none.
         """
+        if load.is_part and not load.quarantined_count:
+            return None
         lake = self.deployment.lake
         table = self.deployment.contracts["quarantine"]
         held = lake.read(table).filter(ibis._.dataset == contract.name)
         has_some = held.count().to_pyarrow().as_py() > 0
-        if not load.quarantined_count and (load.is_part or not has_some):
+        if not load.quarantined_count and not has_some:
             return None
         rows = load.quarantine
         if load.is_part and has_some:
@@ -133,6 +135,13 @@ class Feeds:
         commit = lake.write(table, rows, properties, partition=contract.name)
         lake.publish(commit)
         return commit
+
+    def commit(self, contract: Contract, load: Load, properties: Mapping[str, str] | None = None) -> Commit:
+        """Write what was loaded, or merge it where it is a part; nobody reads it until it is published."""
+        lake, kept = self.deployment.lake, {**(properties or {}), **load.properties}
+        if load.is_part:
+            return lake.merge(contract, load.rows, kept, load.window)
+        return lake.write(contract, load.rows, kept)
 
     def _mapping(self, contract: Contract) -> str:
         """A word for how rows of the dataset come about: the feed, and the contract they are cast to."""

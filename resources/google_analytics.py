@@ -12,18 +12,7 @@ from typing import Literal
 
 import duckdb
 
-from resources.connectors import (
-    MARK,
-    Connector,
-    ConnectorError,
-    Raw,
-    Request,
-    ending,
-    file_mark,
-    found_files,
-    label,
-    readable,
-)
+from resources.connectors import MARK, ConnectorError, OnDisk, Raw, Request, ending, file_mark, readable
 from resources.engine import Engine, literal, quoted
 from resources.text_files import LINES_THAT_TELL, TextFile, TextFileError
 
@@ -60,7 +49,7 @@ ACTIONS = {
 UNKNOWN = "(not set)"
 
 
-class GoogleAnalytics(Connector):
+class GoogleAnalytics(OnDisk):
     """Google Analytics 4 as exported to BigQuery, in Parquet or JSON-lines files (.gz or not); `path` may be a glob,
     and with the day in it, such as 'events_%Y%m%d*.parquet', is read day by day where hours are loaded.
 
@@ -69,12 +58,10 @@ class GoogleAnalytics(Connector):
     """
 
     type: Literal["google_analytics"]
-    path: str
 
     def read(self, request: Request, engine: Engine) -> Raw:
         """The events in the columns of `web_analytics`; ConnectorError where a file is no such export."""
-        where = f"Connector {request.name}, path {self.path}"
-        files = found_files(self.path, request, where)
+        where, files = self.named(request), self.found(request)
         try:
             sql = _rows(_events([_parquet(file, where, engine) for file in files], where, engine))
             engine.query(f"DESCRIBE {sql}")
@@ -83,11 +70,7 @@ class GoogleAnalytics(Connector):
         except duckdb.Error as fault:
             # Not chained: DuckDB quotes the row, and the chain ends in Dagster's log.
             raise ConnectorError(f"{where}: {readable(fault)}") from None
-        return Raw(sql, f"{request.name}: {label(self.path, request.folder)}", [], {MARK: file_mark(files)})
-
-    def mark(self, request: Request) -> str:
-        """Names, sizes and times of the files."""
-        return file_mark(found_files(self.path, request, f"Connector {request.name}, path {self.path}"))
+        return Raw(sql, self.origin(request), [], {MARK: file_mark(files)})
 
 
 def _parquet(file: Path, where: str, engine: Engine) -> Path:

@@ -5,9 +5,8 @@ from typing import Any
 import dagster as dg
 import ibis.expr.types as ir
 
-from governance.contracts import Contract
 from resources.deployment import Deployment
-from resources.feeds import Load
+from resources.feeds import Feeds, Load
 from resources.lake import Commit
 from resources.lineage import column_lineage
 
@@ -32,19 +31,13 @@ class LakeIOManager(dg.IOManager):
         # Compiled before writing: the write replaces the very tables the expression may read.
         lineage = column_lineage(obj.rows if isinstance(obj, Load) else obj)
         properties = {"c360.run_id": context.run_id, "c360.code_version": self._code_version(context)}
-        commit = self._commit(contract, obj, properties)
+        if isinstance(obj, Load):
+            commit = Feeds(self.deployment).commit(contract, obj, properties)
+        else:
+            commit = self.deployment.lake.write(contract, obj, properties)
         if not contract.is_gated:
             self.deployment.lake.publish(commit)
         context.add_output_metadata(_metadata(commit, _dagster_lineage(lineage, set(self.deployment.contracts))))
-
-    def _commit(self, contract: Contract, given: ir.Table | Load, properties: dict[str, str]) -> Commit:
-        lake = self.deployment.lake
-        if not isinstance(given, Load):
-            return lake.write(contract, given, properties)
-        properties |= given.properties
-        if given.is_part:
-            return lake.merge(contract, given.rows, properties, given.window)
-        return lake.write(contract, given.rows, properties)
 
     def _code_version(self, context: dg.OutputContext) -> str:
         assets = context.step_context.job_def.asset_layer

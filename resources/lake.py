@@ -203,7 +203,7 @@ class Lake:
         """The properties of the snapshots that are kept, newest first."""
         table = self._load(contract.key)
         snapshots = sorted(table.snapshots() if table else [], key=lambda one: one.sequence_number, reverse=True)
-        return [dict(snapshot.summary.additional_properties) for snapshot in snapshots]
+        return [_own(snapshot) for snapshot in snapshots]
 
     def empty(self, contract: Contract) -> ir.Table:
         """No rows, in the contract's columns and types."""
@@ -215,15 +215,15 @@ class Lake:
         snapshot_id = _published(table)
         if snapshot_id is None:
             return None
-        summary = table.snapshot_by_id(snapshot_id).summary
-        properties = dict(summary.additional_properties)
+        snapshot = table.snapshot_by_id(snapshot_id)
+        said = snapshot.summary.additional_properties
         return TableState(
             key=key,
             snapshot_id=snapshot_id,
-            rows=int(properties.get("total-records", 0)),
-            bytes=int(properties.get("total-files-size", 0)),
+            rows=int(said.get("total-records", 0)),
+            bytes=int(said.get("total-files-size", 0)),
             location=iceberg.path(table.location()),
-            properties={name: value for name, value in properties.items() if name.startswith("c360.")},
+            properties=_own(snapshot),
         )
 
     def close(self) -> None:
@@ -473,9 +473,7 @@ def _columns(contract: Contract) -> str:
 
 def _is_committed(table: Any, written: _Written) -> bool:
     """Whether the files of a write that ended in an error are in the table all the same."""
-    files = (
-        {iceberg.path(task.file.file_path) for task in table.scan().plan_files()} if table.current_snapshot() else set()
-    )
+    files = {iceberg.path(file.file_path) for file in _files(table)}
     return any(path in files for path, _, _ in written.files)
 
 
@@ -490,15 +488,19 @@ def _head(contract: Contract, table: Any) -> Commit | None:
         return None
     said = snapshot.summary.additional_properties
     count, size = (int(said.get(name, 0)) for name in ("total-records", "total-files-size"))
-    own = {name: value for name, value in said.items() if name.startswith("c360.")}
-    return Commit(contract.key, snapshot.snapshot_id, count, size, said.get("c360.watermark"), own)
+    return Commit(contract.key, snapshot.snapshot_id, count, size, said.get("c360.watermark"), _own(snapshot))
+
+
+def _own(snapshot: Any) -> dict[str, str]:
+    """What we said of a snapshot, as against what Iceberg counts."""
+    return {name: value for name, value in snapshot.summary.additional_properties.items() if name.startswith("c360.")}
 
 
 def _rows(table: Any, snapshot: int | None, contract: Contract) -> str:
     if snapshot is None:
         return iceberg.no_rows(contract)
     files = [iceberg.path(task.file.file_path) for task in table.scan(snapshot_id=snapshot).plan_files()]
-    return iceberg.select(files, table.schema(), contract) if files else iceberg.no_rows(contract)
+    return iceberg.select(files, table.schema(), contract)
 
 
 def _ibis_type(column: Column) -> DataType:
