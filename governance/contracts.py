@@ -44,7 +44,7 @@ MASKED_CLASSES = frozenset({"personal", "sensitive", "direct_identifier"})
 SNAPSHOT, UPSERT, HOURLY = "snapshot", "upsert", "hourly"
 LOADING = (SNAPSHOT, UPSERT, HOURLY)
 
-CONTRACT_PROPERTIES = {"eventTime", "loading", "optional", "qualityTarget"}
+CONTRACT_PROPERTIES = {"eventTime", "loading", "optional", "qualityTarget", "sensitiveRows"}
 COLUMN_PROPERTIES = {"renamedFrom"}
 TYPE_OPTIONS = {"minimum", "maximum"}
 HOURS = {"h": 1, "d": 24}
@@ -93,7 +93,8 @@ class Contract:
     """What one table promises. `event_time` names the column that says when a row happened.
 
     `latency_hours` is how old the newest row may be, `quality_target` the quality score (0 to 100) it should have,
-    `loading` how a source's rows come in: snapshot, upsert or hourly.
+    `loading` how a source's rows come in: snapshot, upsert or hourly; `sensitive_rows` names the column that says which
+    rows are hidden from whoever has no full access.
     """
 
     layer: str
@@ -113,6 +114,7 @@ class Contract:
     latency_hours: float | None = None
     quality_target: float | None = None
     loading: str = SNAPSHOT
+    sensitive_rows: str | None = None
 
     @property
     def key(self) -> str:
@@ -207,9 +209,11 @@ def read(file: Path) -> Contract:
         latency_hours=_latency_hours(file, document.slaProperties or []),
         quality_target=properties.get("qualityTarget"),
         loading=str(properties.get("loading", SNAPSHOT)),
+        sensitive_rows=properties.get("sensitiveRows"),
     )
     _check_columns(file, contract)
     _check_loading(file, contract)
+    _check_sensitive_rows(file, contract)
     _check_rules(file, contract)
     _check_lookups(file, contract)
     return contract
@@ -396,6 +400,14 @@ def _check_loading(file: Path, contract: Contract) -> None:
         problem = "'hourly' needs an eventTime, by which a row belongs to its hour"
     if problem:
         raise ContractError(file, "customProperties.loading", problem)
+
+
+def _check_sensitive_rows(file: Path, contract: Contract) -> None:
+    types = {column.name: column.type for column in contract.columns}
+    if contract.sensitive_rows and types.get(contract.sensitive_rows) != "BOOLEAN":
+        raise ContractError(
+            file, "customProperties.sensitiveRows", f"'{contract.sensitive_rows}' must be a BOOLEAN column of the table"
+        )
 
 
 def _check_references(folder: Path, contracts: dict[str, Contract]) -> None:

@@ -1,18 +1,30 @@
-"""Segment rules: which customers belong where, in YAML that business people review."""
+"""Segment rules: which customers belong where, in YAML that business people review.
 
+A segmentation puts each customer into the first segment whose rule holds. Audiences and traits are many to many: a
+customer is in each whose rule holds, and in the open one, the last, only if in no other. A condition on a value that is
+not known does not hold, unless it asks for just that.
+"""
+
+import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from governance.errors import C360Error
 from governance.yaml_loader import SafeLoader
 
 FILE = Path(__file__).with_name("segments.yaml")
-CONDITION = re.compile(r"^(>=|<=|>|<|=)\s*(-?\d+(?:\.\d+)?)$")
+COMPARISON = re.compile(r"^(>=|<=|>|<|=)\s*(-?\d+(?:\.\d+)?)$")
+EQUALITY = re.compile(r"^=\s*(?![-\d<>=])(\S.*)$")
+KNOWN, UNKNOWN = "known", "unknown"
+TRUTH = {"true": True, "false": False}
+# `interest.Baby` asks for the recent interest of a customer in the product category Baby.
+INTEREST = "interest."
 
 
 class RulesError(C360Error):
@@ -21,67 +33,187 @@ class RulesError(C360Error):
 
 @dataclass(frozen=True)
 class Condition:
-    """`column` `operator` `value`, such as monetary > 5000."""
+    """`column` `operator` `value`, such as monetary > 5000; the operators known and unknown have no value."""
 
     column: str
     operator: str
-    value: float
+    value: float | str | bool | None = None
 
 
-class Rule(BaseModel):
-    """A segment and what a customer must fulfil to be in it: every condition of `when`; none means everyone."""
-
+class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+
+class Rule(_Part):
+    """A segment and what a customer must fulfil to be in it: every condition of `when`; none means everyone.
+
+    Where `when` lists several sets of conditions, one of them suffices. A sensitive segment is shown to few.
+    """
+
     name: str
-    when: dict[str, str] = Field(default_factory=dict)
+    when: dict[str, str | list[str]] | list[dict[str, str | list[str]]] = Field(default_factory=dict)
+    sensitive: bool = False
 
     @model_validator(mode="after")
     def _conditions_can_be_read(self) -> "Rule":
-        _ = self.conditions
+        _ = self.alternatives
         return self
 
     @property
-    def conditions(self) -> list[Condition]:
-        """What must hold, all of it."""
-        return [_condition(column, text) for column, text in self.when.items()]
+    def alternatives(self) -> list[list[Condition]]:
+        """Sets of conditions: all of one must hold."""
+        sets = self.when if isinstance(self.when, list) else [self.when]
+        return [[_condition(*one) for one in _each(conditions)] for conditions in sets]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it holds for everyone."""
+        return not self.when
 
 
-class Rules(BaseModel):
+def _ends_open(rules: list[Rule]) -> list[Rule]:
+    """Everyone gets a segment: the last rule, and no other, holds for all."""
+    if not rules or [rule for rule in rules if rule.is_open] != [rules[-1]]:
+        raise ValueError("the last rule, and only the last, must have no `when`")
+    if rules[-1].sensitive:
+        raise ValueError("the last rule is for whoever is in no other, and so cannot be sensitive")
+    return rules
+
+
+def _named_once(rules: list[Rule]) -> list[Rule]:
+    names = [rule.name for rule in rules]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"'{twice[0]}' is there twice; list its alternatives under one `when`")
+    return rules
+
+
+class Partial(_Part):
+    """A segmentation with customers in none of its segments; `otherwise` is the reason they are told."""
+
+    rules: Annotated[list[Rule], AfterValidator(_named_once)] = Field(min_length=1)
+    otherwise: str
+
+
+Whole = Annotated[list[Rule], AfterValidator(_named_once), AfterValidator(_ends_open)]
+
+
+class Action(_Part):
+    """What to do with customers of one level and value, and how urgent that is."""
+
+    action: str
+    priority: str = Field(pattern="^(High|Medium|Low)$")
+
+
+def _action(text: Any) -> Any:
+    """`protect, High` as action and priority."""
+    if not isinstance(text, str):
+        return text
+    action, _, priority = text.rpartition(",")
+    return {"action": action.strip(), "priority": priority.strip()}
+
+
+class Rules(_Part):
     """The whole rule file: one list of rules, in order of precedence, per segmentation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     version: str
-    customer_segment: list[Rule]
-    engagement_level: list[Rule]
-    primary_segment: list[Rule]
+    customer_segment: Whole
+    engagement_level: Whole
+    value_tier: Whole
+    lifecycle_stage: Partial
+    price_range: Partial
+    activity_trend: Partial
+    persona: Whole
+    traits: Whole
+    audiences: Whole
+    action_matrix: dict[str, dict[str, Annotated[Action, BeforeValidator(_action)]]]
+
+    @model_validator(mode="after")
+    def _matrix_is_full(self) -> "Rules":
+        levels, tiers = ([rule.name for rule in rules] for rules in (self.engagement_level, self.value_tier))
+        missing = [f"{level} / {tier}" for level in levels for tier in tiers if not self._cell(level, tier)]
+        if missing:
+            raise ValueError(f"action_matrix has no action for {missing[0]}")
+        strange = set(self.action_matrix) - set(levels) | {t for row in self.action_matrix.values() for t in row} - set(
+            tiers
+        )
+        if strange:
+            raise ValueError(f"action_matrix knows '{min(strange)}', which is no engagement level and no value tier")
+        return self
+
+    def _cell(self, level: str, tier: str) -> Action | None:
+        return self.action_matrix.get(level, {}).get(tier)
+
+    @property
+    def full_version(self) -> str:
+        """The version as written and a fingerprint of the rules, so that no change goes unseen."""
+        content = self.model_dump_json(exclude={"version"})
+        return f"{self.version}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+
+    @property
+    def segmentations(self) -> dict[str, list[Rule]]:
+        """The rules of every segmentation that puts a customer into one segment, by the column it fills."""
+        return {
+            "customer_segment": self.customer_segment,
+            "engagement_level": self.engagement_level,
+            "value_tier": self.value_tier,
+            "lifecycle_stage": self.lifecycle_stage.rules,
+            "price_range": self.price_range.rules,
+            "activity_trend": self.activity_trend.rules,
+            "persona": self.persona,
+        }
+
+    @property
+    def partial(self) -> dict[str, Partial]:
+        """Those of them that leave customers out."""
+        return {name: getattr(self, name) for name in ("lifecycle_stage", "price_range", "activity_trend")}
+
+    @property
+    def lists(self) -> dict[str, list[Rule]]:
+        """Every list of rules in the file by its key."""
+        return {**self.segmentations, "traits": self.traits, "audiences": self.audiences}
+
+    @property
+    def interests(self) -> list[str]:
+        """The product categories that some rule asks for the interest in."""
+        used = {
+            condition.column
+            for rules in self.lists.values()
+            for rule in rules
+            for conditions in rule.alternatives
+            for condition in conditions
+        }
+        return sorted(column.removeprefix(INTEREST) for column in used if column.startswith(INTEREST))
 
 
 def load(file: Path = FILE) -> Rules:
     """The rules in `file`; RulesError names file and key where they cannot be used."""
     try:
         raw: Any = yaml.load(file.read_text(encoding="utf-8"), Loader=SafeLoader)
-        rules = Rules.model_validate(raw)
+        return Rules.model_validate(raw)
+    except OSError as fault:
+        raise RulesError(f"{file.name} cannot be read: {fault.strerror}.") from fault
     except yaml.YAMLError as fault:
         raise RulesError(f"{file.name} is not readable YAML: {' '.join(str(fault).split())}") from fault
     except ValidationError as fault:
         first = fault.errors()[0]
         raise RulesError(f"{file.name}, key {'.'.join(map(str, first['loc']))}: {first['msg']}") from fault
-    for segmentation in ("customer_segment", "engagement_level", "primary_segment"):
-        _check_order(file, segmentation, getattr(rules, segmentation))
-    return rules
+
+
+def _each(conditions: dict[str, str | list[str]]) -> Iterator[tuple[str, str]]:
+    for column, texts in conditions.items():
+        for text in [texts] if isinstance(texts, str) else texts:
+            yield column, text
 
 
 def _condition(column: str, text: str) -> Condition:
-    match = CONDITION.match(text.strip())
-    if match is None:
-        raise ValueError(f"condition {column}: '{text}' must be one of >=, <=, >, <, = and a number")
-    return Condition(column, match.group(1), float(match.group(2)))
-
-
-def _check_order(file: Path, segmentation: str, rules: list[Rule]) -> None:
-    """Everyone gets a segment: the last rule, and no other, holds for all."""
-    open_rules = [rule.name for rule in rules if not rule.when]
-    if not rules or open_rules != [rules[-1].name]:
-        raise RulesError(f"{file.name}, key {segmentation}: the last rule, and only the last, must have no `when`.")
+    plain = text.strip()
+    if plain in (KNOWN, UNKNOWN):
+        return Condition(column, plain)
+    if comparison := COMPARISON.match(plain):
+        return Condition(column, comparison.group(1), float(comparison.group(2)))
+    if equality := EQUALITY.match(plain):
+        return Condition(column, "=", TRUTH.get(equality.group(1), equality.group(1)))
+    raise ValueError(
+        f"condition {column}: '{text}' must be one of >=, <=, >, <, = and a number, = and a word, known or unknown"
+    )

@@ -26,6 +26,8 @@ MEASURED_WIDTH = 10_000
 def rows_of(deployment: Deployment, key: str, limit: int | None, unmasked: bool = False) -> pa.Table:
     """Published rows in the order of the primary key; masked text reads ***, other masked values are null.
 
+    Sensitive rows are left out unless `unmasked`.
+
     C360Error where there is no such table or it was never built.
     """
     contract = deployment.contracts.get(key)
@@ -72,7 +74,8 @@ def _masked(rows: ir.Table, contract: Contract) -> ir.Table:
             value = rows[column.name]
             hidden = ibis.literal(MASK) if column.type == "VARCHAR" else ibis.null(value.type())
             masks[column.name] = value.notnull().ifelse(hidden, ibis.null(value.type()))
-    return rows.mutate(**masks)
+    shown = rows.filter(~rows[contract.sensitive_rows]) if contract.sensitive_rows else rows
+    return shown.mutate(**masks)
 
 
 def _encoded(rows: pa.Table, kind: str) -> bytes:

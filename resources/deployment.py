@@ -15,9 +15,10 @@ import ibis.expr.types as ir
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from governance import contracts
+from governance import contracts, segments
 from governance.contracts import Contract
 from governance.errors import C360Error
+from governance.segments import Rules
 from governance.yaml_loader import SafeLoader
 from resources.connectors import Files, Sample
 from resources.databases import Postgres, Redshift
@@ -110,6 +111,7 @@ class Settings(_Section):
     lake: LakeSettings = LakeSettings()
     connectors: dict[str, AnyConnector] = {}
     feeds: dict[str, Any] = {}
+    segments: str | None = None
     schedules: ScheduleSettings = ScheduleSettings()
     operations: str | None = Field(default=None, repr=False)
     notifications: tuple[AnySink, ...] = (LogSink(),)
@@ -153,6 +155,15 @@ class Deployment:
         self.home.mkdir(parents=True, exist_ok=True)
         uri = self.settings.operations or f"sqlite:///{self.home / 'operations.db'}"
         return Operations(uri, self.contracts, [sink.name for sink in self.settings.notifications])
+
+    @property
+    def segments(self) -> Path:
+        """The file of the segment rules."""
+        return self.folder / self.settings.segments if self.settings.segments else segments.FILE
+
+    def rules(self) -> Rules:
+        """The segment rules as they are now. RulesError where they cannot be used."""
+        return segments.load(self.segments)
 
     def read(self, key: str) -> ir.Table:
         """The rows of a table that readers see, wherever it is kept. KeyError where there is no such table."""

@@ -19,8 +19,19 @@ customer_segment:
   - name: New
 engagement_level:
   - name: All
-primary_segment:
-  - name: All
+value_tier:
+  - name: Any
+lifecycle_stage: {rules: [{name: Buyer, when: {frequency: ">= 1"}}], otherwise: never bought}
+price_range: {rules: [{name: Dear, when: {average_unit_price: ">= 1"}}], otherwise: no price}
+activity_trend: {rules: [{name: Steady, when: {activity_change: known}}], otherwise: no date}
+persona:
+  - name: Everybody
+traits:
+  - name: None
+audiences:
+  - name: Whoever
+action_matrix:
+  All: {Any: "protect, High"}
 """
 VIP = 'when: {history_days: ">= 365", monetary: "> 5000"}'
 
@@ -30,18 +41,26 @@ FAULTS = {
     "no operator": ('"> 5000"', '"5000"', "monetary"),
     "two operators": ('"> 5000"', '">> 5000"', "monetary"),
     "an operator of another language": ('"> 5000"', '"!= 5000"', "monetary"),
+    "an equality that is none": ('"> 5000"', '"= > 5000"', "monetary"),
+    "a number of two words": ('"> 5000"', '"= 5000 or so"', "monetary"),
     "a second condition in one": ('"> 5000"', '"> 5000 and < 6000"', "monetary"),
     "a number without quotes and operator": ('"> 5000"', "5000", "monetary"),
     "a list of conditions": (VIP, 'when: ["monetary > 5000"]', "when"),
     "an unknown segmentation": ("version:", "segment: []\nversion:", "segment"),
     "an unknown key of a rule": ("    when:", "    if:", "if"),
     "a rule without name": ("- name: New", "- {}", "name"),
+    "a name twice": ("- name: New", "- {name: VIP, when: {frequency: '> 1'}}\n  - name: New", "customer_segment"),
     "no version": ('version: "1"\n', "", "version"),
-    "a missing segmentation": ("primary_segment:\n  - name: All\n", "", "primary_segment"),
+    "a missing segmentation": ("audiences:\n  - name: Whoever\n", "", "audiences"),
     "a segmentation without rules": ("engagement_level:\n  - name: All", "engagement_level: []", "engagement_level"),
     "no open rule": ("  - name: New\n", "", "customer_segment"),
     "an open rule before the last": (VIP, "", "customer_segment"),
     "a second open rule": ("- name: New", "- name: Old\n  - name: New", "customer_segment"),
+    "a sensitive audience for the rest": ("name: Whoever", "name: Whoever\n    sensitive: true", "audiences"),
+    "no reason for those left out": (", otherwise: no price", "", "price_range.otherwise"),
+    "a priority nobody knows": ("protect, High", "protect, Urgent", "action_matrix.All.Any.priority"),
+    "a level without actions": ('All: {Any: "protect, High"}', "{}", "action_matrix"),
+    "a tier nobody knows": ('{Any: "protect, High"}', '{Any: "protect, High", Some: "wait, Low"}', "action_matrix"),
 }
 
 
@@ -61,14 +80,46 @@ def test_the_published_segments_are_these_in_this_order() -> None:
         "Needs Attention",
         "Churn Risk",
     ]
-    assert len(rules.primary_segment) == 7
+    assert [rule.name for rule in rules.value_tier] == ["High", "Medium", "Low"]
+    assert [rule.name for rule in rules.audiences if rule.sensitive] == ["Expecting Parents"]
+    assert {"Premium Loyalist", "Bargain Hunter", "Quality Seeker"} <= {rule.name for rule in rules.persona}
 
 
 def test_a_vip_has_twelve_months_of_history_and_spent_more_than_5000() -> None:
     vip, regular, new = segments.load().customer_segment
-    assert vip.conditions == [Condition("history_days", ">=", 365), Condition("monetary", ">", 5000)]
-    assert regular.conditions == [Condition("history_days", ">=", 365)]
-    assert new.conditions == []
+    assert vip.alternatives == [[Condition("history_days", ">=", 365), Condition("monetary", ">", 5000)]]
+    assert regular.alternatives == [[Condition("history_days", ">=", 365)]]
+    assert new.is_open
+
+
+@pytest.mark.parametrize(
+    ("text", "condition"),
+    [
+        ("= true", Condition("x", "=", True)),
+        ("= Baby Clothes", Condition("x", "=", "Baby Clothes")),
+        ("known", Condition("x", "known")),
+        (" unknown ", Condition("x", "unknown")),
+    ],
+)
+def test_a_condition_may_ask_for_a_word_or_whether_a_value_is_known(text: str, condition: Condition) -> None:
+    assert Rule(name="any", when={"x": text}).alternatives == [[condition]]
+
+
+def test_conditions_of_one_column_and_alternatives_are_lists() -> None:
+    rule = Rule(name="any", when=[{"x": [">= 1", "< 5"]}, {"y": "= 1", "x": "unknown"}])
+    assert rule.alternatives == [
+        [Condition("x", ">=", 1), Condition("x", "<", 5)],
+        [Condition("y", "=", 1), Condition("x", "unknown")],
+    ]
+
+
+def test_no_change_of_a_rule_goes_unseen_though_the_version_stays(tmp_path: Path) -> None:
+    before = segments.load(written(tmp_path, SMALL)).full_version
+    assert segments.load(written(tmp_path, "# reviewed\n" + SMALL)).full_version == before
+    after = segments.load(written(tmp_path, SMALL.replace("5000", "4000"))).full_version
+    assert before.startswith("1-")
+    assert after.startswith("1-")
+    assert after != before
 
 
 def test_rules_keep_the_order_they_are_written_in(tmp_path: Path) -> None:
@@ -82,7 +133,7 @@ def test_rules_keep_the_order_they_are_written_in(tmp_path: Path) -> None:
 @given(number=st.decimals(min_value=-(10**9), max_value=10**9, places=2), space=st.sampled_from(["", " ", "   "]))
 def test_a_condition_is_an_operator_and_a_number(operator: str, number: Decimal, space: str) -> None:
     rule = Rule(name="any", when={"monetary": f"{operator}{space}{number:f}"})
-    assert rule.conditions == [Condition("monetary", operator, float(number))]
+    assert rule.alternatives == [[Condition("monetary", operator, float(number))]]
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from governance import segments
 from governance.contracts import LAYERS
+from governance.segments import RulesError
 from resources import deployment as deployments
 from resources.connectors import Files
 from resources.deployment import Deployment, DeploymentError
@@ -178,6 +180,17 @@ def test_relative_paths_start_at_the_files_folder(tmp_path: Path, monkeypatch: p
         assert deployment.folder == tmp_path / "shop"
         assert deployment.home == tmp_path / "shop" / "kept"
         assert deployment.lake.warehouse == tmp_path / "tables"
+
+
+def test_a_deployment_may_have_segment_rules_of_its_own(opened: Open, tmp_path: Path) -> None:
+    assert opened(SHOP).rules() == segments.load()
+    own = opened(SHOP + "segments: rules.yaml\n")
+    text = segments.FILE.read_text(encoding="utf-8")
+    (tmp_path / "rules.yaml").write_text(text.replace('version: "2"', 'version: "ours"'), encoding="utf-8")
+    assert own.rules().version == "ours"
+    (tmp_path / "rules.yaml").unlink()
+    with pytest.raises(RulesError, match=r"rules\.yaml"):
+        own.rules()
 
 
 def test_an_absolute_home_stays_where_it_is(opened: Open, tmp_path: Path) -> None:
