@@ -40,7 +40,9 @@ def build(deployment: Deployment) -> dg.Definitions:
     sources = [source(contract, settings) for contract in contracts.values() if contract.layer == "sources"]
     derived = [asset for layer in LAYERS for asset in dg.load_assets_from_package_module(layer)]
     tables = [
-        asset.map_asset_specs(partial(_described, contracts=contracts, code=_code(asset)))
+        asset.map_asset_specs(
+            partial(_described, contracts=contracts, code=_code(asset), rules=_rules(asset, deployment))
+        )
         for asset in (*sources, *derived)
     ]
     kept = [dg.AssetSpec("quarantine", deps=[asset.key for asset in sources])]
@@ -56,6 +58,8 @@ def build(deployment: Deployment) -> dg.Definitions:
             "feeds": Feeds(deployment),
             "former": lambda key: deployment.lake.newest(contracts[key])[0],
             "io_manager": LakeIOManager(deployment),
+            # Read anew by each run, so that a changed rule counts without a restart.
+            "rules": deployment.rules,
         },
         executor=dg.in_process_executor,
     )
@@ -68,7 +72,12 @@ def _code(asset: Any) -> Path:
     return Path(inspect.getfile(asset.op.compute_fn.decorated_fn))
 
 
-def _described(spec: dg.AssetSpec, contracts: Any, code: Path) -> dg.AssetSpec:
+def _rules(asset: Any, deployment: Deployment) -> Path | None:
+    """The file of rules that a table goes by."""
+    return deployment.segments if "rules" in asset.required_resource_keys else None
+
+
+def _described(spec: dg.AssetSpec, contracts: Any, code: Path, rules: Path | None = None) -> dg.AssetSpec:
     """The spec with everything the contract says of the table."""
     contract: Contract = contracts[spec.key.to_user_string()]
     is_made_here = contract.layer != "operations"
@@ -83,7 +92,7 @@ def _described(spec: dg.AssetSpec, contracts: Any, code: Path) -> dg.AssetSpec:
             "pii": "true" if any(column.is_masked for column in contract.columns) else "false",
             "frequency": contract.frequency.replace(" ", ""),
         },
-        code_version=_code_version(contract, code),
+        code_version=_code_version(contract, code, rules),
         metadata={
             "dagster/column_schema": _column_schema(contract),
             "dagster/table_name": spec.key.to_user_string().replace("/", "."),
@@ -94,9 +103,10 @@ def _described(spec: dg.AssetSpec, contracts: Any, code: Path) -> dg.AssetSpec:
     )
 
 
-def _code_version(contract: Contract, code: Path) -> str:
+def _code_version(contract: Contract, code: Path, rules: Path | None) -> str:
     digest = hashlib.sha256(code.read_bytes())
-    digest.update((FOLDER / contract.layer / f"{contract.name}{SUFFIX}").read_bytes())
+    for file in filter(None, (FOLDER / contract.layer / f"{contract.name}{SUFFIX}", rules)):
+        digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 
 

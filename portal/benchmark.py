@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 from rich.table import Table
 
+from governance.errors import C360Error
 from resources import deployment as deployments
 from resources.deployment import Deployment
 from resources.engine import literal
@@ -81,12 +82,20 @@ class Comparison:
         return shown
 
 
-def compare(customers: int, rounds: int, tell: Callable[[str], None] = lambda text: None) -> Comparison:
-    """Generate a company, build it once, then time every relational table against its SQL."""
+def compare(
+    customers: int, rounds: int, only: Sequence[str] = (), tell: Callable[[str], None] = lambda text: None
+) -> Comparison:
+    """Generate a company, build it once, then time every relational table, or `only` these, against its SQL.
+
+    C360Error where a table has no SQL to be compared with.
+    """
+    strange = set(only) - set(tables())
+    if strange:
+        raise C360Error(f"{min(strange)} has no hand-written twin. There is one for {', '.join(tables())}.")
     with tempfile.TemporaryDirectory(prefix="c360-bench-") as folder:
         config = _company(Path(folder), customers, tell)
         timings = []
-        for table in tables():
+        for table in only or tables():
             tell(f"{table} ...")
             timings.append(_timing(config, table, rounds))
         return Comparison(customers, rounds, timings)
@@ -104,7 +113,11 @@ def floor_sql(deployment: Deployment, table: str) -> str:
     engine = deployment.engine
     engine.query(f"CREATE OR REPLACE TEMP TABLE us_states AS SELECT * FROM read_csv({literal(str(STATES))})")
     (as_of,) = engine.query("SELECT as_of FROM as_of")[0]
-    return (FLOOR / f"{table}.sql").read_text().replace("{as_of}", f"TIMESTAMP '{as_of}'")
+    known = {"{as_of}": f"TIMESTAMP '{as_of}'", "{rule_version}": literal(deployment.rules().full_version)}
+    sql = (FLOOR / f"{table}.sql").read_text()
+    for placeholder, value in known.items():
+        sql = sql.replace(placeholder, value)
+    return sql
 
 
 def _company(folder: Path, customers: int, tell: Callable[[str], None]) -> Path:
@@ -174,7 +187,8 @@ def _ours(deployment: Deployment, table: str) -> tuple[float, int]:
         name: deployment.lake.read(deployment.contracts[key.to_user_string()])
         for name, key in asset.keys_by_input_name.items()
     }
-    commit = deployment.lake.write(deployment.contracts[table], asset.op.compute_fn.decorated_fn(**inputs))
+    resources = {name: getattr(deployment, name) for name in asset.required_resource_keys & {"rules"}}
+    commit = deployment.lake.write(deployment.contracts[table], asset.op.compute_fn.decorated_fn(**inputs, **resources))
     return time.perf_counter() - started, commit.rows
 
 

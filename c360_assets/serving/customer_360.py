@@ -4,7 +4,9 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
+from c360_assets.analytics.rules import joined_texts
 from c360_assets.conformed.as_of import moment
+from c360_assets.conformed.joins import widened
 from c360_assets.conformed.products import MONEY
 
 DEMOGRAPHICS = (
@@ -33,53 +35,82 @@ DEMOGRAPHICS = (
 )
 SEGMENTS = (
     "customer_id",
-    "frequency",
-    "monetary",
-    "recency_days",
-    "recency_score",
-    "frequency_score",
-    "monetary_score",
-    "rfm_code",
     "customer_segment",
     "engagement_level",
     "primary_segment",
+    "value_tier",
+    "lifecycle_stage",
+    "price_range",
+    "activity_trend",
+    "persona",
+    "persona_traits",
     "rule_version",
+    "unknown_because",
 )
-COUNTS = ("item_count", "product_view_count", "favorite_count", "cart_count", "returned_amount")
+MEMBERSHIP = ("customer_id", "member_state", "points_earned", "points_burned")
+PREFERRED_CATEGORIES = 3
 
 
 @dg.asset
 def customer_360(
     customers: ir.Table,
+    features: ir.Table,
     customer_segments: ir.Table,
+    audiences: ir.Table,
+    clusters: ir.Table,
     orders: ir.Table,
     order_lines: ir.Table,
     products: ir.Table,
-    product_views: ir.Table,
-    items_added_to_favorite: ir.Table,
-    items_added_to_cart: ir.Table,
+    category_interest: ir.Table,
+    browsing: ir.Table,
+    touches: ir.Table,
+    loyalty_members: ir.Table,
     as_of: ir.Table,
 ) -> ir.Table:
     """One row per customer known to any system."""
+    measures = [name for name in features.columns if name not in DEMOGRAPHICS]
     parts = [
+        features.select("customer_id", *measures),
         customer_segments.select(SEGMENTS),
+        _audiences(audiences),
+        clusters.select("customer_id", "cluster_name"),
         _bought(orders),
         _preferences(order_lines, products),
         _most_used(orders, "payment_method", "preferred_payment_method"),
-        _seen(product_views, "product_view_count"),
-        _seen(items_added_to_favorite, "favorite_count"),
-        _seen(items_added_to_cart, "cart_count"),
+        _interests(category_interest),
+        browsing.select("customer_id", "last_seen_at", "preferred_device", "preferred_traffic_channel"),
+        _touched(touches),
+        loyalty_members.select(MEMBERSHIP),
     ]
-    wide = customers.select(DEMOGRAPHICS)
-    for part in parts:
-        wide = wide.left_join(part, "customer_id").drop("customer_id_right")
-    counted = wide.mutate(**{count: wide[count].fill_null(0) for count in COUNTS})
-    seen = ("product_view_count", "favorite_count", "cart_count")
-    return counted.mutate(
+    wide = widened(customers.select(DEMOGRAPHICS), "customer_id", parts)
+    return wide.mutate(
         as_of=moment(as_of),
-        average_order_amount=counted.monetary.cast("float64") / counted.frequency.nullif(0),
-        last_seen_at=ibis.greatest(counted.last_ordered_at, *[counted[f"{name}_last_at"] for name in seen]),
-    ).drop([f"{name}_last_at" for name in seen])
+        returned_amount=wide.returned_amount.fill_null(0),
+        touch_count=wide.touch_count.fill_null(0),
+        channel_count=wide.channel_count.fill_null(0),
+        last_seen_at=ibis.greatest(wide.last_ordered_at, wide.last_seen_at),
+        unknown_because=joined_texts(
+            [
+                wide.unknown_because,
+                _missing(wide.age, "demographics: the customer system does not know the age"),
+                _missing(wide.session_count, "web behaviour: no web events"),
+                _missing(wide.nps_score, "satisfaction: no NPS answer"),
+                _missing(wide.cluster_name, "cluster: too little is known of behaviour"),
+            ]
+        ),
+    )
+
+
+def _missing(value: ir.Value, reason: str) -> ir.StringValue:
+    return value.isnull().ifelse(ibis.literal(reason), ibis.null("string"))
+
+
+def _audiences(audiences: ir.Table) -> ir.Table:
+    """The names of the audiences that are not sensitive, in order of precedence."""
+    shown = audiences.filter(~audiences.is_sensitive)
+    return shown.group_by("customer_id").agg(
+        audiences=shown.audience.group_concat("; ", order_by=shown.precedence.asc())
+    )
 
 
 def _bought(orders: ir.Table) -> ir.Table:
@@ -87,13 +118,21 @@ def _bought(orders: ir.Table) -> ir.Table:
         first_ordered_at=orders.ordered_at.min(where=orders.is_completed),
         last_ordered_at=orders.ordered_at.max(where=orders.is_completed),
         returned_amount=orders.returned_amount.sum().cast(MONEY),
-        item_count=orders.item_count.sum(where=orders.is_completed),
     )
 
 
-def _seen(activities: ir.Table, count: str) -> ir.Table:
-    return activities.group_by(customer_id="entity_id").agg(
-        **{count: ibis._.count(), f"{count}_last_at": ibis._.activity_ts.max()}
+def _interests(category_interest: ir.Table) -> ir.Table:
+    """The categories a customer cares for most, the strongest first."""
+    top = category_interest.filter(category_interest.preference_rank <= PREFERRED_CATEGORIES)
+    return top.group_by("customer_id").agg(
+        category_preferences=top.category.group_concat("; ", order_by=top.preference_rank.asc())
+    )
+
+
+def _touched(touches: ir.Table) -> ir.Table:
+    return touches.group_by("customer_id").agg(
+        touch_count=touches.touch_count.sum().cast("int64"),
+        channel_count=touches.channel.nunique(),
     )
 
 

@@ -3,8 +3,7 @@ with bought as (
     customer_id,
     min(ordered_at) filter (is_completed) as first_ordered_at,
     max(ordered_at) filter (is_completed) as last_ordered_at,
-    sum(returned_amount)::decimal(18, 4) as returned_amount,
-    sum(item_count) filter (is_completed) as item_count
+    sum(returned_amount)::decimal(18, 4) as returned_amount
   from orders group by 1
 ),
 sold as (
@@ -29,62 +28,91 @@ payment as (
   group by 1, 2
   qualify row_number() over (partition by customer_id order by count(*) desc, payment_method) = 1
 ),
-viewed as (select entity_id, count(*) as n, max(activity_ts) as last_at from product_views group by 1),
-favored as (select entity_id, count(*) as n, max(activity_ts) as last_at from items_added_to_favorite group by 1),
-carted as (select entity_id, count(*) as n, max(activity_ts) as last_at from items_added_to_cart group by 1)
+liked as (
+  select customer_id, string_agg(category, '; ' order by preference_rank) as category_preferences
+  from category_interest where preference_rank <= 3 group by 1
+),
+listed as (
+  select customer_id, string_agg(audience, '; ' order by precedence) as audiences
+  from audiences where not is_sensitive group by 1
+),
+touched as (
+  select customer_id, sum(touch_count)::bigint as touch_count, count(distinct channel) as channel_count
+  from touches group by 1
+)
 select
   customers.customer_id,
   {as_of} as as_of,
-  is_registered,
-  gender,
-  age,
+  customers.is_registered,
+  customers.gender,
+  customers.age,
   education_level,
   marital_status,
-  number_of_children,
+  customers.number_of_children,
   occupation,
-  annual_income,
+  customers.annual_income,
   city,
   state_code,
   state,
-  country,
+  customers.country,
   registered_at,
   customers.is_premium,
-  degree_of_loyalty,
+  customers.degree_of_loyalty,
   accepts_email,
   accepts_sms,
   accepts_phone,
   preferred_channel,
-  previous_purchases,
+  customers.previous_purchases,
   purchase_frequency,
   bought.first_ordered_at,
   bought.last_ordered_at,
-  recency_days,
-  frequency,
-  monetary,
-  monetary::double / nullif(frequency, 0) as average_order_amount,
+  features.* exclude (
+    customer_id, is_registered, is_premium, gender, age, country, annual_income, number_of_children,
+    degree_of_loyalty, previous_purchases
+  ),
   coalesce(bought.returned_amount, 0)::decimal(18, 4) as returned_amount,
-  coalesce(item_count, 0)::bigint as item_count,
-  product_category as preferred_category,
+  category.product_category as preferred_category,
+  category_preferences,
   brand.brand_name as preferred_brand,
   payment.payment_method as preferred_payment_method,
-  coalesce(viewed.n, 0) as product_view_count,
-  coalesce(favored.n, 0) as favorite_count,
-  coalesce(carted.n, 0) as cart_count,
-  greatest(bought.last_ordered_at, viewed.last_at, favored.last_at, carted.last_at) as last_seen_at,
-  recency_score,
-  frequency_score,
-  monetary_score,
-  rfm_code,
+  preferred_device,
+  preferred_traffic_channel,
+  greatest(bought.last_ordered_at, browsing.last_seen_at) as last_seen_at,
+  coalesce(touch_count, 0) as touch_count,
+  coalesce(channel_count, 0) as channel_count,
+  member_state,
+  points_earned,
+  points_burned,
   customer_segment,
   engagement_level,
   primary_segment,
-  rule_version
+  value_tier,
+  lifecycle_stage,
+  price_range,
+  activity_trend,
+  persona,
+  persona_traits,
+  rule_version,
+  listed.audiences,
+  cluster_name,
+  nullif(concat_ws(
+    '; ',
+    unknown_because,
+    case when customers.age is null then 'demographics: the customer system does not know the age' end,
+    case when features.session_count is null then 'web behaviour: no web events' end,
+    case when nps_score is null then 'satisfaction: no NPS answer' end,
+    case when cluster_name is null then 'cluster: too little is known of behaviour' end
+  ), '') as unknown_because
 from customers
+left join features on features.customer_id = customers.customer_id
 left join customer_segments on customer_segments.customer_id = customers.customer_id
+left join listed on listed.customer_id = customers.customer_id
+left join clusters on clusters.customer_id = customers.customer_id
 left join bought on bought.customer_id = customers.customer_id
 left join category on category.customer_id = customers.customer_id
 left join brand on brand.customer_id = customers.customer_id
 left join payment on payment.customer_id = customers.customer_id
-left join viewed on viewed.entity_id = customers.customer_id
-left join favored on favored.entity_id = customers.customer_id
-left join carted on carted.entity_id = customers.customer_id
+left join liked on liked.customer_id = customers.customer_id
+left join browsing on browsing.customer_id = customers.customer_id
+left join touched on touched.customer_id = customers.customer_id
+left join loyalty_members on loyalty_members.customer_id = customers.customer_id

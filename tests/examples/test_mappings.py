@@ -23,6 +23,7 @@ from ibis import _
 from governance import contracts
 from resources.deployment import Deployment
 from resources.feeds import Feeds
+from tests import recomputed
 from tests.running import deployed
 
 PROJECT = Path(__file__).parents[2]
@@ -121,6 +122,13 @@ def test_rfm_of_online_retail_equals_a_recomputation_in_pandas(online_retail: De
     ours = {row[0]: row[1:] for row in rows(rfm.select("customer_id", *measures))}
     expected = recomputed_rfm(DATA / FILES["online_retail"])
     assert ours == dict(zip(expected.index, expected[measures].itertuples(index=False, name=None), strict=True))
+
+
+def test_segments_of_online_retail_equal_a_recomputation_in_pandas(online_retail: Deployment) -> None:
+    expected = recomputed.segments(online_retail)
+    names = list(next(iter(expected.values())))
+    found = rows(table(online_retail, "customer_segments").select("customer_id", *names))
+    assert {who: dict(zip(names, segments, strict=True)) for who, *segments in found} == expected
 
 
 def test_later_invoices_do_not_change_what_was_known_as_of_the_middle_of_the_year(

@@ -3,11 +3,27 @@
 from datetime import datetime
 from typing import Any
 
+import ibis.expr.types as ir
+
 from c360_assets.serving.customer_360 import customer_360
-from tests.tables import at, day, money, rows, table
+from tests.tables import CONTRACTS, at, day, money, rows, table
 
 ZERO = money("0")
 ANN = {"customer_id": "ann"}
+INPUTS = (
+    "customers",
+    "features",
+    "customer_segments",
+    "audiences",
+    "clusters",
+    "orders",
+    "order_lines",
+    "products",
+    "category_interest",
+    "browsing",
+    "touches",
+    "loyalty_members",
+)
 
 
 def order(order_id: str, on: str, **more: Any) -> dict[str, Any]:
@@ -18,48 +34,82 @@ def line(line_id: str, sku: str, amount: str, kind: str = "sale") -> dict[str, A
     return {**ANN, "order_line_id": line_id, "sku_id": sku, "line_amount": money(amount), "line_kind": kind}
 
 
+def profile(**given: list[dict[str, Any]]) -> ir.Table:
+    """The profile of ann and whoever else is given, with no rows in what is not given."""
+    known = {"customers": [{**ANN, "is_registered": True}], "features": [ANN], "customer_segments": [ANN]} | given
+    return customer_360(*[table(name, *known.get(name, [])) for name in INPUTS], at("2026-06-30"))
+
+
 def test_a_profile_joins_who_they_are_what_they_bought_and_how_they_behave() -> None:
-    profile = customer_360(
-        table("customers", {**ANN, "city": "Austin", "is_registered": True, "email_address": "ann@example.com"}),
-        table("customer_segments", {**ANN, "frequency": 2, "monetary": money("50"), "customer_segment": "New"}),
-        table(
-            "orders",
-            order("1", "2026-01-01", payment_method="card", item_count=2),
-            order("2", "2026-02-01", payment_method="cash", item_count=1),
-            order(
-                "3", "2026-03-01", payment_method="cash", item_count=9, is_completed=False, returned_amount=money("5")
-            ),
-        ),
-        table("order_lines", line("1", "hat", "30"), line("2", "shoe", "20"), line("3", "shoe", "90", "return")),
-        table(
-            "products",
+    found = profile(
+        customers=[{**ANN, "city": "Austin", "is_registered": True, "email_address": "ann@example.com"}],
+        features=[{**ANN, "frequency": 2, "monetary": money("50"), "session_count": 1}],
+        customer_segments=[{**ANN, "customer_segment": "New", "persona": "Explorer"}],
+        orders=[
+            order("1", "2026-01-01", payment_method="card"),
+            order("2", "2026-02-01", payment_method="cash"),
+            order("3", "2026-03-01", payment_method="cash", is_completed=False, returned_amount=money("5")),
+        ],
+        order_lines=[line("1", "hat", "30"), line("2", "shoe", "20"), line("3", "shoe", "90", "return")],
+        products=[
             {"sku_id": "hat", "product_category": "Accessories", "brand_name": "B"},
             {"sku_id": "shoe", "product_category": "Footwear", "brand_name": "A"},
-        ),
-        table("product_views", {"activity_uuid": "v", "entity_id": "ann", "activity_ts": datetime(2026, 6, 1, 10)}),
-        table("items_added_to_favorite"),
-        table("items_added_to_cart", {"activity_uuid": "c", "entity_id": "ann", "activity_ts": day("2026-05-01")}),
-        at("2026-06-30"),
+        ],
+        browsing=[{**ANN, "last_seen_at": datetime(2026, 6, 1, 10), "preferred_device": "mobile"}],
+        clusters=[{**ANN, "cluster_name": "Frequent"}],
     )
     columns = (
-        "customer_id", "city", "frequency", "average_order_amount", "returned_amount", "item_count",
-        "preferred_category", "preferred_brand", "preferred_payment_method", "product_view_count", "favorite_count",
-        "cart_count", "last_seen_at", "last_ordered_at", "as_of",
+        "customer_id", "city", "frequency", "monetary", "returned_amount", "preferred_category", "preferred_brand",
+        "preferred_payment_method", "last_seen_at", "last_ordered_at", "preferred_device", "persona", "cluster_name",
+        "as_of",
     )  # fmt: skip
-    assert rows(profile, *columns) == [
+    assert rows(found, *columns) == [
         (
-            "ann", "Austin", 2, 25.0, money("5"), 3, "Accessories", "B", "card", 1, 0, 1,
-            datetime(2026, 6, 1, 10), day("2026-02-01"), day("2026-06-30"),
+            "ann", "Austin", 2, money("50"), money("5"), "Accessories", "B", "card", datetime(2026, 6, 1, 10),
+            day("2026-02-01"), "mobile", "Explorer", "Frequent", day("2026-06-30"),
         )
     ]  # fmt: skip
-    assert "email_address" not in profile.columns
+    assert "email_address" not in found.columns
 
 
-def test_who_only_registered_has_a_profile_with_zeros() -> None:
-    segments = table("customer_segments", {"customer_id": "bob", "frequency": 0, "monetary": ZERO})
-    empty = [table(key) for key in ("orders", "order_lines", "products", "product_views")]
-    wish = [table(key) for key in ("items_added_to_favorite", "items_added_to_cart")]
-    people = table("customers", {"customer_id": "bob", "is_registered": True})
-    profile = customer_360(people, segments, *empty, *wish, at("2026-06-30"))
-    columns = ("customer_id", "frequency", "average_order_amount", "returned_amount", "cart_count", "last_seen_at")
-    assert rows(profile, *columns) == [("bob", 0, None, ZERO, 0, None)]
+def test_who_only_registered_has_a_profile_and_is_told_what_is_missing() -> None:
+    found = profile(customer_segments=[{**ANN, "unknown_because": "price_range: nothing bought"}])
+    assert rows(found, "customer_id", "returned_amount", "touch_count", "channel_count", "last_seen_at") == [
+        ("ann", ZERO, 0, 0, None)
+    ]
+    ((told,),) = rows(found, "unknown_because")
+    assert told.split("; ") == [
+        "price_range: nothing bought",
+        "demographics: the customer system does not know the age",
+        "web behaviour: no web events",
+        "satisfaction: no NPS answer",
+        "cluster: too little is known of behaviour",
+    ]
+
+
+def test_audiences_are_listed_without_the_sensitive_ones() -> None:
+    found = profile(
+        audiences=[
+            {**ANN, "audience": "Repeat Buyers", "precedence": 9, "is_sensitive": False},
+            {**ANN, "audience": "Expecting Parents", "precedence": 2, "is_sensitive": True},
+            {**ANN, "audience": "Frequent Buyers", "precedence": 3, "is_sensitive": False},
+        ]
+    )
+    assert rows(found, "audiences") == [("Frequent Buyers; Repeat Buyers",)]
+
+
+def test_the_three_strongest_interests_and_all_touches_are_told() -> None:
+    interests = [
+        {**ANN, "category": name, "preference_rank": place}
+        for place, name in enumerate(("Toys", "Baby", "Home", "Beauty"), start=1)
+    ]
+    touched = [
+        {**ANN, "channel_kind": "web", "channel": "email", "touch_count": 3},
+        {**ANN, "channel_kind": "support", "channel": "chat", "touch_count": 1},
+    ]
+    found = profile(category_interest=interests[::-1], touches=touched)
+    assert rows(found, "category_preferences", "touch_count", "channel_count") == [("Toys; Baby; Home", 4, 2)]
+
+
+def test_a_profile_has_the_columns_of_its_contract() -> None:
+    assert set(profile().columns) == set(CONTRACTS["customer_360"].column_names)

@@ -1,0 +1,75 @@
+"""Segment rules on tables: what a rule asks of a customer as an expression."""
+
+import operator
+from collections.abc import Mapping
+
+import ibis
+import ibis.expr.types as ir
+
+from governance.errors import C360Error
+from governance.segments import INTEREST, KNOWN, UNKNOWN, Condition, Partial, Rule, Rules
+
+OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq}
+
+
+def with_interests(features: ir.Table, category_interest: ir.Table, rules: Rules) -> ir.Table:
+    """The features, and `interest.<category>` for each category that a rule asks for: 0 for whoever showed none."""
+    if not rules.interests:
+        return features
+    asked = category_interest.filter(category_interest.category.isin(rules.interests))
+    counted = asked.group_by("customer_id").agg(
+        **{
+            INTEREST + category: asked.recent_interest_count.sum(where=asked.category == category)
+            for category in rules.interests
+        }
+    )
+    joined = features.left_join(counted, "customer_id").drop("customer_id_right")
+    return joined.mutate(**{name: joined[name].fill_null(0) for name in counted.columns if name != "customer_id"})
+
+
+def first(described: ir.Table, rules: list[Rule]) -> ir.StringColumn:
+    """The name of the first rule that holds; null where none does."""
+    last = ibis.literal(rules[-1].name) if rules[-1].is_open else ibis.null("string")
+    closed = [(holds(described, rule), rule.name) for rule in rules if not rule.is_open]
+    return ibis.cases(*closed, else_=last) if closed else last
+
+
+def matching(described: ir.Table, rules: list[Rule]) -> dict[str, ir.BooleanColumn]:
+    """Per rule whether it holds; the open one, the last, holds for whoever is in no other that is not sensitive."""
+    held = {rule.name: holds(described, rule) for rule in rules if not rule.is_open}
+    others = [held[rule.name] for rule in rules if not rule.is_open and not rule.sensitive]
+    return {**held, rules[-1].name: ~ibis.or_(*others)}
+
+
+def reasons(described: ir.Table, partial: Mapping[str, Partial]) -> ir.StringColumn:
+    """Why a customer is in no segment of which segmentation, as `price_range: ...; activity_trend: ...`."""
+    told = [
+        first(described, one.rules).isnull().ifelse(ibis.literal(f"{name}: {one.otherwise}"), ibis.null("string"))
+        for name, one in partial.items()
+    ]
+    return joined_texts(told)
+
+
+def joined_texts(texts: list[ir.StringValue]) -> ir.StringValue:
+    """The texts that are there, with `; ` between them; null where there is none."""
+    return ibis.literal("; ").join(ibis.array(texts).filter(lambda text: text.notnull())).nullif("")
+
+
+def holds(described: ir.Table, rule: Rule) -> ir.BooleanColumn:
+    """Whether the rule holds; false, never null, where a value is not known."""
+    if rule.is_open:
+        return ibis.literal(True)
+    sets = [ibis.and_(*[_test(described, rule, one) for one in conditions]) for conditions in rule.alternatives]
+    return ibis.or_(*sets)
+
+
+def _test(described: ir.Table, rule: Rule, condition: Condition) -> ir.BooleanColumn:
+    if condition.column not in described.columns:
+        raise C360Error(
+            f"Segment rules, rule {rule.name}: there is no column '{condition.column}'; known are"
+            f" {', '.join(described.columns)}, and {INTEREST}<category>."
+        )
+    value = described[condition.column]
+    if condition.operator in (KNOWN, UNKNOWN):
+        return value.notnull() if condition.operator == KNOWN else value.isnull()
+    return OPERATORS[condition.operator](value, condition.value).fill_null(False)
