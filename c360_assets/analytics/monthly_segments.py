@@ -1,0 +1,114 @@
+"""Monthly segments: who was in which segment at the end of each of the last twelve months, and is now.
+
+What RFM and the segment rules say of the orders that had been placed by then. The orders are grown month by month,
+not counted anew for each: one row per customer and month with an order is all that is ranked.
+"""
+
+from collections.abc import Callable
+
+import dagster as dg
+import ibis
+import ibis.expr.types as ir
+
+from c360_assets.analytics.rfm import BINS
+from c360_assets.analytics.rules import first
+from c360_assets.conformed.as_of import moment
+from c360_assets.conformed.products import MONEY
+from governance.segments import Rule, Rules
+
+# Month ends before as_of. A month is numbered by how many it lies back, that of as_of being 0.
+MONTHS = 12
+
+
+@dg.asset
+def monthly_segments(orders: ir.Table, as_of: ir.Table, rules: dg.ResourceParam[Callable[[], Rules]]) -> ir.Table:
+    """One row per customer and month end (and as_of), for customers with a completed order by then."""
+    now = rules()
+    measured = _measured(_grown(_monthly(orders, as_of)), as_of)
+    scored = measured.mutate(
+        recency_score=_score(measured, -measured.recency_days),
+        frequency_score=_score(measured, measured.frequency),
+        monetary_score=_score(measured, measured.monetary),
+    )
+    return scored.select(
+        "customer_id",
+        "month_on",
+        "recency_days",
+        "monetary",
+        "recency_score",
+        "frequency_score",
+        "monetary_score",
+        frequency=scored.frequency.cast("int64"),
+        engagement_level=_segment(scored, now.engagement_level),
+        customer_segment=_segment(scored, now.customer_segment),
+    )
+
+
+def _monthly(orders: ir.Table, as_of: ir.Table) -> ir.Table:
+    """One row per customer and month with a completed order; what is older, or undated, counts from the first month."""
+    bought = orders.filter(orders.is_completed, orders.customer_id.notnull())
+    back = ibis.least(_number(moment(as_of)) - _number(bought.ordered_at), MONTHS).fill_null(MONTHS).cast("int32")
+    return bought.group_by("customer_id", back=back).agg(
+        order_count=bought.count(),
+        amount=bought.order_amount.sum().cast(MONEY),
+        first_on=bought.ordered_at.min().date(),
+        last_on=bought.ordered_at.max().date(),
+    )
+
+
+def _grown(monthly: ir.Table) -> ir.Table:
+    """One row per customer and month from the first with an order on: everything bought by its end."""
+    so_far = ibis.cumulative_window(group_by=monthly.customer_id, order_by=monthly.back.desc())
+    following = ibis.window(group_by=monthly.customer_id, order_by=monthly.back.desc())
+    spans = monthly.select(
+        "customer_id",
+        "back",
+        frequency=monthly.order_count.sum().over(so_far).cast("int32"),
+        monetary=monthly.amount.sum().over(so_far).fill_null(0).cast(MONEY),
+        first_on=monthly.first_on.min().over(so_far),
+        last_on=monthly.last_on.max().over(so_far),
+        next_back=monthly.back.lead().over(following).fill_null(-1),
+    )
+    return spans.mutate(back=ibis.range(spans.next_back + 1, spans.back + 1).unnest()).drop("next_back")
+
+
+def _measured(grown: ir.Table, as_of: ir.Table) -> ir.Table:
+    """The measures that rules may ask for, as of the last day of each month."""
+    months = _month_ends(as_of)
+    dated = grown.inner_join(months, "back")
+    return dated.select(
+        "customer_id",
+        "back",
+        "month_on",
+        "frequency",
+        "monetary",
+        recency_days=dated.month_on.delta(dated.last_on, unit="day").cast("int32"),
+        history_days=dated.month_on.delta(dated.first_on, unit="day").cast("int32"),
+    )
+
+
+def _month_ends(as_of: ir.Table) -> ir.Table:
+    known = as_of.filter(as_of.as_of.notnull())
+    months = known.mutate(back=ibis.range(0, MONTHS + 1).unnest())
+    following = months.as_of.truncate("month") - (months.back - 1).as_interval("M")
+    last_day = (following - ibis.interval(days=1)).date()
+    return months.select("back", month_on=(months.back == 0).ifelse(months.as_of.date(), last_day))
+
+
+def _number(at: ir.TimestampValue) -> ir.IntegerValue:
+    """Months since the year 0."""
+    return at.year().cast("int64") * 12 + at.month()
+
+
+def _score(customers: ir.Table, best_last: ir.NumericColumn) -> ir.IntegerColumn:
+    """The score of RFM, among the customers of the same month; what is not known ranks last and is not counted."""
+    worse = ibis.rank().over(group_by=customers.back, order_by=best_last)
+    comparable = best_last.count().over(group_by=customers.back)
+    score = (1 + worse * BINS // comparable).cast("int32")
+    return best_last.notnull().ifelse(score, ibis.null("int32"))
+
+
+def _segment(customers: ir.Table, rules: list[Rule]) -> ir.StringValue:
+    """The segment; null where a rule asks for something that is not known of the past."""
+    asked = {condition.column for rule in rules for conditions in rule.alternatives for condition in conditions}
+    return first(customers, rules) if asked <= set(customers.columns) else ibis.null("string")

@@ -1,0 +1,43 @@
+"""Segment migrations: from which segment into which customers moved, month by month."""
+
+import dagster as dg
+import ibis
+import ibis.expr.types as ir
+
+SEGMENTATIONS = ("engagement_level", "customer_segment")
+NEW = "(new)"
+
+
+@dg.asset
+def segment_migrations(monthly_segments: ir.Table) -> ir.Table:
+    """One row per segmentation, month after the first, and pair of segments that some customer moved between."""
+    moves = _moves(monthly_segments)
+    return ibis.union(*[_counted(moves, segmentation) for segmentation in SEGMENTATIONS])
+
+
+def _moves(monthly_segments: ir.Table) -> ir.Table:
+    """One row per month and combination of segments, and of those a month before, with its customers."""
+    past = ibis.window(group_by=monthly_segments.customer_id, order_by=monthly_segments.month_on)
+    paired = monthly_segments.select(
+        "month_on",
+        *SEGMENTATIONS,
+        **{f"from_{name}": monthly_segments[name].lag().over(past) for name in SEGMENTATIONS},
+        is_new=ibis.row_number().over(past) == 0,
+    )
+    counted = paired.group_by(paired.columns).agg(customers=paired.count())
+    return counted.mutate(first_month=counted.month_on.min().over()).filter(ibis._.month_on > ibis._.first_month)
+
+
+def _counted(moves: ir.Table, segmentation: str) -> ir.Table:
+    named = moves.filter(moves[segmentation].notnull())
+    counted = named.group_by(
+        "month_on",
+        from_segment=named.is_new.ifelse(NEW, named[f"from_{segmentation}"]),
+        to_segment=named[segmentation],
+    ).agg(customer_count=named.customers.sum().cast("int64"))
+    leaving = ibis.window(group_by=[counted.month_on, counted.from_segment])
+    all_leaving = counted.customer_count.sum().over(leaving)
+    return counted.mutate(
+        segmentation=ibis.literal(segmentation),
+        rate=counted.customer_count.cast("float64") / all_leaving.cast("float64"),
+    )

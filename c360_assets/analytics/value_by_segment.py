@@ -1,0 +1,60 @@
+"""Value by segment: the historical customer lifetime value of every segmentation's segments."""
+
+import dagster as dg
+import ibis
+import ibis.expr.types as ir
+
+from c360_assets.analytics.rfm_distribution import median
+from c360_assets.conformed.products import MONEY
+
+SEGMENTATIONS = (
+    "engagement_level",
+    "customer_segment",
+    "primary_segment",
+    "value_tier",
+    "lifecycle_stage",
+    "persona",
+)
+PREMIUM = "is_premium"
+UNKNOWN = "unknown"
+
+
+@dg.asset
+def value_by_segment(customer_segments: ir.Table, features: ir.Table) -> ir.Table:
+    """One row per segmentation and segment that some customer is in."""
+    valued = features.select("customer_id", "frequency", "monetary", "historical_value", PREMIUM)
+    joined = customer_segments.select("customer_id", *SEGMENTATIONS).inner_join(valued, "customer_id")
+    premium = ibis.cases((joined.is_premium, "premium"), (~joined.is_premium, "not premium"))
+    segments = {name: joined[name] for name in SEGMENTATIONS} | {PREMIUM: premium}
+    return ibis.union(*[_summed(joined, name, segment) for name, segment in segments.items()])
+
+
+def _summed(customers: ir.Table, segmentation: str, segment: ir.StringValue) -> ir.Table:
+    summed = customers.group_by(segment=segment.fill_null(UNKNOWN)).agg(
+        customer_count=customers.count(),
+        buyer_count=(customers.frequency > 0).sum(),
+        historical_value=customers.historical_value.sum().cast(MONEY),
+        median_value=median(customers.historical_value),
+        order_count=customers.frequency.sum(),
+        monetary=customers.monetary.sum(),
+        premium_count=customers.is_premium.sum(),
+        told_count=customers.is_premium.count(),
+    )
+    return summed.select(
+        "segment",
+        "customer_count",
+        "buyer_count",
+        "historical_value",
+        "median_value",
+        segmentation=ibis.literal(segmentation),
+        value_share=_rate(summed.historical_value, summed.historical_value.sum().over()),
+        average_value=_rate(summed.historical_value, summed.customer_count),
+        average_order_amount=_rate(summed.monetary, summed.order_count),
+        orders_per_customer=_rate(summed.order_count, summed.customer_count),
+        premium_share=_rate(summed.premium_count, summed.told_count),
+    )
+
+
+def _rate(part: ir.NumericValue, whole: ir.NumericValue) -> ir.FloatingValue:
+    """One division of exact numbers; null where there is nothing to divide by."""
+    return part.cast("float64") / whole.cast("float64").nullif(0)
