@@ -1,0 +1,62 @@
+"""Feedback: what each customer last said of us, and how support treated them."""
+
+import dagster as dg
+import ibis
+import ibis.expr.types as ir
+
+from c360_assets.analytics import voice
+from c360_assets.conformed.as_of import SOURCE
+
+SECONDS_PER_HOUR = 3600
+
+
+@dg.asset(ins={"survey_answer": SOURCE, "review": SOURCE, "support_ticket": SOURCE})
+def feedback(survey_answer: ir.Table, review: ir.Table, support_ticket: ir.Table, as_of: ir.Table) -> ir.Table:
+    """One row per customer who answered a survey, wrote a review or opened a ticket by as_of."""
+    parts = [
+        _answered(voice.answers(survey_answer, as_of)),
+        _reviewed(voice.ratings(review, as_of)),
+        _asked(voice.tickets(support_ticket, as_of)),
+    ]
+    heard = ibis.union(*[part.select("customer_id") for part in parts], distinct=True)
+    for part in parts:
+        heard = heard.left_join(part, "customer_id").drop("customer_id_right")
+    counts = ("survey_answer_count", "review_count", "support_ticket_count", "open_ticket_count")
+    return heard.mutate(**{name: heard[name].fill_null(0) for name in counts})
+
+
+def _answered(answers: ir.Table) -> ir.Table:
+    """The latest answer to each survey; of two at the same moment, the one whose ID comes last."""
+    answers = answers.filter(answers.customer_id.notnull())
+    is_scored = answers.score.notnull()
+    newest_first = ibis.window(
+        group_by=[answers.customer_id, answers.metric, is_scored],
+        order_by=[answers.answered_at.desc(), answers.answer_id.desc()],
+    )
+    placed = answers.mutate(is_latest=is_scored & (ibis.row_number().over(newest_first) == 0))
+    latest = {metric: placed.is_latest & (placed.metric == metric) for metric in voice.SCALES}
+    return placed.group_by("customer_id").agg(
+        survey_answer_count=placed.count(),
+        nps_answered_at=placed.answered_at.max(where=latest["nps"]),
+        **{f"{metric}_score": placed.score.max(where=is_it) for metric, is_it in latest.items()},
+    )
+
+
+def _reviewed(reviews: ir.Table) -> ir.Table:
+    reviews = reviews.filter(reviews.customer_id.notnull())
+    return reviews.group_by("customer_id").agg(
+        review_count=reviews.count(),
+        average_rating=reviews.rating.sum().cast("float64") / reviews.rating.count().cast("float64").nullif(0),
+        last_review_at=reviews.reviewed_at.max(),
+    )
+
+
+def _asked(tickets: ir.Table) -> ir.Table:
+    tickets = tickets.filter(tickets.customer_id.notnull())
+    took = tickets.resolution_seconds
+    return tickets.group_by("customer_id").agg(
+        support_ticket_count=tickets.count(),
+        open_ticket_count=tickets.resolved_at.isnull().sum(),
+        resolution_hours=took.sum().cast("float64") / (SECONDS_PER_HOUR * took.count()).cast("float64").nullif(0),
+        last_ticket_at=tickets.opened_at.max(),
+    )

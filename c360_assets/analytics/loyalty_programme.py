@@ -1,0 +1,118 @@
+"""Loyalty programme: points, members and money month by month, and what the programme seems to bring."""
+
+import dagster as dg
+import ibis
+import ibis.expr.types as ir
+
+from c360_assets.analytics.ledger import cost, entries, rewarded
+from c360_assets.conformed.as_of import SOURCE
+from c360_assets.conformed.products import MONEY
+
+POINTS = ("points_earned", "points_burned", "points_expired")
+COUNTS = (
+    "new_member_count",
+    "active_member_count",
+    "member_order_count",
+    "other_order_count",
+    "burn_order_count",
+    "compared_order_count",
+)
+AMOUNTS = ("member_revenue", "other_revenue")
+
+
+@dg.asset(ins={"loyalty_ledger": SOURCE})
+def loyalty_programme(loyalty_ledger: ir.Table, orders: ir.Table, as_of: ir.Table) -> ir.Table:
+    """One row per calendar month from the first entry in the loyalty ledger to as_of, whose month is not over.
+
+    `observed_roi` is what orders with burned points were worth above the usual later order of the same customers, less
+    the value of these points, over that value. Nobody was chosen by lot to burn, so it is no effect of the programme:
+    who burns may be about to buy more anyway. It counts revenue, not margin.
+    """
+    made = entries(loyalty_ledger, as_of)
+    dated = made.filter(made.entry_at.notnull())
+    joined = dated.group_by("customer_id").agg(joined_on=_month(dated.entry_at.min()))
+    wide = _months(dated, as_of)
+    for part in (_moved(dated), _joined(joined), _sold(orders, joined), _compared(rewarded(orders, made))):
+        wide = wide.left_join(part, "month_on").drop("month_on_right")
+    filled = wide.mutate(
+        **{name: wide[name].fill_null(0) for name in (*POINTS, *COUNTS)},
+        **{name: wide[name].fill_null(0).cast(MONEY) for name in AMOUNTS},
+    )
+    return _rated(_accumulated(filled))
+
+
+def _month(moment: ir.TimestampValue) -> ir.DateValue:
+    return moment.truncate("month").date()
+
+
+def _months(dated: ir.Table, as_of: ir.Table) -> ir.Table:
+    """Every month of the programme, with entries or without."""
+    span = dated.agg(first=dated.entry_at.min(), last=dated.entry_at.max()).cross_join(as_of)
+    last = span.as_of.fill_null(span["last"])
+    months = ibis.range(span["first"].truncate("month"), last, ibis.interval(months=1))
+    return span.select(month_on=months.unnest().date()).filter(ibis._.month_on.notnull())
+
+
+def _moved(dated: ir.Table) -> ir.Table:
+    return dated.group_by(month_on=_month(dated.entry_at)).agg(
+        points_earned=dated.earned.sum(),
+        points_burned=dated.burned.sum(),
+        points_expired=dated.expired.sum(),
+        active_member_count=dated.customer_id.nunique(where=dated.is_earn | dated.is_burn),
+    )
+
+
+def _joined(joined: ir.Table) -> ir.Table:
+    return joined.group_by(month_on=joined.joined_on).agg(new_member_count=joined.count())
+
+
+def _sold(orders: ir.Table, joined: ir.Table) -> ir.Table:
+    """Completed orders of known value; a customer's are a member's from the month of the first entry on."""
+    is_sold = orders.is_completed & orders.ordered_at.notnull() & orders.order_amount.notnull()
+    sold = orders.filter(is_sold).left_join(joined, "customer_id")
+    sold = sold.select("order_amount", "joined_on", month_on=_month(sold.ordered_at))
+    is_member = (sold.joined_on <= sold.month_on).fill_null(False)
+    return sold.group_by("month_on").agg(
+        member_order_count=is_member.sum(),
+        other_order_count=(~is_member).sum(),
+        member_revenue=sold.order_amount.sum(where=is_member),
+        other_revenue=sold.order_amount.sum(where=~is_member),
+    )
+
+
+def _compared(bought: ir.Table) -> ir.Table:
+    """Orders with burned points, and those of them whose customer has ordered without since."""
+    dated = bought.filter(bought.ordered_at.notnull())
+    is_compared = dated.usual_amount.notnull()
+    return dated.group_by(month_on=_month(dated.ordered_at)).agg(
+        burn_order_count=dated.count(),
+        compared_order_count=is_compared.sum(),
+        observed_uplift=dated.uplift.sum().cast(MONEY),
+        compared_cost=dated.cost.sum(where=is_compared).cast(MONEY),
+    )
+
+
+def _accumulated(months: ir.Table) -> ir.Table:
+    so_far = ibis.window(order_by=months.month_on, preceding=(None, 0))
+    earned, burned, expired = (months[name].sum().over(so_far) for name in POINTS)
+    return months.mutate(
+        points_outstanding=earned - burned - expired,
+        member_count=months.new_member_count.sum().over(so_far),
+        burn_rate=_ratio(burned, earned),
+        breakage_rate=_ratio(expired, earned),
+    )
+
+
+def _rated(months: ir.Table) -> ir.Table:
+    return months.mutate(
+        outstanding_value=cost(months.points_outstanding),
+        programme_cost=cost(months.points_burned),
+        engagement_rate=_ratio(months.active_member_count, months.member_count),
+        member_average_order_amount=_ratio(months.member_revenue, months.member_order_count),
+        other_average_order_amount=_ratio(months.other_revenue, months.other_order_count),
+        observed_roi=_ratio(months.observed_uplift - months.compared_cost, months.compared_cost),
+    )
+
+
+def _ratio(part: ir.NumericValue, whole: ir.NumericValue) -> ir.FloatingValue:
+    return part.cast("float64") / whole.cast("float64").nullif(0)

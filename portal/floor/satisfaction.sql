@@ -1,0 +1,131 @@
+with said as (
+  select
+    lower(trim(survey_type, E' \t\n\r')) as metric,
+    customer_id,
+    answered_at as said_at,
+    score::decimal(38, 4) as amount
+  from "sources/survey_answer"
+  where coalesce(answered_at <= {as_of}, true)
+    and case lower(trim(survey_type, E' \t\n\r'))
+      when 'nps' then score between 0 and 10
+      when 'csat' then score between 1 and 5
+      when 'ces' then score between 1 and 7
+    end
+  union all
+  select 'rating', customer_id, reviewed_at, rating::decimal(18, 4)
+  from "sources/review"
+  where coalesce(reviewed_at <= {as_of}, true) and rating between 1 and 5
+  union all
+  select 'resolution', customer_id, resolved_at, date_diff('second', opened_at, resolved_at)
+  from "sources/support_ticket"
+  where opened_at <= {as_of} and resolved_at <= {as_of} and resolved_at >= opened_at
+),
+counted as (
+  select
+    metric,
+    case grouping(month, engagement_level, customer_segment, persona, value_tier, premium)
+      when 63 then 'all'
+      when 31 then 'month'
+      when 47 then 'engagement_level'
+      when 55 then 'customer_segment'
+      when 59 then 'persona'
+      when 61 then 'value_tier'
+      else 'is_premium'
+    end as dimension,
+    coalesce(month, engagement_level, customer_segment, persona, value_tier, premium, 'all') as value,
+    count(*) as n,
+    count(*) filter (amount >= 9) as promoters,
+    count(*) filter (amount <= 6) as detractors,
+    count(*) filter (amount >= 4) as satisfied,
+    sum(amount)::double as total,
+    sum(amount * amount)::double as squares,
+    min(amount) = max(amount) as is_same
+  from (
+    select
+      metric,
+      amount,
+      coalesce(strftime(said_at, '%Y-%m'), 'unknown') as month,
+      coalesce(engagement_level, 'unknown') as engagement_level,
+      coalesce(customer_segment, 'unknown') as customer_segment,
+      coalesce(persona, 'unknown') as persona,
+      coalesce(value_tier, 'unknown') as value_tier,
+      coalesce(is_premium::varchar, 'unknown') as premium
+    from said left join customer_segments using (customer_id)
+  )
+  group by grouping sets (
+    (metric), (metric, month), (metric, engagement_level), (metric, customer_segment), (metric, persona),
+    (metric, value_tier), (metric, premium)
+  )
+),
+metrics (metric, unit, lowest, highest, nothing) as (
+  values
+    ('nps', 'points', -100, 100, 'no NPS answers'),
+    ('csat', 'percent', 0, 100, 'no CSAT answers'),
+    ('ces', '1 to 7', 1, 7, 'no CES answers'),
+    ('rating', 'stars', 1, 5, 'no ratings'),
+    ('resolution', 'hours', 0, null, 'no resolved tickets')
+),
+constants as (
+  select
+    1.959963984540054::double as z,
+    [
+      12.706205, 4.302653, 3.182446, 2.776445, 2.570582, 2.446912, 2.364624, 2.306004, 2.262157, 2.228139
+    ]::double[] as t_of_few
+),
+measured as (
+  select
+    *,
+    n::double as m,
+    (promoters - detractors)::double / n as net,
+    case when metric = 'resolution' then 3600 else 1 end::double as size,
+    case
+      when n - 1 between 1 and 10 then t_of_few[n - 1]
+      when n > 1 then z + 2.372271230298562::double / (n::double - 1)
+        + 2.8224986157396112::double / ((n::double - 1) * (n::double - 1))
+        + 2.555849679507722::double / ((n::double - 1) * (n::double - 1) * (n::double - 1))
+    end as t
+  from metrics left join counted using (metric) cross join constants
+),
+scored as (
+  select
+    *,
+    case metric
+      when 'nps' then (100 * (promoters - detractors))::double / m
+      when 'csat' then (100 * satisfied)::double / m
+      else total / (m * size)
+    end as score,
+    case metric
+      when 'nps'
+        then 100 * (z * sqrt(((promoters + detractors) / m - net * net) / m))
+      else t * sqrt(greatest(squares - total * total / m, 0) / nullif(m - 1, 0) / m) / size
+    end as half,
+    (satisfied + z * z / 2) / (m + z * z) as centre,
+    z * sqrt(satisfied * (m - satisfied) / m + z * z / 4) / (m + z * z) as spread,
+    case
+      when n is null then nothing
+      when metric = 'csat' then null
+      when n = 1 then 'one alone says nothing of how others vary'
+      when metric = 'nps' and greatest(promoters, detractors, n - promoters - detractors) = n
+        or metric <> 'nps' and is_same then 'all are alike, which says nothing of how others vary'
+    end as reason
+  from measured
+)
+select
+  metric,
+  coalesce(dimension, 'all') as dimension,
+  coalesce(value, 'all') as value,
+  coalesce(n, 0) as answer_count,
+  score,
+  case when reason is null
+    then greatest(if(metric = 'csat', least(100 * (centre - spread), score), score - half), lowest)
+  end as low,
+  case when reason is null
+    then least(if(metric = 'csat', greatest(100 * (centre + spread), score), score + half), highest)
+  end as high,
+  unit,
+  case when metric = 'nps' then coalesce(promoters, 0) end as promoter_count,
+  case when metric = 'nps' then coalesce(n - promoters - detractors, 0) end as passive_count,
+  case when metric = 'nps' then coalesce(detractors, 0) end as detractor_count,
+  case when metric = 'csat' then coalesce(satisfied, 0) end as satisfied_count,
+  reason
+from scored
