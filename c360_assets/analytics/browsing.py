@@ -1,0 +1,44 @@
+"""Browsing: what customers do in the shop before, beside and instead of ordering."""
+
+import dagster as dg
+import ibis
+import ibis.expr.types as ir
+
+from c360_assets.conformed.as_of import moment
+
+WINDOW_DAYS = 90
+
+
+@dg.asset
+def browsing(sessions: ir.Table, as_of: ir.Table) -> ir.Table:
+    """One row per customer with a web session."""
+    visits = sessions.filter(sessions.entity_id.notnull()).rename(customer_id="entity_id")
+    ago = moment(as_of).delta(visits.started_at, unit="day")
+    summed = visits.group_by("customer_id").agg(
+        session_count=visits.count(),
+        product_view_count=visits.product_view_count.sum().cast("int64"),
+        favorite_count=visits.favorite_count.sum().cast("int64"),
+        cart_count=visits.cart_count.sum().cast("int64"),
+        abandoned_cart_count=visits.count(where=visits.is_cart_abandoned),
+        web_order_count=visits.order_count.sum().cast("int64"),
+        engagement_seconds=visits.ended_at.delta(visits.started_at, unit="second").sum(),
+        bounce_count=visits.count(where=visits.is_bounce),
+        last_seen_at=visits.ended_at.max(),
+        recent_session_count=visits.count(where=ago < WINDOW_DAYS),
+        former_session_count=visits.count(where=ago.between(WINDOW_DAYS, 2 * WINDOW_DAYS - 1)),
+    )
+    measured = summed.mutate(
+        engagement_minutes=summed.engagement_seconds.cast("float64") / 60,
+        bounce_rate=summed.bounce_count / summed.session_count,
+    ).drop("engagement_seconds", "bounce_count")
+    with_device = measured.left_join(_preferred(visits, "device"), "customer_id").drop("customer_id_right")
+    with_channel = with_device.left_join(_preferred(visits, "traffic_channel"), "customer_id")
+    return with_channel.drop("customer_id_right")
+
+
+def _preferred(visits: ir.Table, column: str) -> ir.Table:
+    """The value most of a customer's sessions have; the alphabet settles ties."""
+    told = visits.filter(visits[column].notnull())
+    counted = told.group_by("customer_id", column).agg(visits=told.count())
+    best = counted[column].first(order_by=[ibis.desc(counted.visits), counted[column]])
+    return counted.group_by("customer_id").agg(best.name(f"preferred_{column}"))

@@ -1,0 +1,67 @@
+"""Hourly activity: at which hours of the week customers visit and order."""
+
+import dagster as dg
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+
+WEEK = [(weekday, hour) for weekday in range(1, 8) for hour in range(24)]
+NO_TIMES = "carry dates, not times"
+
+
+@dg.asset
+def hourly_activity(sessions: ir.Table, orders: ir.Table) -> ir.Table:
+    """One row per weekday, 1 Monday to 7 Sunday, and hour of the day, 0 to 23, in UTC."""
+    sales = orders.filter(orders.is_completed & orders.ordered_at.notnull())
+    counted = {"product_view_count": sessions.product_view_count.sum(), "cart_count": sessions.cart_count.sum()}
+    visited = _by_hour(sessions, "started_at", session_count=sessions.count(), **counted)
+    ordered = _by_hour(sales, "ordered_at", order_count=sales.count())
+    no_visits = _known(visited, "session_count", absent="no web events", dated=f"web events {NO_TIMES}")
+    no_orders = _known(ordered, "order_count", absent="no dated orders", dated=f"orders {NO_TIMES}")
+    joined = _week().cross_join(no_visits, no_orders)
+    for part in (visited.drop("is_timed"), ordered.drop("is_timed")):
+        joined = joined.left_join(part, ["weekday", "hour"]).drop("weekday_right", "hour_right")
+    visit_reason, order_reason = joined.session_count_reason, joined.order_count_reason
+    told = joined.mutate(
+        **{name: _told(joined[name], visit_reason) for name in ("session_count", *counted)},
+        order_count=_told(joined.order_count, order_reason),
+        reason=(visit_reason + "; " + order_reason).fill_null(visit_reason).fill_null(order_reason),
+    )
+    return told.select(
+        "weekday",
+        "hour",
+        "session_count",
+        "product_view_count",
+        "cart_count",
+        "order_count",
+        "reason",
+        session_share=told.session_count / told.session_count_total.nullif(0),
+        order_share=told.order_count / told.order_count_total.nullif(0),
+    )
+
+
+def _by_hour(rows: ir.Table, at: str, **counts: ir.IntegerScalar) -> ir.Table:
+    """Counts by hour of the week, and whether any of it happened at another time than midnight."""
+    moment = rows[at]
+    weekday, hour = moment.day_of_week.index() + 1, moment.hour()
+    return rows.group_by(weekday=weekday.cast("int32"), hour=hour.cast("int32")).agg(
+        is_timed=(moment != moment.truncate("day")).any(),
+        **{name: count.cast("int64") for name, count in counts.items()},
+    )
+
+
+def _known(hours: ir.Table, count: str, absent: str, dated: str) -> ir.Table:
+    """One row: how many there are in all, and why that says nothing of hours, where it does not."""
+    found = hours.agg(total=hours[count].sum().fill_null(0).cast("int64"), is_timed=hours.is_timed.any())
+    reason = ibis.cases((found.total == 0, absent), (~found.is_timed, dated))
+    return found.select(**{f"{count}_total": found.total, f"{count}_reason": reason})
+
+
+def _week() -> ir.Table:
+    weekdays, hours = zip(*WEEK, strict=True)
+    return ibis.memtable(pa.table({"weekday": pa.array(weekdays, pa.int32()), "hour": pa.array(hours, pa.int32())}))
+
+
+def _told(count: ir.IntegerColumn, reason: ir.StringColumn) -> ir.IntegerColumn:
+    """Nothing in an hour is 0, unless there is a reason not to know."""
+    return reason.isnull().ifelse(count.fill_null(0), None)

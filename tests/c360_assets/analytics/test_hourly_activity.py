@@ -1,0 +1,84 @@
+"""Hourly activity: the hours of the week, and what cannot be known of them."""
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from c360_assets.analytics.hourly_activity import hourly_activity
+from tests.tables import rows, table
+
+MONDAY = datetime(2026, 6, 1)
+
+
+def session(number: int, at: datetime, **more: Any) -> dict[str, Any]:
+    return {"session_id": str(number), "started_at": at, "product_view_count": 0, "cart_count": 0, **more}
+
+
+def order(number: int, at: datetime | None, *, is_completed: bool = True) -> dict[str, Any]:
+    return {"order_id": str(number), "ordered_at": at, "is_completed": is_completed}
+
+
+def hours(visits: list[dict[str, Any]], orders: list[dict[str, Any]], *columns: str) -> list[tuple[Any, ...]]:
+    """Values of each hour of the week in turn."""
+    found: Any = hourly_activity(table("sessions", *visits), table("orders", *orders))
+    return [tuple(r[name] for name in columns) for r in found.order_by("weekday", "hour").to_pyarrow().to_pylist()]
+
+
+def test_sessions_and_orders_fall_into_the_hour_of_the_week_in_which_they_began() -> None:
+    sunday_night = MONDAY - timedelta(minutes=1)
+    visits = [
+        session(1, MONDAY, product_view_count=3, cart_count=1),
+        session(2, MONDAY + timedelta(minutes=59), product_view_count=2),
+        session(3, sunday_night),
+    ]
+    orders = [order(1, sunday_night), order(2, MONDAY, is_completed=False), order(3, None)]
+    found = hours(visits, orders, "weekday", "hour", "session_count", "product_view_count", "cart_count", "order_count")
+    assert len(found) == 168
+    assert found[0] == (1, 0, 2, 5, 1, 0)
+    assert found[1] == (1, 1, 0, 0, 0, 0)
+    assert found[-1] == (7, 23, 1, 0, 0, 1)
+    assert hours(visits, orders, "session_share", "order_share", "reason")[0] == (2 / 3, 0.0, None)
+
+
+def test_orders_with_dates_only_tell_no_hours() -> None:
+    visits = [session(1, MONDAY + timedelta(hours=9))]
+    orders = [order(1, MONDAY), order(2, MONDAY + timedelta(days=1))]
+    found = hours(visits, orders, "session_count", "order_count", "order_share", "reason")
+    assert found[9] == (1, None, None, "orders carry dates, not times")
+    assert set(found) == {found[0], found[9]}
+
+
+def test_sessions_with_dates_only_tell_no_hours_either() -> None:
+    found = hours([session(1, MONDAY)], [order(1, MONDAY + timedelta(hours=1))], "session_count", "reason")
+    assert set(found) == {(None, "web events carry dates, not times")}
+
+
+def test_with_nothing_held_all_hours_are_there_and_say_why_they_are_empty() -> None:
+    columns = ("session_count", "cart_count", "session_share", "order_count", "reason")
+    found = hours([], [order(1, None)], *columns)
+    assert found == [(None, None, None, None, "no web events; no dated orders")] * 168
+
+
+MINUTES = st.lists(st.integers(0, 60 * 24 * 30), min_size=1, max_size=20)
+
+
+@settings(max_examples=25, deadline=None)
+@given(MINUTES, st.randoms(use_true_random=False))
+def test_hours_equal_a_plain_loop_whatever_the_order_of_rows(minutes: list[int], random: Any) -> None:
+    moments = [MONDAY + timedelta(minutes=minute, seconds=1) for minute in minutes]
+    expected = Counter((moment.isoweekday(), moment.hour) for moment in moments)
+    visits = [session(number, moment) for number, moment in enumerate(moments)]
+    random.shuffle(visits)
+    found = hours(visits, [], "weekday", "hour", "session_count")
+    assert {(weekday, hour): count for weekday, hour, count in found if count} == expected
+
+
+def test_the_hours_hold_every_session_and_order() -> None:
+    visits = [session(n, MONDAY + timedelta(hours=7 * n)) for n in range(50)]
+    orders = [order(n, MONDAY + timedelta(hours=5 * n)) for n in range(70)]
+    found: Any = hourly_activity(table("sessions", *visits), table("orders", *orders))
+    totals = found.agg(sessions=found.session_count.sum().cast("int64"), orders=found.order_count.sum().cast("int64"))
+    assert rows(totals, "sessions", "orders") == [(50, 70)]
