@@ -281,7 +281,9 @@ def test_personal_columns_are_in_no_table_but_these() -> None:
         "customers",
         "customer_history",
         "orders",
+        "features",
         "customer_360",
+        "orders_enriched",
         "incidents",
     }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import dagster as dg
 import ibis
@@ -18,6 +19,7 @@ from sqlglot.optimizer.scope import build_scope
 from c360_assets import analytics, conformed, serving
 from c360_assets.conformed.as_of import AsOf
 from c360_assets.conformed.customer_history import history
+from governance import segments
 from resources.engine import Engine, quoted
 from resources.lake import Lake
 from resources.lineage import Origin, column_lineage
@@ -160,7 +162,9 @@ def _built(lake: Lake, key: str) -> tuple[dict[str, ir.Table], ir.Table]:
     asset = DERIVED[key]
     keys = {name: input_key.to_user_string() for name, input_key in asset.keys_by_input_name.items()}
     inputs = {name: lake.read(CONTRACTS[input_key]) for name, input_key in keys.items()}
-    config = {"config": AsOf()} if key == "as_of" else {}
+    config: dict[str, Any] = {"config": AsOf()} if key == "as_of" else {}
+    if "rules" in asset.required_resource_keys:
+        config["rules"] = segments.load
     result = asset.op.compute_fn.decorated_fn(**inputs, **config)
     return {keys[name]: given for name, given in inputs.items()}, result
 

@@ -57,6 +57,10 @@ def test_what_has_no_category_is_kept_as_unknown() -> None:
 
 def test_a_category_of_which_nothing_is_sold_is_listed_and_has_no_share_where_nothing_is() -> None:
     columns = ("category", "revenue", "revenue_share", "view_count", "view_to_order_rate")
+    assert rows(distribution([], views=("boots",)), *columns) == [
+        ("Shoes", money("0"), None, 1, None),
+        ("Wool", money("0"), None, 0, None),
+    ]
     assert rows(distribution([]), *columns) == [
         ("Shoes", money("0"), None, None, None),
         ("Wool", money("0"), None, None, None),
