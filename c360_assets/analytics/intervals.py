@@ -4,15 +4,13 @@ import ibis
 import ibis.expr.types as ir
 
 WIDE = "decimal(38, 4)"  # of amounts whose squares are summed
-Z = 1.959963984540054  # the normal quantile that leaves 2.5 % above
+# Constants have few digits because DuckDB reads them as decimals: longer ones would not become the nearest double.
+Z, Z_SQUARED = 1.95996398454, 3.84145882069  # the normal quantile that leaves 2.5 % above
 # The same quantile of Student's t for 1 to 10 degrees of freedom.
 T_OF_FEW = (12.706205, 4.302653, 3.182446, 2.776445, 2.570582, 2.446912, 2.364624, 2.306004, 2.262157, 2.228139)
-# For more: Z plus these over the powers of the degrees of freedom (Abramowitz and Stegun, 26.7.5).
-T_TERMS = (
-    (Z**3 + Z) / 4,
-    (5 * Z**5 + 16 * Z**3 + 3 * Z) / 96,
-    (3 * Z**7 + 19 * Z**5 + 17 * Z**3 - 15 * Z) / 384,
-)
+# For more: Z, and over powers of the degrees of freedom (Abramowitz and Stegun, 26.7.5) (Z^3 + Z) / 4,
+# (5 Z^5 + 16 Z^3 + 3 Z) / 96 and (3 Z^7 + 19 Z^5 + 17 Z^3 - 15 Z) / 384.
+T_TERMS = (2.372271, 2.822499, 2.55585)
 
 
 def half_of_mean(count: ir.NumericValue, total: ir.NumericValue, squares: ir.NumericValue) -> ir.FloatingValue:
@@ -58,9 +56,9 @@ def half_of_net_share(count: ir.NumericValue, above: ir.NumericValue, below: ir.
 
 def wilson(count: ir.NumericValue, hits: ir.NumericValue) -> tuple[ir.FloatingValue, ir.FloatingValue]:
     """Wilson's score interval for a share: within 0 to 1, and of some width even where all answers agree."""
-    n, k, z = count.cast("float64"), hits.cast("float64"), ibis.literal(Z)
-    centre = (k + z * z / 2) / (n + z * z)
-    half = z * (k * (n - k) / n + z * z / 4).sqrt() / (n + z * z)
+    n, k = count.cast("float64"), hits.cast("float64")
+    centre = (k + Z_SQUARED / 2) / (n + Z_SQUARED)
+    half = Z * (k * (n - k) / n + Z_SQUARED / 4).sqrt() / (n + Z_SQUARED)
     return centre - half, centre + half
 
 

@@ -60,6 +60,7 @@ def _grown(monthly: ir.Table) -> ir.Table:
     """One row per customer and month from the first with an order on: everything bought by its end."""
     so_far = ibis.cumulative_window(group_by=monthly.customer_id, order_by=monthly.back.desc())
     following = ibis.window(group_by=monthly.customer_id, order_by=monthly.back.desc())
+    # DuckDB sums whole numbers in 128 bits, which are slow to rank.
     spans = monthly.select(
         "customer_id",
         "back",

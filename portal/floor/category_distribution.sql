@@ -22,7 +22,7 @@ categories as (
   union select category from carts
 ),
 facts as (
-  select exists (from views) or exists (from carts) as has_events
+  select exists (from views) or exists (from carts) as has_events, exists (from sold) as has_orders
 )
 select
   category,
@@ -33,7 +33,8 @@ select
   coalesce(revenue, 0)::decimal(18, 4)::double / nullif(sum(revenue) over (), 0)::double as revenue_share,
   case when has_events then coalesce(view_count, 0) end as view_count,
   case when has_events then coalesce(cart_count, 0) end as cart_count,
-  case when has_events then coalesce(order_count, 0) / nullif(coalesce(view_count, 0), 0) end as view_to_order_rate
+  case when has_events and has_orders
+    then coalesce(order_count, 0) / nullif(coalesce(view_count, 0), 0) end as view_to_order_rate
 from categories
 cross join facts
 left join sold using (category)

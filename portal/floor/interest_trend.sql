@@ -21,7 +21,9 @@ engaged as (
 ),
 facts as (
   select
-    (select min(active_on) from (from views union all from favorites union all from carts union all from visits)) as web,
+    (
+      select min(active_on) from (from views union all from favorites union all from carts union all from visits)
+    ) as web,
     (select min(active_on) from sales) as shop
 ),
 averages as (

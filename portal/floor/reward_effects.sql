@@ -67,9 +67,9 @@ measured as (
     customers::double as g,
     case
       when customers - 1 between 1 and 10 then t_of_few[customers - 1]
-      when customers > 1 then 1.959963984540054::double + 2.372271230298562::double / (customers::double - 1)
-        + 2.8224986157396112::double / ((customers::double - 1) * (customers::double - 1))
-        + 2.555849679507722::double / ((customers::double - 1) * (customers::double - 1) * (customers::double - 1))
+      when customers > 1 then 1.95996398454::double + 2.372271::double / (customers::double - 1)
+        + 2.822499::double / ((customers::double - 1) * (customers::double - 1))
+        + 2.55585::double / ((customers::double - 1) * (customers::double - 1) * (customers::double - 1))
     end as t
   from counted cross join (
     select [

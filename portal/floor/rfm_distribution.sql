@@ -1,5 +1,6 @@
 with valued as (
-  select 'recency_score' as measure, recency_score::varchar as value, monetary, recency_days::decimal(18, 4) as amount from rfm
+  select 'recency_score' as measure, recency_score::varchar as value, monetary, recency_days::decimal(18, 4) as amount
+  from rfm
   union all
   select 'frequency_score', frequency_score::varchar, monetary, frequency::decimal(18, 4) from rfm
   union all

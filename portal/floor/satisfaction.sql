@@ -67,7 +67,8 @@ metrics (metric, unit, lowest, highest, nothing) as (
 ),
 constants as (
   select
-    1.959963984540054::double as z,
+    1.95996398454::double as z,
+    3.84145882069::double as z_squared,
     [
       12.706205, 4.302653, 3.182446, 2.776445, 2.570582, 2.446912, 2.364624, 2.306004, 2.262157, 2.228139
     ]::double[] as t_of_few
@@ -80,9 +81,9 @@ measured as (
     case when metric = 'resolution' then 3600 else 1 end::double as size,
     case
       when n - 1 between 1 and 10 then t_of_few[n - 1]
-      when n > 1 then z + 2.372271230298562::double / (n::double - 1)
-        + 2.8224986157396112::double / ((n::double - 1) * (n::double - 1))
-        + 2.555849679507722::double / ((n::double - 1) * (n::double - 1) * (n::double - 1))
+      when n > 1 then z + 2.372271::double / (n::double - 1)
+        + 2.822499::double / ((n::double - 1) * (n::double - 1))
+        + 2.55585::double / ((n::double - 1) * (n::double - 1) * (n::double - 1))
     end as t
   from metrics left join counted using (metric) cross join constants
 ),
@@ -99,8 +100,8 @@ scored as (
         then 100 * (z * sqrt(((promoters + detractors) / m - net * net) / m))
       else t * sqrt(greatest(squares - total * total / m, 0) / nullif(m - 1, 0) / m) / size
     end as half,
-    (satisfied + z * z / 2) / (m + z * z) as centre,
-    z * sqrt(satisfied * (m - satisfied) / m + z * z / 4) / (m + z * z) as spread,
+    (satisfied + z_squared / 2) / (m + z_squared) as centre,
+    z * sqrt(satisfied * (m - satisfied) / m + z_squared / 4) / (m + z_squared) as spread,
     case
       when n is null then nothing
       when metric = 'csat' then null

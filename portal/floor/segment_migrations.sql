@@ -27,5 +27,6 @@ counted as (
 )
 select
   *,
-  customer_count::double / (sum(customer_count) over (partition by segmentation, month_on, from_segment))::double as rate
+  customer_count::double / (sum(customer_count) over (partition by segmentation, month_on, from_segment))::double
+    as rate
 from counted

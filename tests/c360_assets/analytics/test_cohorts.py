@@ -76,9 +76,12 @@ BOUGHT = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 500), st.integers(
 TODAY = date(2026, 6, 15)
 
 
+def months(on: date) -> int:
+    return on.year * 12 + on.month - 1
+
+
 def recounted(bought: list[tuple[int, int, int]]) -> list[tuple[Any, ...]]:
     """Month by month, order by order."""
-    months = lambda on: on.year * 12 + on.month - 1  # noqa: E731
     first: dict[int, int] = {}
     for who, ago, _ in bought:
         month = months(TODAY - timedelta(days=ago))
