@@ -1,0 +1,157 @@
+"""Rows of derived tables that fail a rule each: by table and rule, how many rows fail it, and the rows."""
+
+from datetime import datetime
+from typing import Any
+
+NOON, EVENING = datetime(2026, 6, 30, 12), datetime(2026, 6, 30, 20)
+ANN = {"customer_id": "C1"}
+BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
+    "sessions": {
+        "events_add_up": (1, [{"product_view_count": 2, "event_count": 1}]),
+        "visits_last_hours": (1, [{"engagement_minutes": 1441.0}]),
+    },
+    "features": {
+        "everyone_described": (1, [ANN]),
+        "money_reconciles": (1, [ANN | {"monetary": 3}]),
+        "rates_in_range": (2, [ANN | {"return_rate": 1.5}, {"customer_id": "C2", "activity_change": -2.0}]),
+    },
+    "customer_segments": {
+        "gaps_explained": (1, [ANN | {"lifecycle_stage": "New", "price_range": "Budget"}]),
+        "everyone_in_one_row": (1, [ANN]),
+    },
+    "audiences": {
+        "one_primary_each": (1, [ANN | {"is_primary": True}]),
+        "sensitive_never_primary": (1, [ANN | {"is_primary": True, "is_sensitive": True}]),
+    },
+    "touches": {
+        "seen_at_least_once": (1, [ANN | {"touch_count": 0}]),
+        "times_in_order": (1, [ANN | {"first_at": EVENING, "last_at": NOON}]),
+    },
+    "customer_360": {"money_reconciles": (1, [ANN | {"monetary": 3}])},
+    "orders_enriched": {
+        "no_line_lost": (1, [{"order_line_id": "L1"}]),
+        "money_reconciles": (1, [{"order_line_id": "L1", "line_amount": 3}]),
+    },
+    "action_matrix": {
+        "everyone_in_one_cell": (1, [{"customer_count": 2}]),
+        "value_reconciles": (1, [{"historical_value": 2}]),
+        "all_cells_there": (1, [{}]),
+    },
+    "browsing": {
+        "sessions_reconcile": (1, [ANN | {"session_count": 2}]),
+        "minutes_reconcile": (1, [ANN | {"engagement_minutes": 9.0}]),
+        "parts_within_sessions": (1, [ANN | {"abandoned_cart_count": 2, "session_count": 1}]),
+    },
+    "category_distribution": {
+        "money_reconciles": (1, [{"revenue": 2}]),
+        "views_reconcile": (1, [{"view_count": 2}]),
+        "shares_in_range": (1, [{"revenue_share": 1.5}]),
+        "categories_known": (1, [{"category": "unknown", "revenue_share": 0.5}]),
+    },
+    "category_interest": {
+        "carts_reconcile": (1, [ANN | {"cart_count": 2}]),
+        "shares_add_up": (1, [ANN | {"interest_share": 0.5}]),
+        "interest_of_some_kind": (1, [ANN | {"interest_share": 0.0}]),
+    },
+    "cluster_trials": {
+        "every_number_tried": (1, [{"k": 2}]),
+        "choice_is_measured": (1, [{"is_chosen": True}]),
+        "choice_is_stable": (1, [{"is_chosen": True, "stability": 0.5}]),
+        "measures_in_range": (1, [{"silhouette": 1.5}]),
+    },
+    "clusters": {
+        "everyone_placed": (1, [ANN]),
+        "cluster_or_reason": (1, [ANN | {"cluster_id": 1, "reason": "lost"}]),
+        "one_name_each": (
+            1,
+            [
+                {"customer_id": who, "cluster_id": 1, "cluster_name": name}
+                for who, name in (("C1", "Recent"), ("C2", "Recent"), ("C3", "Lapsed"))
+            ],
+        ),
+        "as_many_as_chosen": (1, [ANN | {"cluster_id": 4}]),
+    },
+    "cohorts": {
+        "first_month_is_whole": (1, [{"retained_count": 2, "customer_count": 1}]),
+        "everyone_in_one_cohort": (1, [{"customer_count": 2, "month_offset": 0}]),
+        "money_reconciles": (1, [{"revenue": 2}]),
+    },
+    "feedback": {
+        "scores_on_scale": (1, [ANN | {"nps_score": 11}]),
+        "something_was_said": (1, [{"survey_answer_count": 0, "review_count": 0, "support_ticket_count": 0}]),
+        "customer_known": (1, [ANN]),
+    },
+    "funnel": {
+        "never_widens": (1, [{"session_count": 2, "reached_count": 1, "drop_off_rate": 0.5}]),
+        "rates_in_range": (1, [{"rate_of_views": 1.5}]),
+        "orders_reconcile": (1, [{"step": 4, "session_count": 3}]),
+    },
+    "hourly_activity": {
+        "week_complete": (1, [{}]),
+        "sessions_reconcile": (1, [{"session_count": 3}]),
+        "empty_for_a_reason": (1, [{"session_count": None}]),
+    },
+    "interest_trend": {
+        "interest_seen": (1, [{"product_view_count": 0}]),
+        "empty_for_a_reason": (1, [{"session_count": None}]),
+    },
+    "loyalty_members": {
+        "no_account_overdrawn": (1, [ANN | {"points_balance": -1}]),
+        "points_add_up": (1, [ANN | {"points_balance": 1}]),
+        "engaged_members_are_active": (1, [ANN | {"is_engaged": True, "member_state": "lapsed"}]),
+        "member_known": (1, [ANN]),
+    },
+    "loyalty_programme": {
+        "points_reconcile": (1, [{"points_earned": 3}]),
+        "liability_not_negative": (1, [{"points_outstanding": -1}]),
+        "members_active_and_compared": (1, [{"active_member_count": 2, "member_count": 1}]),
+    },
+    "monthly_segments": {
+        "scores_in_range": (1, [ANN | {"recency_score": 6, "frequency_score": 1, "monetary_score": 1}]),
+        "everyone_followed": (1, [ANN | {"recency_days": 1}]),
+    },
+    "revenue_concentration": {
+        "money_reconciles": (1, [{"top_share": 1.0, "revenue": 2}]),
+        "best_customers_first": (1, [{"top_share": 0.5, "revenue_share": 0.4, "gini": 0.1}]),
+        "all_shares_there": (1, [{}]),
+    },
+    "reward_effects": {
+        "difference_within_interval": (1, [{"difference": 1.0, "difference_low": 2.0, "difference_high": 3.0}]),
+        "compared_are_of_the_band": (1, [{"compared_order_count": 2, "order_count": 1}]),
+        "gaps_explained": (1, [{"difference": 1.0}]),
+    },
+    "rfm_distribution": {
+        "everyone_scored_once": (1, [{"measure": "frequency_score", "customer_count": 2}]),
+        "everyone_at_one_level": (1, [{"measure": "engagement_level", "customer_count": 2}]),
+        "spread_in_order": (1, [{"least": 3.0, "median": 2.0, "greatest": 4.0}]),
+    },
+    "satisfaction": {
+        "score_within_interval": (1, [{"metric": "csat", "score": 101}]),
+        "nps_adds_up": (1, [{"metric": "nps", "promoter_count": 1, "passive_count": 0, "detractor_count": 1}]),
+        "gaps_explained": (1, [{"metric": "ces", "score": 5}]),
+    },
+    "segment_migrations": {
+        "somebody_moved": (1, [{"customer_count": 0}]),
+        "everyone_moves_once": (1, [{"segmentation": "engagement_level", "customer_count": 2}]),
+    },
+    "segment_stability": {
+        "index_in_range": (1, [{"stayed_rate": 1.0, "adjusted_rand_index": 0.5}]),
+        "everyone_compared": (1, [{"customer_count": 2}]),
+    },
+    "segment_summary": {
+        "everyone_counted_once": (1, [{"segmentation": "engagement_level", "customer_count": 2}]),
+        "value_reconciles": (1, [{"segmentation": "engagement_level", "historical_value": 2}]),
+        "advice_given": (1, [{"action_1": " "}]),
+        "emptiness_explained": (1, [{"customer_count": 0}]),
+    },
+    "segment_traits": {
+        "few_stay_untold": (1, [{"feature": "age", "mean": 40.0, "known_count": 9}]),
+        "ranked_once": (1, [{"rank": 1}]),
+        "levels_add_up": (1, [{"segmentation": "engagement_level", "feature": "frequency", "known_count": 2}]),
+    },
+    "value_by_segment": {
+        "everyone_placed_once": (1, [{"customer_count": 2}]),
+        "value_reconciles": (1, [{"historical_value": 2}]),
+        "no_more_buyers_than_customers": (1, [{"buyer_count": 2, "customer_count": 1}]),
+    },
+}
