@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import warnings
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -60,6 +61,7 @@ def build(deployment: Deployment) -> dg.Definitions:
             "io_manager": LakeIOManager(deployment),
             # Read anew by each run, so that a changed rule counts without a restart.
             "rules": deployment.rules,
+            "playbook": deployment.playbook,
         },
         executor=dg.in_process_executor,
     )
@@ -72,12 +74,12 @@ def _code(asset: Any) -> Path:
     return Path(inspect.getfile(asset.op.compute_fn.decorated_fn))
 
 
-def _rules(asset: Any, deployment: Deployment) -> Path | None:
-    """The file of rules that a table goes by."""
-    return deployment.segments if "rules" in asset.required_resource_keys else None
+def _rules(asset: Any, deployment: Deployment) -> list[Path]:
+    """The files of business rules that a table goes by."""
+    return [file for name, file in deployment.rule_files.items() if name in asset.required_resource_keys]
 
 
-def _described(spec: dg.AssetSpec, contracts: Any, code: Path, rules: Path | None = None) -> dg.AssetSpec:
+def _described(spec: dg.AssetSpec, contracts: Any, code: Path, rules: Sequence[Path] = ()) -> dg.AssetSpec:
     """The spec with everything the contract says of the table."""
     contract: Contract = contracts[spec.key.to_user_string()]
     is_made_here = contract.layer != "operations"
@@ -103,9 +105,9 @@ def _described(spec: dg.AssetSpec, contracts: Any, code: Path, rules: Path | Non
     )
 
 
-def _code_version(contract: Contract, code: Path, rules: Path | None) -> str:
+def _code_version(contract: Contract, code: Path, rules: Sequence[Path]) -> str:
     digest = hashlib.sha256(code.read_bytes())
-    for file in filter(None, (FOLDER / contract.layer / f"{contract.name}{SUFFIX}", rules)):
+    for file in (FOLDER / contract.layer / f"{contract.name}{SUFFIX}", *rules):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 

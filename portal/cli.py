@@ -189,6 +189,71 @@ def show(deployment: Any, table: str, limit: int | None, kind: str, target: Path
 
 
 @main.command()
+@click.argument("table")
+@click.option(
+    "--out",
+    "target",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the page to this file. Default: TABLE.html in this folder.",
+)
+@_with_deployment
+def profile(deployment: Any, table: str, target: Path | None) -> None:
+    """Explore a table: each column by itself, and how columns go together. No personal value is shown.
+
+    Prints a line per column, and writes an HTML page with pictures that needs no network.
+
+    \b
+    Example:
+      c360 profile customer_360
+      c360 profile sources/orders --out orders.html
+    """
+    from portal import profile_page, profiling
+
+    found = profiling.profile_of(deployment, table)
+    target = target or Path(f"{table.replace('/', '-')}.html")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(profile_page.page(found, deployment.settings.name), encoding="utf-8")
+    profile_page.print_summary(found, out)
+    out.print(f"Pictures and more: {target}", highlight=False, markup=False, soft_wrap=True)
+
+
+@main.command()
+@click.option(
+    "--of",
+    "name",
+    metavar="SEGMENTATION",
+    default="engagement_level",
+    show_default=True,
+    help="Which segmentation, such as persona, audience or cluster.",
+)
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw it into this file, .png or .svg, instead.",
+)
+@click.option("--unmasked", is_flag=True, help="Show sensitive segments, too.")
+@_with_deployment
+def segments(deployment: Any, name: str, picture: Path | None, unmasked: bool) -> None:
+    """Show who is in each segment, how they differ from all customers, what to do and what to beware of.
+
+    \b
+    Example:
+      c360 segments
+      c360 segments --of persona
+      c360 segments --of lifecycle_stage --picture lifecycle.png
+    """
+    from portal import segment_picture
+    from portal import segments as desk
+
+    shown = desk.segmentation(deployment, name, unmasked)
+    if picture:
+        segment_picture.write(shown, picture)
+        out.print(f"Drawn: {picture}", highlight=False, markup=False, soft_wrap=True)
+    else:
+        desk.print_summary(shown, out)
+
+
+@main.command()
 @click.option("--customers", type=click.IntRange(min=1), default=5000, show_default=True, help="How many customers.")
 @click.option(
     "--seed",
@@ -223,20 +288,33 @@ def sample(customers: int, seed: int, target: Path) -> None:
 
 
 @main.command()
+@click.option("--overlaps", is_flag=True, help="List the rules that overlap, too.")
 @_with_deployment
-def lint(deployment: Any) -> None:
+def lint(deployment: Any, overlaps: bool) -> None:
     """Check the deployment file, all contracts and the segment rules.
+
+    Rules that can never hold are faults; --overlaps lists those between which only precedence decides.
 
     \b
     Example:
       c360 lint --config examples/online_retail/c360.yaml
     """
-    from governance import segments
+    from governance import rule_lint
 
-    rules = segments.load()
+    rules, file = deployment.rules(), deployment.rule_files["rules"]
+    deployment.playbook()
+    found = rule_lint.findings(rules, deployment.contracts["features"])
+    faults = [finding for finding in found if finding.is_fault]
+    if faults:
+        raise C360Error("\n".join(f"{file.name}: {fault}." for fault in faults))
+    for finding in found:
+        if finding.kind == "gap" or overlaps:
+            out.print(f"{file.name}: {finding}.", highlight=False, soft_wrap=True)
+    crossing = sum(finding.kind == "overlap" for finding in found)
     out.print(
         f"{deployment.file.name}: {len(deployment.feeds)} feeds. {len(deployment.contracts)} contracts."
-        f" Segment rules version {rules.version}. All is well."
+        f" Segment rules version {rules.full_version}: {sum(map(len, rules.lists.values()))} rules, {crossing} overlaps"
+        f" settled by precedence. All is well."
     )
 
 
@@ -285,6 +363,7 @@ def ui(deployment: Any, port: int) -> None:
     multiple=True,
     help="Time the quality checks of so many orders instead. Repeatable.",
 )
+@click.option("--table", "only", multiple=True, help="Time this table alone. Repeatable; else all that have a twin.")
 @click.option(
     "--rounds",
     type=click.IntRange(min=1),
@@ -306,6 +385,7 @@ def ui(deployment: Any, port: int) -> None:
 def bench(
     customers: tuple[int, ...],
     orders: tuple[int, ...],
+    only: tuple[str, ...],
     rounds: int,
     kind: str,
     database: str | None,
@@ -316,6 +396,7 @@ def bench(
     \b
     Example:
       c360 bench --customers 100000 --rounds 5
+      c360 bench --customers 100000 --table sessions --table funnel
       c360 bench --orders 1000000
       c360 bench --orders 1000000 --database postgresql://localhost/scratch
       c360 bench --events 50000000
@@ -336,7 +417,7 @@ def bench(
     if (orders or events) and not customers:
         return
     customers = customers or (100_000,)
-    results = [benchmark.compare(count, rounds, tell) for count in customers]
+    results = [benchmark.compare(count, rounds, only, tell) for count in customers]
     if kind == "json":
         out.print_json(json.dumps([result.as_dict() for result in results]))
     else:

@@ -15,9 +15,10 @@ import ibis.expr.types as ir
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from governance import contracts, segments
+from governance import contracts, playbook, segments
 from governance.contracts import Contract
 from governance.errors import C360Error
+from governance.playbook import Playbook
 from governance.segments import Rules
 from governance.yaml_loader import SafeLoader
 from resources.connectors import Files, Sample
@@ -112,6 +113,7 @@ class Settings(_Section):
     connectors: dict[str, AnyConnector] = {}
     feeds: dict[str, Any] = {}
     segments: str | None = None
+    playbook: str | None = None
     schedules: ScheduleSettings = ScheduleSettings()
     operations: str | None = Field(default=None, repr=False)
     notifications: tuple[AnySink, ...] = (LogSink(),)
@@ -157,13 +159,23 @@ class Deployment:
         return Operations(uri, self.contracts, [sink.name for sink in self.settings.notifications])
 
     @property
-    def segments(self) -> Path:
-        """The file of the segment rules."""
-        return self.folder / self.settings.segments if self.settings.segments else segments.FILE
+    def rule_files(self) -> dict[str, Path]:
+        """The files of business rules by the resource that reads them."""
+        return {
+            "rules": self._own(self.settings.segments) or segments.FILE,
+            "playbook": self._own(self.settings.playbook) or playbook.FILE,
+        }
 
     def rules(self) -> Rules:
         """The segment rules as they are now. RulesError where they cannot be used."""
-        return segments.load(self.segments)
+        return segments.load(self.rule_files["rules"])
+
+    def playbook(self) -> Playbook:
+        """What to do with which segment, as written now. PlaybookError where it cannot be used."""
+        return playbook.load(self.rule_files["playbook"])
+
+    def _own(self, path: str | None) -> Path | None:
+        return self.folder / path if path else None
 
     def read(self, key: str) -> ir.Table:
         """The rows of a table that readers see, wherever it is kept. KeyError where there is no such table."""

@@ -31,9 +31,11 @@ def category_distribution(
         cart_count=has_events.ifelse(joined.cart_count.fill_null(0), None),
     )
     total = filled.revenue.sum().over(ibis.window()).cast("float64")
+    has_orders = filled.order_count.max().over(ibis.window()) > 0
+    rate = filled.order_count / filled.view_count.nullif(0)
     return filled.mutate(
         revenue_share=filled.revenue.cast("float64") / total.nullif(0),
-        view_to_order_rate=filled.order_count / filled.view_count.nullif(0),
+        view_to_order_rate=has_orders.ifelse(rate, None),
     )
 
 

@@ -1,15 +1,11 @@
 """Sessions: visits to the shop, each with what it led to."""
 
-from datetime import datetime
-
 import dagster as dg
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from c360_assets.conformed.as_of import HOURLY_SOURCE, until
-
-EPOCH = datetime(1970, 1, 1)
 
 
 @dg.asset(ins={"web_analytics": HOURLY_SOURCE})
@@ -55,8 +51,12 @@ def _place(events: ir.Table) -> ir.IntegerColumn:
 
     The product is 128 bits wide in DuckDB. Two columns to order by, or one of text, cost three times the memory.
     """
-    moment = events.activity_ts.delta(EPOCH, unit="microsecond")
-    return moment * ibis.literal(2**63, type="uint64") * 2 + _hash(events.activity_uuid)
+    return _microseconds(events.activity_ts) * ibis.literal(2**63, type="uint64") * 2 + _hash(events.activity_uuid)
+
+
+@ibis.udf.scalar.builtin(name="epoch_us")  # type: ignore[untyped-decorator]
+def _microseconds(moment: dt.timestamp) -> dt.int64:  # type: ignore[empty-body]
+    """Microseconds since 1970."""
 
 
 @ibis.udf.scalar.builtin(name="hash")  # type: ignore[untyped-decorator]

@@ -1,0 +1,107 @@
+"""The playbook: what to do with the customers of a segment and what to beware of, in YAML that marketing writes.
+
+A segment the playbook names has its own actions and risks. Any other, such as a cluster, gets those of its traits: of
+the measures by which its customers differ most from all customers.
+"""
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from governance.errors import C360Error
+from governance.yaml_loader import SafeLoader
+
+FILE = Path(__file__).with_name("playbook.yaml")
+LONGEST = 110
+MOST_ACTIONS, MOST_RISKS = 3, 2
+
+Sentence = Annotated[str, Field(min_length=1, max_length=LONGEST)]
+Priority = Literal["High", "Medium", "Low"]
+
+
+class PlaybookError(C360Error):
+    """A playbook that cannot be used."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Action(_Part):
+    """One thing to do and how urgent it is, written `High: Do this`."""
+
+    action: Sentence
+    priority: Priority
+
+
+def _action(entry: Any) -> Any:
+    """`{High: Do this}` as action and priority."""
+    if not isinstance(entry, dict) or len(entry) != 1:
+        raise ValueError("must be a priority and what to do, such as `High: Do this`")
+    ((priority, action),) = entry.items()
+    return {"action": action, "priority": priority}
+
+
+Written = Annotated[Action, BeforeValidator(_action)]
+
+
+class Advice(_Part):
+    """What to do with the customers of a segment, the most urgent first, and what to beware of."""
+
+    actions: list[Written] = Field(min_length=2, max_length=MOST_ACTIONS)
+    risks: list[Sentence] = Field(min_length=1, max_length=MOST_RISKS)
+
+
+class TraitAdvice(_Part):
+    """What follows from having more of a measure than all customers, or less."""
+
+    action: Written
+    risk: Sentence
+
+
+class Trait(_Part):
+    """Advice by direction; a direction that calls for nothing is left out."""
+
+    high: TraitAdvice | None = None
+    low: TraitAdvice | None = None
+
+
+class Small(_Part):
+    """The risk of a segment with fewer than `below` customers."""
+
+    below: int = Field(gt=0)
+    risk: Sentence
+
+
+class Playbook(_Part):
+    """The whole file: advice on segments by name, on features, on segments without traits, and on small ones."""
+
+    version: str
+    segments: dict[str, dict[str, Advice]]
+    traits: dict[str, Trait]
+    general: Advice
+    small: Small
+
+    @cached_property
+    def full_version(self) -> str:
+        """The version as written and a fingerprint of the advice, so that no change goes unseen."""
+        content = self.model_dump_json(exclude={"version"})
+        return f"{self.version}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+
+
+def load(file: Path = FILE) -> Playbook:
+    """The playbook in `file`; PlaybookError names file and key where it cannot be used."""
+    try:
+        raw: Any = yaml.load(file.read_text(encoding="utf-8"), Loader=SafeLoader)
+        return Playbook.model_validate(raw)
+    except OSError as fault:
+        raise PlaybookError(f"{file.name} cannot be read: {fault.strerror}.") from fault
+    except yaml.YAMLError as fault:
+        raise PlaybookError(f"{file.name} is not readable YAML: {' '.join(str(fault).split())}") from fault
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        raise PlaybookError(f"{file.name}, key {'.'.join(map(str, first['loc']))}: {first['msg']}") from fault
