@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import ibis
 import ibis.expr.types as ir
 import pytest
 from hypothesis import given, settings
@@ -23,13 +22,12 @@ INTEREST = {"category": "Baby", "recent_interest_count": 3}
 
 def segmented(*people: dict[str, Any], rules: Rules = RULES, interests: tuple[dict[str, Any], ...] = ()) -> ir.Table:
     described = table("features", *[BASE | person for person in people])
-    return customer_segments(described, listed(*people, rules=rules, interests=interests), lambda: rules)
+    return customer_segments(described, table("category_interest", *interests), lambda: rules)
 
 
 def listed(*people: dict[str, Any], rules: Rules = RULES, interests: tuple[dict[str, Any], ...] = ()) -> ir.Table:
     described = table("features", *[BASE | person for person in people])
-    found = audiences(described, table("category_interest", *interests), lambda: rules)
-    return ibis.memtable(found.to_pyarrow())
+    return audiences(described, table("category_interest", *interests), lambda: rules)
 
 
 def ann(**known: Any) -> dict[str, Any]:
@@ -156,5 +154,7 @@ def test_every_customer_is_in_exactly_one_segment_of_each_kind(scores: list[tupl
     found = rows(segmented(*people, interests=interests), *columns)
     assert [who for who, *_ in found] == [person["customer_id"] for person in people]
     assert all(level in LEVELS and segment and primary and tier for _, segment, level, primary, tier, _ in found)
+    chosen = listed(*people, interests=interests).filter("is_primary")
+    assert rows(chosen, "customer_id", "audience") == [(who, primary) for who, _, _, primary, _, _ in found]
     random.shuffle(people)
     assert rows(segmented(*people, interests=interests), *columns) == found
