@@ -1,1 +1,1 @@
-"""Example data: a sample company with known truth. Imports nothing from the rest of the product."""
+"""Example data: a sample company with known truth, and customer records whose ids repeat. Imports nothing of ours."""

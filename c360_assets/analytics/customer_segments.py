@@ -6,7 +6,7 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.analytics.rules import first, joined_texts, matching, reasons
+from c360_assets.analytics.rules import first, joined_texts, matching, reasons, with_interests
 from governance.segments import Rules
 
 RFM = (
@@ -22,20 +22,19 @@ RFM = (
 
 @dg.asset
 def customer_segments(
-    features: ir.Table, audiences: ir.Table, rules: dg.ResourceParam[Callable[[], Rules]]
+    features: ir.Table, category_interest: ir.Table, rules: dg.ResourceParam[Callable[[], Rules]]
 ) -> ir.Table:
     """One row per customer known to any system, in at most one segment of each kind."""
     now = rules()
-    primary = audiences.filter("is_primary").select("customer_id", primary_segment="audience")
-    described = features.left_join(primary, "customer_id").drop("customer_id_right")
+    described = with_interests(features, category_interest, now)
     segments = {name: first(described, segmentation) for name, segmentation in now.segmentations.items()}
     held = matching(described, now.traits)
     return described.select(
         "customer_id",
-        "primary_segment",
         "is_premium",
         *RFM,
         **segments,
+        primary_segment=first(described, [audience for audience in now.audiences if not audience.sensitive]),
         persona_traits=joined_texts([holds.ifelse(name, ibis.null("string")) for name, holds in held.items()]),
         unknown_because=reasons(described, now.partial),
         rule_version=ibis.literal(now.full_version),

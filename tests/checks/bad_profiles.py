@@ -10,6 +10,10 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
         "events_add_up": (1, [{"product_view_count": 2, "event_count": 1}]),
         "visits_last_hours": (1, [{"engagement_minutes": 1441.0}]),
     },
+    "session_paths": {
+        "sessions_complete": (1, [{"session_id": "W1"}]),
+        "steps_match_path": (1, [{"path": "page_view > checkout", "step_count": 1}]),
+    },
     "features": {
         "everyone_described": (1, [ANN]),
         "money_reconciles": (1, [ANN | {"monetary": 3}]),
@@ -153,5 +157,30 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
         "everyone_placed_once": (1, [{"customer_count": 2}]),
         "value_reconciles": (1, [{"historical_value": 2}]),
         "no_more_buyers_than_customers": (1, [{"buyer_count": 2, "customer_count": 1}]),
+    },
+    "journeys": {
+        "sessions_reconcile": (1, [{"session_count": 2}]),
+        "orders_reconcile": (1, [{"order_count": 2}]),
+        "counts_fit": (1, [{"customer_count": 2, "session_count": 1}]),
+    },
+    "journey_steps": {
+        "visits_begin": (1, [{"from_action": "(start)", "transition_count": 2}]),
+        "visits_end": (1, [{"is_drop_off": True, "transition_count": 2}]),
+        "counts_fit": (1, [{"session_count": 2, "transition_count": 1}]),
+    },
+    "moments": {
+        "orders_fit": (1, [{"order_count": 2, "session_count": 1}]),
+        "interval_in_order": (1, [{"difference": 0.5, "difference_low": 0.6, "difference_high": 0.7}]),
+        "shares_in_range": (1, [{"conversion_rate": 1.5}]),
+    },
+    "frictions": {
+        "carts_reconcile": (1, [{"kind": "abandoned_cart", "session_count": 2}]),
+        "counts_fit": (1, [{"session_count": 2, "example_count": 1}]),
+        "no_addresses": (1, [{"place": "/account/ann@example.com"}]),
+    },
+    "communication_preferences": {
+        "answers_add_up": (1, [{"accepted_count": 1, "declined_count": 1, "unknown_count": 1, "customer_count": 2}]),
+        "reachable_agreed": (1, [{"reachable_count": 2, "accepted_count": 1}]),
+        "reason_given": (1, [{"accepted_count": None}]),
     },
 }
