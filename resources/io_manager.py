@@ -10,6 +10,9 @@ from resources.feeds import Feeds, Load
 from resources.lake import Commit
 from resources.lineage import column_lineage
 
+# Told with each snapshot, so that its history says when which segment rules came into force.
+RULE_VERSION = "c360.rule_version"
+
 
 class LakeIOManager(dg.IOManager):
     """Tables in, tables out: lazy Ibis expressions over published snapshots."""
@@ -31,13 +34,18 @@ class LakeIOManager(dg.IOManager):
         # Compiled before writing: the write replaces the very tables the expression may read.
         lineage = column_lineage(obj.rows if isinstance(obj, Load) else obj)
         properties = {"c360.run_id": context.run_id, "c360.code_version": self._code_version(context)}
+        if "rule_version" in contract.column_names:
+            properties[RULE_VERSION] = self.deployment.rules().full_version
         if isinstance(obj, Load):
             commit = Feeds(self.deployment).commit(contract, obj, properties)
         else:
             commit = self.deployment.lake.write(contract, obj, properties)
         if not contract.is_gated:
             self.deployment.lake.publish(commit)
-        context.add_output_metadata(_metadata(commit, _dagster_lineage(lineage, set(self.deployment.contracts))))
+        told = _metadata(commit, _dagster_lineage(lineage, set(self.deployment.contracts)))
+        context.add_output_metadata(
+            told | ({"rule version": properties[RULE_VERSION]} if RULE_VERSION in properties else {})
+        )
 
     def _code_version(self, context: dg.OutputContext) -> str:
         assets = context.step_context.job_def.asset_layer

@@ -162,6 +162,38 @@ def test_shopping_trends_describes_every_customer(shopping_trends: Deployment) -
     assert count(shopping_trends, "quarantine") == 0
 
 
+def test_shopping_trends_has_a_persona_for_everyone_and_says_what_it_cannot_know(shopping_trends: Deployment) -> None:
+    profiles = table(shopping_trends, "customer_360")
+    for known in (
+        "persona",
+        "persona_traits",
+        "category_preferences",
+        "preferred_category",
+        "price_range",
+        "engagement_level",
+    ):
+        assert value(profiles[known].count()) == 3_900, known
+    for unknown in ("session_count", "engagement_minutes", "activity_trend", "lifecycle_stage", "recent_order_count"):
+        assert value(profiles[unknown].count()) == 0, unknown
+    for told in ("activity_trend: no order and no visit has a date", "web behaviour: no web events"):
+        assert value(profiles.unknown_because.contains(told).all())
+    personas = dict(rows(profiles.persona.value_counts(name="n")))
+    assert {"Premium Loyalist", "Bargain Hunter", "Quality Seeker"} <= set(personas)
+    assert min(personas.values()) < max(personas.values()) < 3_000
+
+
+@pytest.mark.parametrize(
+    ("key", "count", "rows_told"), [("hourly_activity", "session_count", 168), ("funnel", "session_count", 4)]
+)
+def test_shopping_trends_has_no_hours_and_no_funnel_and_says_why(
+    shopping_trends: Deployment, key: str, count: str, rows_told: int
+) -> None:
+    found = table(shopping_trends, key)
+    assert value(found.count()) == rows_told
+    assert value(found[count].count()) == 0
+    assert value(found.reason.count()) == rows_told
+
+
 def test_customers_without_dates_have_no_recency(shopping_trends: Deployment) -> None:
     profiles = table(shopping_trends, "customer_360")
     undated = profiles.recency_days.isnull() & profiles.rfm_code.isnull() & profiles.as_of.isnull()

@@ -11,8 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
+from governance import segments
 from portal import cli
+from resources import deployment as deployments
+from tests.tables import table as literal_table
 
+# Whose spend is of high value, in the segment rules.
+HIGH = 'when: {monetary_score: ">= 4"}'
 CONFIG = """
 name: Three orders
 currency: EUR
@@ -138,6 +143,38 @@ def test_personal_values_are_masked_unless_asked_for(built: Path) -> None:
     assert (masked["email_address"], masked["age"]) == ("***", None)
     clear = json.loads(c360("show", "customers", "--config", built, "--format", "json", "--unmasked").output)[0]
     assert (clear["email_address"], clear["age"]) == ("ann@example.com", 40)
+
+
+def test_sensitive_audiences_are_hidden_unless_asked_for(shop: Path) -> None:
+    deployment = deployments.load(shop)
+    ann = {"customer_id": "ann", "precedence": 1, "is_primary": False, "rule_version": "1"}
+    rows = [{**ann, "audience": "Expecting Parents", "is_sensitive": True}]
+    rows.append({**ann, "audience": "Repeat Buyers", "is_sensitive": False, "is_primary": True})
+    deployment.lake.publish(deployment.lake.write(deployment.contracts["audiences"], literal_table("audiences", *rows)))
+    deployment.close()
+    shown = c360("show", "audiences", "--config", shop, "--format", "json").output
+    assert [row["audience"] for row in json.loads(shown)] == ["Repeat Buyers"]
+    clear = c360("show", "audiences", "--config", shop, "--format", "json", "--unmasked").output
+    assert {row["audience"] for row in json.loads(clear)} == {"Expecting Parents", "Repeat Buyers"}
+
+
+def test_a_changed_rule_changes_the_segments_at_the_next_run_and_history_says_when(shop: Path) -> None:
+    own = shop.parent / "rules.yaml"
+    own.write_text(segments.FILE.read_text(encoding="utf-8"), encoding="utf-8")
+    shop.write_text(shop.read_text(encoding="utf-8") + "segments: rules.yaml\n", encoding="utf-8")
+    found = []
+    for _ in range(2):
+        assert c360("run", "--config", shop, "--select", "+customer_segments").exit_code == 0
+        (row,) = json.loads(c360("show", "customer_segments", "--config", shop, "--format", "json").output)
+        found.append((row["value_tier"], row["rule_version"]))
+        own.write_text(own.read_text(encoding="utf-8").replace(HIGH, HIGH.replace("4", "1")))
+    (before, old), (after, new) = found
+    assert (before, after) == ("Low", "High")
+    assert old != new
+    deployment = deployments.load(shop)
+    history = deployment.lake.history(deployment.contracts["customer_segments"])
+    deployment.close()
+    assert [snapshot["c360.rule_version"] for snapshot in history][:2] == [new, old]
 
 
 def test_limit_and_csv(built: Path) -> None:
