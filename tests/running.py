@@ -21,9 +21,9 @@ def deployed(file: Path, home: Path, **variables: str) -> Deployment:
     return dataclasses.replace(deployment, settings=settings)
 
 
-def run(deployment: Deployment, as_of: str | None = None) -> None:
-    """Load every source and rebuild every table, once; the first step that fails raises what it raised."""
-    refresh = definitions.build(deployment).resolve_job_def("refresh")
+def run(deployment: Deployment, as_of: str | None = None, job: str = "refresh") -> None:
+    """Load every source and rebuild every table, or do another `job`, once; the first fault is raised."""
+    definition = definitions.build(deployment).resolve_job_def(job)
     config = {"ops": {"as_of": {"config": {"as_of": as_of}}}} if as_of else {}
     with dg.DagsterInstance.ephemeral() as instance:
-        refresh.execute_in_process(run_config=config, instance=instance, raise_on_error=True)
+        definition.execute_in_process(run_config=config, instance=instance, raise_on_error=True)
