@@ -24,8 +24,9 @@ from resources.operations import TABLES
 LAYERS: tuple[ModuleType, ...] = (conformed, analytics, serving)
 PROJECT = Path(__file__).parent.parent
 
-# Links from a table to its code are marked beta by Dagster; the mark is for us to know, not for the log.
-warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*CodeReference.*")
+# Links from a table to its code, and hours loaded as one run, are marked beta by Dagster; that is for us to know, not
+# for the log.
+warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*(CodeReference|backfill_policy).*")
 
 
 @dg.definitions

@@ -46,6 +46,7 @@ def frictions(web_analytics: ir.Table, sessions: ir.Table, items_added_to_cart: 
 
 
 def _events(web_analytics: ir.Table, as_of: ir.Table) -> ir.Table:
+    # Only filtered: columns made here for both who read it would be kept for all events, 130 s instead of 70.
     happened = until(web_analytics, "activity_ts", as_of)
     return happened.filter(happened.session_id.notnull())
 

@@ -8,7 +8,6 @@ from c360_assets.conformed.session_paths import SEPARATOR
 
 START = "(start)"
 END = "(end)"
-KEY = ("from_action", "to_action")
 
 
 @dg.asset
@@ -16,15 +15,17 @@ def journey_steps(session_paths: ir.Table) -> ir.Table:
     """One row per action and the next one, from the start of visits to their end."""
     # Most visits share their path with many others, so that few paths are taken apart.
     paths = session_paths.group_by("path").agg(visits=session_paths.count())
-    steps = paths.path.split(SEPARATOR)
-    transitions = ibis.array([START]).concat(steps).zip(steps.concat([END]))
-    passed = _counted(paths.select("visits", step=transitions.unnest()), "transition_count")
-    met = _counted(paths.select("visits", step=transitions.unique().unnest()), "session_count")
-    counted = passed.join(met, KEY)
+    actions = paths.path.split(SEPARATOR)
+    steps = paths.select(
+        "path",
+        "visits",
+        from_action=ibis.array([START]).concat(actions).unnest(),
+        to_action=actions.concat([END]).unnest(),
+    )
+    taken = steps.group_by("path", "visits", "from_action", "to_action").agg(times=steps.count())
+    counted = taken.group_by("from_action", "to_action").agg(
+        transition_count=(taken.times * taken.visits).sum().cast("int64"),
+        session_count=taken.visits.sum().cast("int64"),
+    )
     left = counted.transition_count.sum().over(group_by=counted.from_action)
     return counted.mutate(share_of_from=counted.transition_count / left, is_drop_off=counted.to_action == END)
-
-
-def _counted(steps: ir.Table, name: str) -> ir.Table:
-    pairs = steps.select("visits", from_action=steps.step.f1, to_action=steps.step.f2)
-    return pairs.group_by(KEY).agg(pairs.visits.sum().cast("int64").name(name))

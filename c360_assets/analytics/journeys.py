@@ -13,9 +13,9 @@ TOP_PATHS = 100
 @dg.asset
 def journeys(session_paths: ir.Table, sessions: ir.Table) -> ir.Table:
     """One row per path through the shop, the most frequent by name and all others together."""
-    walked = session_paths.select("session_id", "path", "step_count", journey=_shown(session_paths))
-    ends = _ends(walked)
+    ends = _ends(session_paths)
     top = _top(ends)
+    walked = session_paths.select("session_id", journey=_shown(session_paths))
     visits = walked.left_join(top, "journey").select("session_id", rank=top["rank"].fill_null(TOP_PATHS + 1))
     return _sized(ends, top).join(_measured(visits.join(sessions, "session_id")), "rank")
 
@@ -25,11 +25,16 @@ def _shown(paths: ir.Table) -> ir.StringValue:
     return (paths.step_count <= MAX_STEPS).ifelse(paths.path, begun + SEPARATOR + "...")
 
 
-def _ends(walked: ir.Table) -> ir.Table:
+def _ends(session_paths: ir.Table) -> ir.Table:
     """One row per journey and action it ends with, which a path that is cut does not tell."""
     # Most visits share their path with many others, so that few paths are taken apart.
-    paths = walked.group_by("journey", "path", "step_count").agg(visits=walked.count())
-    ending = paths.mutate(last_action=paths.path.split(SEPARATOR)[-1], steps=ibis.least(paths.step_count, MAX_STEPS))
+    paths = session_paths.group_by("path", "step_count").agg(visits=session_paths.count())
+    ending = paths.select(
+        "visits",
+        journey=_shown(paths),
+        steps=ibis.least(paths.step_count, MAX_STEPS),
+        last_action=paths.path.split(SEPARATOR)[-1],
+    )
     return ending.group_by("journey", "steps", "last_action").agg(visits=ending.visits.sum().cast("int64"))
 
 

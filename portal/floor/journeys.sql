@@ -1,7 +1,8 @@
 with walked as (
   select
     session_id,
-    case when step_count > 8 then array_to_string(string_split(path, ' > ')[:8], ' > ') || ' > ...' else path end as way,
+    case when step_count <= 8 then path
+      else array_to_string(string_split(path, ' > ')[:8], ' > ') || ' > ...' end as way,
     least(step_count, 8) as steps,
     split_part(path, ' > ', -1) as ending
   from session_paths

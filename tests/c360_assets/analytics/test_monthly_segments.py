@@ -120,7 +120,9 @@ def segmented_then(orders: ir.Table, moment: datetime) -> ir.Table:
     known = scored.mutate(history_days=ibis.literal(moment).delta(scored.first_ordered_at, unit="day").cast("int32"))
     unknown = {name: ibis.null(kind) for name, kind in FEATURES.items() if name not in known.columns}
     described = known.mutate(**unknown).select(*FEATURES)
-    return customer_segments(described, table("audiences"), segments.load).mutate(month_on=ibis.literal(moment.date()))
+    return customer_segments(described, table("category_interest"), segments.load).mutate(
+        month_on=ibis.literal(moment.date())
+    )
 
 
 @settings(max_examples=8, deadline=None)
