@@ -9,11 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from governance.errors import C360Error
-from governance.yaml_loader import SafeLoader
+from governance.yaml_loader import validated
 
 FILE = Path(__file__).with_name("playbook.yaml")
 LONGEST = 110
@@ -95,13 +94,4 @@ class Playbook(_Part):
 
 def load(file: Path = FILE) -> Playbook:
     """The playbook in `file`; PlaybookError names file and key where it cannot be used."""
-    try:
-        raw: Any = yaml.load(file.read_text(encoding="utf-8"), Loader=SafeLoader)
-        return Playbook.model_validate(raw)
-    except OSError as fault:
-        raise PlaybookError(f"{file.name} cannot be read: {fault.strerror}.") from fault
-    except yaml.YAMLError as fault:
-        raise PlaybookError(f"{file.name} is not readable YAML: {' '.join(str(fault).split())}") from fault
-    except ValidationError as fault:
-        first = fault.errors()[0]
-        raise PlaybookError(f"{file.name}, key {'.'.join(map(str, first['loc']))}: {first['msg']}") from fault
+    return validated(file, Playbook, PlaybookError)

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from governance.errors import C360Error
-from governance.yaml_loader import SafeLoader
+from governance.yaml_loader import validated
 
 FILE = Path(__file__).with_name("segments.yaml")
 COMPARISON = re.compile(r"^(>=|<=|>|<|=)\s*(-?\d+(?:\.\d+)?)$")
@@ -188,16 +187,7 @@ class Rules(_Part):
 
 def load(file: Path = FILE) -> Rules:
     """The rules in `file`; RulesError names file and key where they cannot be used."""
-    try:
-        raw: Any = yaml.load(file.read_text(encoding="utf-8"), Loader=SafeLoader)
-        return Rules.model_validate(raw)
-    except OSError as fault:
-        raise RulesError(f"{file.name} cannot be read: {fault.strerror}.") from fault
-    except yaml.YAMLError as fault:
-        raise RulesError(f"{file.name} is not readable YAML: {' '.join(str(fault).split())}") from fault
-    except ValidationError as fault:
-        first = fault.errors()[0]
-        raise RulesError(f"{file.name}, key {'.'.join(map(str, first['loc']))}: {first['msg']}") from fault
+    return validated(file, Rules, RulesError)
 
 
 def _each(conditions: dict[str, str | list[str]]) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from governance.contracts import Column, Contract
 from portal.associations import Associations, Columns, associations
-from portal.showing import rows_of
+from portal.showing import built
 from resources.deployment import Deployment
 from resources.engine import Engine, quoted
 
@@ -155,9 +155,7 @@ class Profile:
 
 def profile_of(deployment: Deployment, key: str) -> Profile:
     """The profile of a published table. C360Error where there is no such table or it was never built."""
-    # Refuses what cannot be shown, in the same words.
-    rows_of(deployment, key, 0)
-    return profile(deployment.engine, deployment.contracts[key], deployment.read(key))
+    return profile(deployment.engine, built(deployment, key), deployment.read(key))
 
 
 def profile(engine: Engine, contract: Contract, rows: ir.Table) -> Profile:

@@ -30,16 +30,22 @@ def rows_of(deployment: Deployment, key: str, limit: int | None, unmasked: bool 
 
     C360Error where there is no such table or it was never built.
     """
-    contract = deployment.contracts.get(key)
-    if contract is None:
-        raise C360Error(f"There is no table '{key}'. c360 tables lists those there are.")
-    if key not in TABLES and deployment.lake.state(key) is None:
-        raise C360Error(f"Table {key} has not been built yet. Build it with: c360 run --select +{key}")
+    contract = built(deployment, key)
     rows = deployment.read(key)
     if not unmasked:
         rows = _masked(rows, contract)
     rows = rows.order_by(contract.primary_key or contract.column_names).limit(limit)
     return rows.to_pyarrow()
+
+
+def built(deployment: Deployment, key: str) -> Contract:
+    """The contract of a table there are rows of. C360Error where there is no such table or it was never built."""
+    contract = deployment.contracts.get(key)
+    if contract is None:
+        raise C360Error(f"There is no table '{key}'. c360 tables lists those there are.")
+    if key not in TABLES and deployment.lake.state(key) is None:
+        raise C360Error(f"Table {key} has not been built yet. Build it with: c360 run --select +{key}")
+    return contract
 
 
 def size_of(deployment: Deployment, key: str) -> tuple[str, str]:

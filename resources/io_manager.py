@@ -34,7 +34,7 @@ class LakeIOManager(dg.IOManager):
         # Compiled before writing: the write replaces the very tables the expression may read.
         lineage = column_lineage(obj.rows if isinstance(obj, Load) else obj)
         properties = {"c360.run_id": context.run_id, "c360.code_version": self._code_version(context)}
-        if "rule_version" in contract.column_names:
+        if "rules" in context.op_def.required_resource_keys:
             properties[RULE_VERSION] = self.deployment.rules().full_version
         if isinstance(obj, Load):
             commit = Feeds(self.deployment).commit(contract, obj, properties)

@@ -7,6 +7,7 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.conformed.products import MONEY
+from c360_assets.conformed.rates import rate
 from governance.segments import Rules
 
 
@@ -37,11 +38,11 @@ def action_matrix(
         "priority",
         "customer_count",
         "historical_value",
-        customer_share=_rate(filled.customer_count, filled.customer_count.sum().over()),
-        value_share=_rate(filled.historical_value, filled.historical_value.sum().over()),
-        average_value=_rate(filled.historical_value, filled.customer_count),
-        average_recency_days=_rate(filled.recency_sum, filled.recency_count),
-        premium_share=_rate(filled.premium_count, filled.told_count),
+        customer_share=rate(filled.customer_count, filled.customer_count.sum().over()),
+        value_share=rate(filled.historical_value, filled.historical_value.sum().over()),
+        average_value=rate(filled.historical_value, filled.customer_count),
+        average_recency_days=rate(filled.recency_sum, filled.recency_count),
+        premium_share=rate(filled.premium_count, filled.told_count),
     )
 
 
@@ -60,8 +61,3 @@ def _cells(rules: Rules) -> ir.Table:
         for tier in rules.value_tier
     ]
     return ibis.array(cells).unnest().name("cell").as_table().unpack("cell")
-
-
-def _rate(part: ir.NumericValue, whole: ir.NumericValue) -> ir.FloatingValue:
-    """One division of exact numbers; null where there is nothing to divide by."""
-    return part.cast("float64") / whole.cast("float64").nullif(0)

@@ -4,9 +4,8 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import moment
-
-WINDOW_DAYS = 90
+from c360_assets.conformed.as_of import RECENT_DAYS, moment
+from c360_assets.conformed.joins import widened
 
 
 @dg.asset
@@ -24,16 +23,15 @@ def browsing(sessions: ir.Table, as_of: ir.Table) -> ir.Table:
         engagement_seconds=visits.ended_at.delta(visits.started_at, unit="second").sum(),
         bounce_count=visits.count(where=visits.is_bounce),
         last_seen_at=visits.ended_at.max(),
-        recent_session_count=visits.count(where=ago < WINDOW_DAYS),
-        former_session_count=visits.count(where=ago.between(WINDOW_DAYS, 2 * WINDOW_DAYS - 1)),
+        recent_session_count=visits.count(where=ago < RECENT_DAYS),
+        former_session_count=visits.count(where=ago.between(RECENT_DAYS, 2 * RECENT_DAYS - 1)),
     )
     measured = summed.mutate(
         engagement_minutes=summed.engagement_seconds.cast("float64") / 60,
         bounce_rate=summed.bounce_count / summed.session_count,
     ).drop("engagement_seconds", "bounce_count")
-    with_device = measured.left_join(_preferred(visits, "device"), "customer_id").drop("customer_id_right")
-    with_channel = with_device.left_join(_preferred(visits, "traffic_channel"), "customer_id")
-    return with_channel.drop("customer_id_right")
+    preferred = (_preferred(visits, column) for column in ("device", "traffic_channel"))
+    return widened(measured, "customer_id", *preferred)
 
 
 def _preferred(visits: ir.Table, column: str) -> ir.Table:

@@ -4,6 +4,7 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
+from c360_assets.conformed.joins import widened
 from c360_assets.conformed.products import MONEY
 
 UNKNOWN = "unknown"
@@ -20,9 +21,8 @@ def category_distribution(
     viewed = _seen(product_views, catalogue, "view_count")
     carted = _seen(items_added_to_cart, catalogue, "cart_count")
     parts = (sold, viewed, carted)
-    joined = ibis.union(*(part.select("category") for part in (catalogue, *parts)), distinct=True)
-    for part in parts:
-        joined = joined.left_join(part, "category").drop("category_right")
+    categories = ibis.union(*(part.select("category") for part in (catalogue, *parts)), distinct=True)
+    joined = widened(categories, "category", *parts)
     has_events = (viewed.count() > 0).as_scalar() | (carted.count() > 0).as_scalar()
     filled = joined.mutate(
         **{name: joined[name].fill_null(0) for name in COUNTS},

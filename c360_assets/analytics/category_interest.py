@@ -4,10 +4,9 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import moment
+from c360_assets.conformed.as_of import RECENT_DAYS, moment
 from c360_assets.conformed.products import MONEY
 
-WINDOW_DAYS = 90
 # How much one of each tells of interest.
 WEIGHTS = {"view_count": 1, "favorite_count": 2, "cart_count": 3, "line_count": 5}
 COUNTS = (*WEIGHTS, "order_count", "item_count", "recent_interest_count")
@@ -46,7 +45,7 @@ def _interest(events: ir.Table, count: str, as_of: ir.Table) -> ir.Table:
     ago = moment(as_of).delta(known.activity_ts, unit="day")
     return known.group_by(customer_id="entity_id", category="category_name").agg(
         known.count().name(count),
-        recent_interest_count=known.count(where=ago < WINDOW_DAYS),
+        recent_interest_count=known.count(where=ago < RECENT_DAYS),
         last_at=known.activity_ts.max(),
     )
 

@@ -12,6 +12,7 @@ from c360_assets.analytics import clustering
 from c360_assets.analytics.cluster_names import ABSENCES, names
 from c360_assets.analytics.cluster_trials import measured, prepared
 from c360_assets.analytics.clustering import Floats, Integers, Prepared
+from c360_assets.conformed.joins import widened
 
 INACTIVE = "no completed order and no visit"
 UNDECIDED = "no number of clusters was chosen"
@@ -26,7 +27,7 @@ def clusters(features: ir.Table, cluster_trials: ir.Table) -> ir.Table:
     reason = customers.reason or (UNDECIDED if k is None else None)
     placed = _nowhere(rows, reason) if reason else _placed(rows, customers, k)
     found = ibis.memtable(placed)
-    joined = features.select("customer_id").left_join(found, "customer_id").drop("customer_id_right")
+    joined = widened(features.select("customer_id"), "customer_id", found)
     is_inactive = joined.cluster_id.isnull() & joined.reason.isnull()
     return joined.mutate(reason=is_inactive.ifelse(INACTIVE, joined.reason))
 

@@ -4,11 +4,11 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import moment
+from c360_assets.conformed.as_of import RECENT_DAYS, moment
 from c360_assets.conformed.joins import widened
 from c360_assets.conformed.products import MONEY
+from c360_assets.conformed.rates import rate
 
-WINDOW_DAYS = 90
 # Orders per year by the words customer systems use.
 STATED = {
     "weekly": 52,
@@ -81,7 +81,7 @@ def features(
         feedback.select("customer_id", *SAID),
         loyalty_members.select("customer_id", "points_balance"),
     ]
-    wide = widened(customers.select(PEOPLE), "customer_id", parts)
+    wide = widened(customers.select(PEOPLE), "customer_id", *parts)
     has_browsing, is_dated = _has(browsing.customer_id), _has(orders.ordered_at)
     known = wide.mutate(
         **{name: wide[name].fill_null(0) for name in COUNTED},
@@ -106,16 +106,16 @@ def _ordered(orders: ir.Table, as_of: ir.Table) -> ir.Table:
             returns=dated.is_return.sum(),
             discounted=(sale & dated.has_discount).sum(),
             told=(sale & dated.has_discount.notnull()).sum(),
-            recent_order_count=(sale & (dated.ago < WINDOW_DAYS)).sum(),
-            former_order_count=(sale & dated.ago.between(WINDOW_DAYS, 2 * WINDOW_DAYS - 1)).sum(),
+            recent_order_count=(sale & (dated.ago < RECENT_DAYS)).sum(),
+            former_order_count=(sale & dated.ago.between(RECENT_DAYS, 2 * RECENT_DAYS - 1)).sum(),
         )
     )
     return summed.select(
         "customer_id",
         "recent_order_count",
         "former_order_count",
-        return_rate=_rate(summed.returns.fill_null(0), summed.sales + summed.returns.fill_null(0)),
-        discount_rate=_rate(summed.discounted, summed.told),
+        return_rate=rate(summed.returns.fill_null(0), summed.sales + summed.returns.fill_null(0)),
+        discount_rate=rate(summed.discounted, summed.told),
     )
 
 
@@ -151,8 +151,8 @@ def _priced(order_lines: ir.Table, products: ir.Table) -> ir.Table:
         "item_count",
         "category_count",
         "refunds",
-        average_unit_price=_rate(totals.spent, totals.priced),
-        price_index=_rate(totals.spent, totals.usually),
+        average_unit_price=rate(totals.spent, totals.priced),
+        price_index=rate(totals.spent, totals.usually),
     )
 
 
@@ -167,16 +167,11 @@ def _derived(known: ir.Table, at: ir.TimestampScalar) -> dict[str, ir.Value]:
         "history_days": at.delta(known.first_ordered_at, unit="day").cast("int32"),
         "visit_recency_days": at.delta(known.last_seen_at, unit="day").cast("int32"),
         "historical_value": (known.monetary + known.refunds.fill_null(0)).cast(MONEY),
-        "average_order_amount": _rate(known.monetary, known.frequency),
-        "order_interval_days": _rate(ordered_days, known.frequency - 1),
-        "activity_change": _rate(recent - former, recent + former),
+        "average_order_amount": rate(known.monetary, known.frequency),
+        "order_interval_days": rate(ordered_days, known.frequency - 1),
+        "activity_change": rate(recent - former, recent + former),
         "stated_orders_per_year": ibis.cases(*[(stated == word, float(count)) for word, count in STATED.items()]),
     }
-
-
-def _rate(part: ir.NumericValue, whole: ir.NumericValue) -> ir.FloatingValue:
-    """One division of exact numbers; null where there is nothing to divide by."""
-    return part.cast("float64") / whole.cast("float64").nullif(0)
 
 
 def _has(column: ir.Column) -> ir.BooleanScalar:

@@ -6,6 +6,8 @@ import ibis.expr.types as ir
 
 from c360_assets.analytics import voice
 from c360_assets.conformed.as_of import SOURCE
+from c360_assets.conformed.joins import widened
+from c360_assets.conformed.rates import rate
 
 SECONDS_PER_HOUR = 3600
 
@@ -18,9 +20,8 @@ def feedback(survey_answer: ir.Table, review: ir.Table, support_ticket: ir.Table
         _reviewed(voice.ratings(review, as_of)),
         _asked(voice.tickets(support_ticket, as_of)),
     ]
-    heard = ibis.union(*[part.select("customer_id") for part in parts], distinct=True)
-    for part in parts:
-        heard = heard.left_join(part, "customer_id").drop("customer_id_right")
+    customers = ibis.union(*[part.select("customer_id") for part in parts], distinct=True)
+    heard = widened(customers, "customer_id", *parts)
     counts = ("survey_answer_count", "review_count", "support_ticket_count", "open_ticket_count")
     return heard.mutate(**{name: heard[name].fill_null(0) for name in counts})
 
@@ -46,7 +47,7 @@ def _reviewed(reviews: ir.Table) -> ir.Table:
     reviews = reviews.filter(reviews.customer_id.notnull())
     return reviews.group_by("customer_id").agg(
         review_count=reviews.count(),
-        average_rating=reviews.rating.sum().cast("float64") / reviews.rating.count().cast("float64").nullif(0),
+        average_rating=rate(reviews.rating.sum(), reviews.rating.count()),
         last_review_at=reviews.reviewed_at.max(),
     )
 
@@ -57,6 +58,6 @@ def _asked(tickets: ir.Table) -> ir.Table:
     return tickets.group_by("customer_id").agg(
         support_ticket_count=tickets.count(),
         open_ticket_count=tickets.resolved_at.isnull().sum(),
-        resolution_hours=took.sum().cast("float64") / (SECONDS_PER_HOUR * took.count()).cast("float64").nullif(0),
+        resolution_hours=rate(took.sum(), SECONDS_PER_HOUR * took.count()),
         last_ticket_at=tickets.opened_at.max(),
     )

@@ -5,6 +5,9 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
+from c360_assets.analytics.rules import joined_texts
+from c360_assets.conformed.joins import widened
+
 WEEK = [(weekday, hour) for weekday in range(1, 8) for hour in range(24)]
 NO_TIMES = "carry dates, not times"
 
@@ -18,14 +21,13 @@ def hourly_activity(sessions: ir.Table, orders: ir.Table) -> ir.Table:
     ordered = _by_hour(sales, "ordered_at", order_count=sales.count())
     no_visits = _known(visited, "session_count", absent="no web events", dated=f"web events {NO_TIMES}")
     no_orders = _known(ordered, "order_count", absent="no dated orders", dated=f"orders {NO_TIMES}")
-    joined = _week().cross_join(no_visits, no_orders)
-    for part in (visited.drop("is_timed"), ordered.drop("is_timed")):
-        joined = joined.left_join(part, ["weekday", "hour"]).drop("weekday_right", "hour_right")
+    hours = _week().cross_join(no_visits, no_orders)
+    joined = widened(hours, ("weekday", "hour"), visited.drop("is_timed"), ordered.drop("is_timed"))
     visit_reason, order_reason = joined.session_count_reason, joined.order_count_reason
     told = joined.mutate(
         **{name: _told(joined[name], visit_reason) for name in ("session_count", *counted)},
         order_count=_told(joined.order_count, order_reason),
-        reason=(visit_reason + "; " + order_reason).fill_null(visit_reason).fill_null(order_reason),
+        reason=joined_texts([visit_reason, order_reason]),
     )
     return told.select(
         "weekday",

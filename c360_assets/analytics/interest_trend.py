@@ -4,7 +4,9 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
+from c360_assets.analytics.rules import joined_texts
 from c360_assets.conformed.as_of import moment
+from c360_assets.conformed.joins import widened
 
 DAYS = 30
 AVERAGED_DAYS = 7
@@ -27,9 +29,7 @@ def interest_trend(
     visits = _daily(sessions, "started_at", "session_count")
     sales = _daily(orders.filter(orders.is_completed), "ordered_at", "order_count")
     engaged = _engaged((product_views, items_added_to_favorite, items_added_to_cart), as_of)
-    trend = _days(as_of)
-    for part in (views, favorites, carts, visits, engaged, sales):
-        trend = trend.left_join(part, "active_on").drop("active_on_right")
+    trend = widened(_days(as_of), "active_on", views, favorites, carts, visits, engaged, sales)
     started = _started(web=(views, favorites, carts, visits), orders=(sales,))
     return _measured(trend.cross_join(started))
 
@@ -76,6 +76,6 @@ def _measured(days: ir.Table) -> ir.Table:
         **counts,
         order_count=is_sold.ifelse(days.order_count.fill_null(0), None),
         seven_day_average=is_week_held.ifelse(average, None),
-        reason=(no_events + "; " + no_orders).fill_null(no_events).fill_null(no_orders),
+        reason=joined_texts([no_events, no_orders]),
     )
     return measured.filter(measured.ago < DAYS).drop("ago", "web_from", "orders_from")

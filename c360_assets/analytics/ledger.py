@@ -6,6 +6,7 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.conformed.as_of import until
+from c360_assets.conformed.joins import widened
 from c360_assets.conformed.products import MONEY
 
 # Assumption: what one point is worth to whoever burns it, in the reporting currency.
@@ -48,7 +49,7 @@ def rewarded(orders: ir.Table, made: ir.Table) -> ir.Table:
     is_known = orders.is_completed & orders.order_amount.notnull() & orders.customer_id.notnull()
     bought = orders.filter(is_known).select("order_id", "customer_id", "ordered_at", "order_amount")
     burners = bought.semi_join(burned, "order_id").select("customer_id").distinct()
-    theirs = bought.semi_join(burners, "customer_id").left_join(burned, "order_id").drop("order_id_right")
+    theirs = widened(bought.semi_join(burners, "customer_id"), "order_id", burned)
     later = ibis.window(
         group_by=theirs.customer_id,
         order_by=[theirs.ordered_at.desc(), theirs.order_id.desc()],

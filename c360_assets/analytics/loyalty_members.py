@@ -5,17 +5,18 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.analytics.ledger import entries
-from c360_assets.conformed.as_of import SOURCE, moment
+from c360_assets.conformed.as_of import RECENT_DAYS, SOURCE, moment
+from c360_assets.conformed.rates import rate
 
-# A member who earned or burned points less than so many days ago is active; else, up to the second, dormant.
-ACTIVE_DAYS, DORMANT_DAYS = 90, 365
+# A member who earned or burned points recently is active; else, less than so many days ago, dormant.
+DORMANT_DAYS = 365
 
 
 @dg.asset(ins={"loyalty_ledger": SOURCE})
 def loyalty_members(loyalty_ledger: ir.Table, as_of: ir.Table) -> ir.Table:
     """One row per customer with an entry in the loyalty ledger by as_of."""
     made = entries(loyalty_ledger, as_of)
-    made = made.mutate(is_recent=moment(as_of).delta(made.entry_at, unit="day") < ACTIVE_DAYS)
+    made = made.mutate(is_recent=moment(as_of).delta(made.entry_at, unit="day") < RECENT_DAYS)
     is_use = made.is_earn | made.is_burn
     summed = made.group_by("customer_id").agg(
         points_earned=made.earned.sum(),
@@ -33,12 +34,12 @@ def loyalty_members(loyalty_ledger: ir.Table, as_of: ir.Table) -> ir.Table:
     is_dated = moment(as_of).notnull() & summed.last_entry_at.notnull()
     return summed.mutate(
         points_balance=summed.points_earned - summed.points_burned - summed.points_expired,
-        burn_rate=summed.points_burned.cast("float64") / summed.points_earned.cast("float64").nullif(0),
+        burn_rate=rate(summed.points_burned, summed.points_earned),
         recent_earn_count=is_dated.ifelse(summed.recent_earn_count, None),
         recent_burn_count=is_dated.ifelse(summed.recent_burn_count, None),
-        is_engaged=idle_days < ACTIVE_DAYS,
+        is_engaged=idle_days < RECENT_DAYS,
         member_state=ibis.cases(
-            (idle_days < ACTIVE_DAYS, "active"),
+            (idle_days < RECENT_DAYS, "active"),
             (idle_days < DORMANT_DAYS, "dormant"),
             (idle_days.notnull(), "lapsed"),
         ),

@@ -6,7 +6,9 @@ import ibis.expr.types as ir
 
 from c360_assets.analytics.ledger import cost, entries, rewarded
 from c360_assets.conformed.as_of import SOURCE
+from c360_assets.conformed.joins import widened
 from c360_assets.conformed.products import MONEY
+from c360_assets.conformed.rates import rate
 
 POINTS = ("points_earned", "points_burned", "points_expired")
 COUNTS = (
@@ -31,9 +33,8 @@ def loyalty_programme(loyalty_ledger: ir.Table, orders: ir.Table, as_of: ir.Tabl
     made = entries(loyalty_ledger, as_of)
     dated = made.filter(made.entry_at.notnull())
     joined = dated.group_by("customer_id").agg(joined_on=_month(dated.entry_at.min()))
-    wide = _months(dated, as_of)
-    for part in (_moved(dated), _joined(joined), _sold(orders, joined), _compared(rewarded(orders, made))):
-        wide = wide.left_join(part, "month_on").drop("month_on_right")
+    parts = (_moved(dated), _joined(joined), _sold(orders, joined), _compared(rewarded(orders, made)))
+    wide = widened(_months(dated, as_of), "month_on", *parts)
     filled = wide.mutate(
         **{name: wide[name].fill_null(0) for name in (*POINTS, *COUNTS)},
         **{name: wide[name].fill_null(0).cast(MONEY) for name in AMOUNTS},
@@ -98,8 +99,8 @@ def _accumulated(months: ir.Table) -> ir.Table:
     return months.mutate(
         points_outstanding=earned - burned - expired,
         member_count=months.new_member_count.sum().over(so_far),
-        burn_rate=_ratio(burned, earned),
-        breakage_rate=_ratio(expired, earned),
+        burn_rate=rate(burned, earned),
+        breakage_rate=rate(expired, earned),
     )
 
 
@@ -107,12 +108,8 @@ def _rated(months: ir.Table) -> ir.Table:
     return months.mutate(
         outstanding_value=cost(months.points_outstanding),
         programme_cost=cost(months.points_burned),
-        engagement_rate=_ratio(months.active_member_count, months.member_count),
-        member_average_order_amount=_ratio(months.member_revenue, months.member_order_count),
-        other_average_order_amount=_ratio(months.other_revenue, months.other_order_count),
-        observed_roi=_ratio(months.observed_uplift - months.compared_cost, months.compared_cost),
+        engagement_rate=rate(months.active_member_count, months.member_count),
+        member_average_order_amount=rate(months.member_revenue, months.member_order_count),
+        other_average_order_amount=rate(months.other_revenue, months.other_order_count),
+        observed_roi=rate(months.observed_uplift - months.compared_cost, months.compared_cost),
     )
-
-
-def _ratio(part: ir.NumericValue, whole: ir.NumericValue) -> ir.FloatingValue:
-    return part.cast("float64") / whole.cast("float64").nullif(0)

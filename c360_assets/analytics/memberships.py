@@ -1,4 +1,4 @@
-"""Who is in which segment, of all segmentations under one another, and what the customers of a segment sum up to."""
+"""Who is in which segment of every segmentation, and what the customers of a segment sum up to."""
 
 from collections.abc import Mapping
 
@@ -19,14 +19,6 @@ PREMIUM, AUDIENCE, CLUSTER = "premium", "audience", "cluster"
 PREMIUM_SEGMENT = "Premium"
 # Those that put a customer into one segment at most.
 SINGLE = (*RULED, PREMIUM, CLUSTER)
-
-
-def memberships(customer_segments: ir.Table, audiences: ir.Table, clusters: ir.Table) -> ir.Table:
-    """One row per customer, segmentation and segment the customer is in, and whether the segment is sensitive.
-
-    The primary audience is left out, because it is among the audiences.
-    """
-    return ibis.union(_longer(placed(customer_segments, clusters)), _listed(audiences))
 
 
 def placed(customer_segments: ir.Table, clusters: ir.Table) -> ir.Table:

@@ -10,7 +10,7 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.analytics.rfm import BINS
+from c360_assets.analytics.rfm import score
 from c360_assets.analytics.rules import first
 from c360_assets.conformed.as_of import moment
 from c360_assets.conformed.products import MONEY
@@ -26,9 +26,9 @@ def monthly_segments(orders: ir.Table, as_of: ir.Table, rules: dg.ResourceParam[
     now = rules()
     measured = _measured(_grown(_monthly(orders, as_of)), as_of)
     scored = measured.mutate(
-        recency_score=_score(measured, -measured.recency_days),
-        frequency_score=_score(measured, measured.frequency),
-        monetary_score=_score(measured, measured.monetary),
+        recency_score=score(measured, -measured.recency_days, per="back"),
+        frequency_score=score(measured, measured.frequency, per="back"),
+        monetary_score=score(measured, measured.monetary, per="back"),
     )
     return scored.select(
         "customer_id",
@@ -99,14 +99,6 @@ def _month_ends(as_of: ir.Table) -> ir.Table:
 def _number(at: ir.TimestampValue) -> ir.IntegerValue:
     """Months since the year 0."""
     return at.year().cast("int64") * 12 + at.month()
-
-
-def _score(customers: ir.Table, best_last: ir.NumericColumn) -> ir.IntegerColumn:
-    """The score of RFM, among the customers of the same month; what is not known ranks last and is not counted."""
-    worse = ibis.rank().over(group_by=customers.back, order_by=best_last)
-    comparable = best_last.count().over(group_by=customers.back)
-    score = (1 + worse * BINS // comparable).cast("int32")
-    return best_last.notnull().ifelse(score, ibis.null("int32"))
 
 
 def _segment(customers: ir.Table, rules: list[Rule]) -> ir.StringValue:

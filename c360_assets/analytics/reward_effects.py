@@ -8,6 +8,8 @@ import pyarrow as pa
 from c360_assets.analytics.intervals import WIDE, half_of_grouped_mean
 from c360_assets.analytics.ledger import entries, rewarded
 from c360_assets.conformed.as_of import SOURCE
+from c360_assets.conformed.joins import widened
+from c360_assets.conformed.rates import rate
 
 # Points burned at one order from which a band begins; it ends before the next.
 BAND_STARTS = (1, 100, 200, 400, 800)
@@ -26,7 +28,7 @@ def reward_effects(loyalty_ledger: ir.Table, orders: ir.Table, as_of: ir.Table) 
     """
     made = entries(loyalty_ledger, as_of)
     bands = ibis.memtable(_bands()).cross_join(made.agg(entry_count=made.count()))
-    found = bands.left_join(_counted(rewarded(orders, made)), "reward_band").drop("reward_band_right")
+    found = widened(bands, "reward_band", _counted(rewarded(orders, made)))
     has_entries = found.entry_count > 0
     counts = ("order_count", "compared_order_count", "compared_customer_count")
     return _averaged(found.mutate(**{name: has_entries.ifelse(found[name].fill_null(0), None) for name in counts}))
@@ -91,7 +93,7 @@ def _averaged(found: ir.Table) -> ir.Table:
         difference=difference,
         difference_low=difference - half,
         difference_high=difference + half,
-        observed_roi=(found.uplift - found.cost).cast("float64") / found.cost.cast("float64").nullif(0),
+        observed_roi=rate(found.uplift - found.cost, found.cost),
         reason=ibis.cases(
             (found.entry_count == 0, NO_ENTRIES),
             (found.order_count == 0, NO_ORDERS),

@@ -24,9 +24,9 @@ def rfm(orders: ir.Table, as_of: ir.Table) -> ir.Table:
     buyers = bought.filter(bought.frequency > 0)
     measured = buyers.mutate(recency_days=moment(as_of).delta(buyers.last_ordered_at, unit="day").cast("int32"))
     scored = measured.mutate(
-        recency_score=_score(measured, -measured.recency_days),
-        frequency_score=_score(measured, measured.frequency),
-        monetary_score=_score(measured, measured.monetary),
+        recency_score=score(measured, -measured.recency_days),
+        frequency_score=score(measured, measured.frequency),
+        monetary_score=score(measured, measured.monetary),
     )
     return scored.mutate(
         rfm_code=scored.recency_score.cast("string")
@@ -35,9 +35,11 @@ def rfm(orders: ir.Table, as_of: ir.Table) -> ir.Table:
     )
 
 
-def _score(customers: ir.Table, best_last: ir.NumericColumn) -> ir.IntegerColumn:
-    """1 + the share of customers who are worse, in fifths, rounded down: equal values score alike, null stays null."""
-    comparable = ibis.window(group_by=best_last.isnull())
-    worse = ibis.rank().over(ibis.window(group_by=best_last.isnull(), order_by=best_last))
-    score = 1 + worse * BINS // customers.count().over(comparable)
-    return best_last.notnull().ifelse(score.cast("int32"), ibis.null("int32"))
+def score(customers: ir.Table, best_last: ir.NumericColumn, per: str | None = None) -> ir.IntegerColumn:
+    """1 + the share of customers who are worse, in fifths, rounded down: equal values score alike, null stays null.
+
+    With `per`, among the customers who share that column's value. What is null ranks last and is not counted.
+    """
+    worse = ibis.rank().over(group_by=per, order_by=best_last)
+    scored = (1 + worse * BINS // best_last.count().over(group_by=per)).cast("int32")
+    return best_last.notnull().ifelse(scored, ibis.null("int32"))

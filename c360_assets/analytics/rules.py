@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import ibis
 import ibis.expr.types as ir
 
+from c360_assets.conformed.joins import widened
 from governance.errors import C360Error
 from governance.segments import INTEREST, KNOWN, UNKNOWN, Condition, Partial, Rule, Rules
 
@@ -23,7 +24,7 @@ def with_interests(features: ir.Table, category_interest: ir.Table, rules: Rules
             for category in rules.interests
         }
     )
-    joined = features.left_join(counted, "customer_id").drop("customer_id_right")
+    joined = widened(features, "customer_id", counted)
     return joined.mutate(**{name: joined[name].fill_null(0) for name in counted.columns if name != "customer_id"})
 
 

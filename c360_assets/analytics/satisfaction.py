@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from c360_assets.analytics import intervals, voice
 from c360_assets.conformed.as_of import SOURCE
+from c360_assets.conformed.joins import widened
 
 PROMOTER, DETRACTOR, SATISFIED = 9, 6, 4
 # Segmentations that scores are told by.
@@ -47,7 +48,7 @@ def satisfaction(
         _resolved(voice.tickets(support_ticket, as_of)),
     )
     counted = _by_dimension(_counted(said, customer_segments))
-    found = _metrics().left_join(counted, "metric").drop("metric_right")
+    found = widened(_metrics(), "metric", counted)
     return _scored(found.mutate(**{name: found[name].fill_null(0) for name in COUNTED}))
 
 

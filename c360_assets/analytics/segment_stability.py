@@ -9,6 +9,7 @@ import dagster as dg
 import ibis.expr.types as ir
 
 from c360_assets.analytics.segment_migrations import NEW
+from c360_assets.conformed.rates import rate
 
 # Wide enough for the pairs among a billion customers; the product of two of them still fits 38 digits.
 PAIRS = "decimal(19, 0)"
@@ -35,7 +36,7 @@ def segment_stability(segment_migrations: ir.Table) -> ir.Table:
         "customer_count",
         "new_customer_count",
         "stayed_count",
-        stayed_rate=joined.stayed_count.cast("float64") / joined.customer_count.cast("float64").nullif(0),
+        stayed_rate=rate(joined.stayed_count, joined.customer_count),
         adjusted_rand_index=_adjusted_rand_index(joined),
     )
 
@@ -64,4 +65,4 @@ def _adjusted_rand_index(pairs: ir.Table) -> ir.FloatingColumn:
     beyond_chance = 2 * (same * all_pairs - former * latter)
     possible = former * all_pairs + latter * all_pairs - 2 * (former * latter)
     is_trivial = (possible == 0) & (pairs.customer_count > 0)
-    return is_trivial.ifelse(1.0, beyond_chance.cast("float64") / possible.cast("float64").nullif(0))
+    return is_trivial.ifelse(1.0, rate(beyond_chance, possible))

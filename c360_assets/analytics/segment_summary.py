@@ -10,7 +10,9 @@ import pyarrow as pa
 from c360_assets.analytics import trait_words
 from c360_assets.analytics.advice import advice
 from c360_assets.analytics.memberships import AUDIENCE, PREMIUM, PREMIUM_SEGMENT, totals
+from c360_assets.conformed.joins import widened
 from c360_assets.conformed.products import MONEY
+from c360_assets.conformed.rates import rate
 from governance.playbook import Playbook
 from governance.segments import Rules
 
@@ -69,9 +71,8 @@ def segment_summary(
     segments = _counted(_listed(now, counted, clusters), counted)
     traits = _telling(segment_traits)
     summary = _judged(segments, measured.agg(**SUMS))
-    for part in (_in_words(traits), _deltas(segment_traits), advice(segments, traits, book)):
-        summary = summary.left_join(part, SEGMENT).drop("segmentation_right", "segment_right")
-    steady = summary.left_join(_stability(segment_stability), "segmentation").drop("segmentation_right")
+    told = widened(summary, SEGMENT, _in_words(traits), _deltas(segment_traits), advice(segments, traits, book))
+    steady = widened(told, "segmentation", _stability(segment_stability))
     return steady.rename(segment_name="segment").mutate(
         rule_version=ibis.literal(now.full_version), playbook_version=ibis.literal(book.full_version)
     )
@@ -85,8 +86,7 @@ def _measured(features: ir.Table, customers: ir.Table) -> ir.Table:
         is_reachable=ibis.or_(*consents).fill_null(False),
         is_asked=ibis.or_(*[consent.notnull() for consent in consents]),
     )
-    joined = features.select("customer_id", "historical_value").left_join(asked, "customer_id")
-    return joined.drop("customer_id_right")
+    return widened(features.select("customer_id", "historical_value"), "customer_id", asked)
 
 
 def _listed(rules: Rules, counted: ir.Table, clusters: ir.Table) -> ir.Table:
@@ -103,7 +103,7 @@ def _listed(rules: Rules, counted: ir.Table, clusters: ir.Table) -> ir.Table:
 
 
 def _counted(listed: ir.Table, counted: ir.Table) -> ir.Table:
-    joined = listed.left_join(counted.drop("is_sensitive"), SEGMENT).drop("segmentation_right", "segment_right")
+    joined = widened(listed, SEGMENT, counted.drop("is_sensitive"))
     return joined.mutate({name: joined[name].fill_null(0) for name in SUMS})
 
 
@@ -115,7 +115,7 @@ def _judged(segments: ir.Table, everyone: ir.Table) -> ir.Table:
     # Customers in none of the segments count as one more.
     others = everybody["historical_value"] - segments.historical_value.sum().over(of_segmentation)
     greatest = ibis.greatest(segments.historical_value.max().over(of_segmentation), others)
-    relevance = _rate(ibis.greatest(segments.historical_value, 0), greatest)
+    relevance = rate(ibis.greatest(segments.historical_value, 0), greatest)
     is_unused = segments.customer_count.sum().over(of_segmentation) == 0
     reason = is_unused.ifelse(segments.otherwise.fill_null(NOBODY), NOBODY)
     return segments.select(
@@ -124,11 +124,11 @@ def _judged(segments: ir.Table, everyone: ir.Table) -> ir.Table:
         "is_sensitive",
         segment_id=_slug(segments),
         customer_count=segments.customer_count.cast("int64"),
-        customer_share=_rate(segments.customer_count, everybody["customer_count"]),
+        customer_share=rate(segments.customer_count, everybody["customer_count"]),
         historical_value=segments.historical_value.cast(MONEY),
-        value_share=is_valued.ifelse(_rate(segments.historical_value, everybody["historical_value"]), None),
+        value_share=is_valued.ifelse(rate(segments.historical_value, everybody["historical_value"]), None),
         business_relevance=is_valued.ifelse(relevance, None),
-        actionability=is_asked.ifelse(_rate(segments.reachable_count, segments.customer_count), None),
+        actionability=is_asked.ifelse(rate(segments.reachable_count, segments.customer_count), None),
         reason=(segments.customer_count == 0).ifelse(reason, None),
     )
 
@@ -173,8 +173,3 @@ def _stability(stability: ir.Table) -> ir.Table:
     """The newest month-to-month agreement of each segmentation."""
     told = stability.filter(stability.adjusted_rand_index.notnull())
     return told.group_by("segmentation").agg(stability=told.adjusted_rand_index.argmax(told.month_on))
-
-
-def _rate(part: ir.NumericValue, whole: ir.NumericValue) -> ir.FloatingValue:
-    """One division of exact numbers; null where there is nothing to divide by."""
-    return part.cast("float64") / whole.cast("float64").nullif(0)

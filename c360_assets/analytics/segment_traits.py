@@ -9,6 +9,8 @@ import ibis.expr.types as ir
 from c360_assets.analytics import trait_words
 from c360_assets.analytics.memberships import totals
 from c360_assets.analytics.trait_words import WORDS
+from c360_assets.conformed.joins import widened
+from c360_assets.conformed.rates import rate
 
 FEATURES = tuple(words.feature for words in WORDS)
 # Of these a mean over few customers would tell too much of one.
@@ -61,14 +63,14 @@ def _by_feature(summed: ir.Table, sums: Sums) -> ir.Table:
 
 def _population(everyone: ir.Table) -> ir.Table:
     """Mean and standard deviation of each feature over all customers."""
-    mean = _mean(everyone.total, everyone.known_count)
-    mean_square = _mean(everyone.squares, everyone.known_count)
+    mean = rate(everyone.total, everyone.known_count)
+    mean_square = rate(everyone.squares, everyone.known_count)
     variance = mean_square - mean * mean
     deviation = (variance <= ROUNDING * mean_square).ifelse(0.0, variance).sqrt()
     is_told = _is_told(everyone)
     return everyone.select(
         "feature",
-        known_share=_mean(everyone.known_count, everyone.customer_count),
+        known_share=rate(everyone.known_count, everyone.customer_count),
         population_mean=is_told.ifelse(mean, None),
         population_deviation=is_told.ifelse(deviation, None),
     )
@@ -76,8 +78,8 @@ def _population(everyone: ir.Table) -> ir.Table:
 
 def _compared(segments: ir.Table, population: ir.Table) -> ir.Table:
     """How far each segment is from the population, its rank among the features of the segment, and words for it."""
-    means = segments.mutate(mean=_is_told(segments).ifelse(_mean(segments.total, segments.known_count), None))
-    known = means.left_join(population, "feature").drop("feature_right")
+    means = segments.mutate(mean=_is_told(segments).ifelse(rate(segments.total, segments.known_count), None))
+    known = widened(means, "feature", population)
     joined = known.inner_join(trait_words.as_table(), "feature")
     compared = joined.mutate(
         standardised_difference=(joined.mean - joined.population_mean) / joined.population_deviation.nullif(0)
@@ -85,7 +87,7 @@ def _compared(segments: ir.Table, population: ir.Table) -> ir.Table:
     difference = compared.standardised_difference
     furthest = [difference.abs().round(TIED_DIGITS).desc(nulls_first=False), compared.place]
     place = 1 + ibis.row_number().over(group_by=["segmentation", "segment"], order_by=furthest)
-    is_usual = _mean(compared.known_count, compared.customer_count) >= USUALLY_KNOWN * compared.known_share
+    is_usual = rate(compared.known_count, compared.customer_count) >= USUALLY_KNOWN * compared.known_share
     is_certain = difference * difference * compared.known_count >= CERTAIN * CERTAIN
     is_telling = (difference.abs() >= TELLING) & is_certain & is_usual
     phrase = (difference > 0).ifelse(compared.high, compared.low)
@@ -109,7 +111,3 @@ def _compared(segments: ir.Table, population: ir.Table) -> ir.Table:
 
 def _is_told(summed: ir.Table) -> ir.BooleanColumn:
     return summed.feature.notin(PERSONAL) | (summed.known_count >= FEWEST_TOLD)
-
-
-def _mean(total: ir.NumericValue, count: ir.IntegerValue) -> ir.FloatingValue:
-    return total.cast("float64") / count.cast("float64").nullif(0)

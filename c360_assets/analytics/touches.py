@@ -5,10 +5,9 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from c360_assets.conformed.as_of import SOURCE, moment, until
+from c360_assets.conformed.as_of import RECENT_DAYS, SOURCE, moment, until
 from c360_assets.conformed.products import MONEY
 
-WINDOW_DAYS = 90
 UNKNOWN = "unknown"
 SURVEY, REVIEW = "survey", "review"
 
@@ -53,7 +52,7 @@ def _met(kind: str, rows: ir.Table, at: str, channel: str, as_of: ir.Table, **su
     ago = moment(as_of).delta(known[at], unit="day")
     counted = known.group_by(customer_id="customer_id", channel=known[channel].fill_null(UNKNOWN)).agg(
         touch_count=known.count(),
-        recent_touch_count=known.count(where=ago < WINDOW_DAYS),
+        recent_touch_count=known.count(where=ago < RECENT_DAYS),
         first_at=known[at].min(),
         last_at=known[at].max(),
         **{"cost": ibis.literal(0), "order_count": ibis.literal(0)} | sums,

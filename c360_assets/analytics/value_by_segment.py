@@ -6,6 +6,7 @@ import ibis.expr.types as ir
 
 from c360_assets.analytics.rfm_distribution import median
 from c360_assets.conformed.products import MONEY
+from c360_assets.conformed.rates import rate
 
 SEGMENTATIONS = (
     "engagement_level",
@@ -47,14 +48,9 @@ def _summed(customers: ir.Table, segmentation: str, segment: ir.StringValue) -> 
         "historical_value",
         "median_value",
         segmentation=ibis.literal(segmentation),
-        value_share=_rate(summed.historical_value, summed.historical_value.sum().over()),
-        average_value=_rate(summed.historical_value, summed.customer_count),
-        average_order_amount=_rate(summed.monetary, summed.order_count),
-        orders_per_customer=_rate(summed.order_count, summed.customer_count),
-        premium_share=_rate(summed.premium_count, summed.told_count),
+        value_share=rate(summed.historical_value, summed.historical_value.sum().over()),
+        average_value=rate(summed.historical_value, summed.customer_count),
+        average_order_amount=rate(summed.monetary, summed.order_count),
+        orders_per_customer=rate(summed.order_count, summed.customer_count),
+        premium_share=rate(summed.premium_count, summed.told_count),
     )
-
-
-def _rate(part: ir.NumericValue, whole: ir.NumericValue) -> ir.FloatingValue:
-    """One division of exact numbers; null where there is nothing to divide by."""
-    return part.cast("float64") / whole.cast("float64").nullif(0)

@@ -4,6 +4,7 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.conformed.as_of import until
+from c360_assets.conformed.joins import widened
 from c360_assets.conformed.products import MONEY
 
 
@@ -34,7 +35,7 @@ def with_product(activities: ir.Table, products: ir.Table) -> ir.Table:
         parent_company="parent_company",
         product_price=products.sale_price.fill_null(products.list_price),
     )
-    return activities.left_join(catalogue, "product_sku").drop("product_sku_right")
+    return widened(activities, "product_sku", catalogue)
 
 
 def wished(web_analytics: ir.Table, products: ir.Table, action: str, as_of: ir.Table) -> ir.Table:

@@ -17,6 +17,8 @@ EVENTS = {
     "support_ticket": "opened_at",
     "survey_answer": "answered_at",
 }
+# How far back `recent` reaches, in every table; what is called `former` are as many days before it.
+RECENT_DAYS = 90
 
 
 class AsOf(dg.Config):

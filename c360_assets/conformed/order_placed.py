@@ -6,6 +6,7 @@ import ibis.expr.types as ir
 
 from c360_assets.conformed.activity import with_product, with_recurrence
 from c360_assets.conformed.as_of import HOURLY_SOURCE, until
+from c360_assets.conformed.joins import widened
 from c360_assets.conformed.products import MONEY
 
 ACTION = "order_placed"
@@ -25,7 +26,7 @@ def order_placed(
         activities.group_by(["entity_id", "order_key"]).agg(activity_ts=activities.activity_ts.min()),
         "order_key",
     ).select("order_key", "activity_occurrence", "activity_repeated_at")
-    named = with_product(activities.left_join(counted, "order_key").drop("order_key_right"), products)
+    named = with_product(widened(activities, "order_key", counted), products)
     price = named.unit_price.fill_null(named.product_price)
     return named.select(
         "activity_uuid",
@@ -59,7 +60,7 @@ def _lines_of(orders: ir.Table, order_lines: ir.Table, clicks: ir.Table) -> ir.T
     linked = clicks.filter(clicks.order_id.notnull()).mutate(place=ibis.row_number().over(first_click))
     session = linked.filter(linked.place == 0).select("order_id", *TRAFFIC)
     placed = orders.filter((orders.order_status != "adjustment").fill_null(True))
-    heads = placed.left_join(session, "order_id").drop("order_id_right")
+    heads = widened(placed, "order_id", session)
     lines = order_lines.select("order_line_id", "order_id", "sku_id", "quantity", "unit_price")
     joined = lines.filter(lines.quantity > 0).join(heads, "order_id")
     return joined.select(

@@ -82,7 +82,7 @@ def customer_360(
         _touched(touches),
         loyalty_members.select(MEMBERSHIP),
     ]
-    wide = widened(customers.select(DEMOGRAPHICS), "customer_id", parts)
+    wide = widened(customers.select(DEMOGRAPHICS), "customer_id", *parts)
     return wide.mutate(
         as_of=moment(as_of),
         returned_amount=wide.returned_amount.fill_null(0),

@@ -44,5 +44,5 @@ def orders_enriched(
     parts = ((orders.select(ORDER), "order_id"), (profiles, "customer_id"), (products.select(PRODUCT), "sku_id"))
     wide = order_lines
     for part, key in parts:
-        wide = widened(wide, key, [part])
+        wide = widened(wide, key, part)
     return wide
