@@ -1,5 +1,6 @@
 """The Dagster instance of a deployment: where runs and their history are kept, and how runs are started and watched."""
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -33,6 +34,7 @@ run_retries: {enabled: true, max_retries: 1, retry_on_asset_or_op_failure: false
 code_servers: {wait_for_local_processes_on_shutdown: true}
 """
 LAUNCHER = "run_launcher: {module: resources.launcher, class: ForkingRunLauncher}\n"
+STORAGE = "storage: {{custom: {{module: resources.event_log, class: SqliteStorage, config: {{base_dir: {folder}}}}}}}\n"
 
 # What was written before there was a mark.
 UNMARKED = """\
@@ -54,17 +56,18 @@ def home(deployment: Deployment) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "dagster.yaml"
     written = config.read_text(encoding="utf-8") if config.exists() else UNMARKED
-    if written != settings() and (written.startswith(MARK) or written == UNMARKED):
+    if written != settings(folder) and (written.startswith(MARK) or written == UNMARKED):
         # In one stroke: another process may be starting just now.
         fresh = folder / f"dagster.yaml.{os.getpid()}"
-        fresh.write_text(settings(), encoding="utf-8")
+        fresh.write_text(settings(folder), encoding="utf-8")
         fresh.replace(config)
     return folder
 
 
-def settings() -> str:
-    """The dagster.yaml of a deployment without one. Runs are forked where the system can."""
-    return MARK + DAGSTER_YAML + (LAUNCHER if sys.platform.startswith("linux") else "")
+def settings(folder: Path) -> str:
+    """The dagster.yaml of a deployment without one, in its folder. Runs are forked where the system can."""
+    storage = STORAGE.format(folder=json.dumps(str(folder.resolve())))
+    return MARK + DAGSTER_YAML + storage + (LAUNCHER if sys.platform.startswith("linux") else "")
 
 
 def instance(deployment: Deployment) -> dg.DagsterInstance:

@@ -15,15 +15,14 @@ import os
 import select
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import astuple, dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -37,7 +36,6 @@ from dagster._config.config_schema import UserConfigSchema
 from dagster._core.errors import DagsterLaunchFailedError
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
 from dagster._core.storage.dagster_run import DagsterRun
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import ConfigurableClass, deserialize_value, serialize_value
 from dagster._serdes.config_class import ConfigurableClassData
@@ -185,30 +183,6 @@ def _started(pid: int) -> str | None:
     return None if state in "ZX" else fields[18]
 
 
-@contextmanager
-def kept_open(instance: DagsterInstance, run_id: str) -> Iterator[None]:
-    """Holds a connection to each file that the run's events go to; does nothing where they go to another database.
-
-    Dagster opens and closes a connection for every event. When the last one closes, SQLite writes its journal back into
-    the file and waits for the disk, which takes longer than everything else an event costs.
-    """
-    storage = instance.event_log_storage
-    with ExitStack() as held:
-        if isinstance(storage, SqliteEventLogStorage):
-            # To look for events makes the file of a run that has none yet.
-            storage.get_logs_for_run(run_id)
-            for file in _files(storage, run_id):
-                connection = held.enter_context(closing(sqlite3.connect(file)))
-                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        yield
-
-
-def _files(storage: SqliteEventLogStorage, run_id: str) -> list[Path]:
-    shards = [Path(storage.path_for_shard(shard)) for shard in (INDEX_SHARD_NAME, run_id)]
-    runs = shards[0].parent.parent / "runs.db"
-    return [file for file in (*shards, runs) if file.exists()]
-
-
 class _Forker:
     """The process that runs are forked from, as the one that asks for runs sees it.
 
@@ -318,11 +292,7 @@ def _execute(arguments: str) -> int:
     sys.path.insert(0, os.getcwd())
     importlib.invalidate_caches()
     asked = deserialize_value(arguments, ExecuteRunArgs)
-    with (
-        capture_interrupts(),
-        DagsterInstance.from_ref(check.not_none(asked.instance_ref)) as instance,
-        kept_open(instance, asked.run_id),
-    ):
+    with capture_interrupts(), DagsterInstance.from_ref(check.not_none(asked.instance_ref)) as instance:
         instance.add_run_tags(asked.run_id, process_tags())
         return _execute_run_command_body(asked.run_id, instance, lambda event: None, set_exit_code_on_failure=True)
 

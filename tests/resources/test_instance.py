@@ -8,6 +8,7 @@ import pytest
 
 from resources import deployment as deployments
 from resources.deployment import Deployment
+from resources.event_log import EventLog
 from resources.instance import MARK, UNMARKED, home, instance, settings
 from resources.launcher import ForkingRunLauncher
 
@@ -25,6 +26,7 @@ def test_a_new_deployment_watches_its_runs_and_forks_them(deployment: Deployment
     with instance(deployment) as dagster:
         assert dagster.root_directory == str(deployment.home / "dagster")
         assert isinstance(dagster.run_launcher, ForkingRunLauncher)
+        assert isinstance(dagster.event_log_storage, EventLog)
         assert dagster.run_monitoring_enabled
         assert dagster.run_monitoring_poll_interval_seconds == 5
         assert dagster.run_retries_max_retries == 1
@@ -40,13 +42,13 @@ def test_settings_of_an_earlier_version_are_brought_up_to_date(deployment: Deplo
     config = home(deployment) / "dagster.yaml"
     config.write_text(earlier)
     assert home(deployment) == config.parent
-    assert config.read_text() == settings()
+    assert config.read_text() == settings(config.parent)
     assert [file.name for file in config.parent.iterdir()] == ["dagster.yaml"]
 
 
 def test_settings_of_somebody_else_are_left_alone(deployment: Deployment) -> None:
     config = home(deployment) / "dagster.yaml"
-    own = settings().removeprefix(MARK) + "retention: {}\n"
+    own = settings(config.parent).removeprefix(MARK) + "retention: {}\n"
     config.write_text(own)
     home(deployment)
     assert config.read_text() == own

@@ -80,7 +80,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("launched")
     (folder / "launched_code.py").write_text(CODE)
     (folder / "launched_price.py").write_text("PRICE = 1\n")
-    (folder / "dagster.yaml").write_text(settings())
+    (folder / "dagster.yaml").write_text(settings(folder))
     return folder
 
 
