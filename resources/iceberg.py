@@ -1,6 +1,6 @@
 """Contracts as Iceberg tables: schema, partitions, properties, and the SQL that reads a table's files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlparse
 
@@ -108,10 +108,11 @@ def _partition(transaction: Any, contract: Contract) -> None:
                 update.add_field(contract.column_names[field.source_id - 1], field.transform, field.name)
 
 
-def select(files: Sequence[str], table_schema: Any, contract: Contract, with_file: bool = False) -> str:
-    """The SELECT that reads these files in the contract's columns; with `with_file` each row's file as `_file`.
+def select(files: Mapping[str, int], table_schema: Any, contract: Contract, with_file: bool = False) -> str:
+    """The SELECT that reads these files (path and rows of each) in the contract's columns.
 
-    By field id, so that a renamed column reads right and files older than an added column give nulls.
+    By field id, so that a renamed column reads right and files older than an added column give nulls. With `with_file`
+    the file of each row is `_file`.
     """
     if not files:
         return no_rows(contract, with_file)
@@ -125,7 +126,13 @@ def select(files: Sequence[str], table_schema: Any, contract: Contract, with_fil
     columns += [f"filename AS {FILENAME}"] if with_file else []
     paths = ", ".join(literal(file) for file in sorted(files))
     named = ", filename = true" if with_file else ""
-    return f"SELECT {', '.join(columns)} FROM read_parquet([{paths}], schema = MAP {{{fields}}}{named})"
+    # Given a schema DuckDB opens no file before it plans. Told no number it takes all tables for empty, and joins the
+    # large ones into memory.
+    rows = max(sum(files.values()), 1)
+    return (
+        f"SELECT {', '.join(columns)} FROM read_parquet([{paths}], schema = MAP {{{fields}}}{named},"
+        f" explicit_cardinality = {rows})"
+    )
 
 
 def no_rows(contract: Contract, with_file: bool = False) -> str:

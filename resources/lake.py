@@ -20,7 +20,7 @@ from ibis.expr.datatypes import DataType
 from sqlalchemy.exc import DBAPIError
 from tenacity import Retrying, retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from governance.contracts import HOURLY, UPSERT, Column, Contract
+from governance.contracts import HOURLY, Column, Contract
 from governance.errors import C360Error
 from resources import iceberg, merging
 from resources.engine import Engine, literal, quoted
@@ -32,6 +32,8 @@ PUBLISHED = "published"
 # Which hours of event time were loaded: spans `start/end`, the end not included.
 HOURS = "c360.hours"
 ROW_GROUP_ROWS = 122_880
+# Files of a moderate size: a batch rewrites little more than what it changes, and DuckDB, which reads a single file by
+# field ids with one thread, reads several with all.
 ROW_GROUPS_OF_A_FILE = 2
 ROW_FAULTS = (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException)
 
@@ -314,17 +316,14 @@ class Lake:
             return _Written(folder, schema, [], [], change.basis)
         folder.mkdir(parents=True)
         rows, columns = self.engine.sql_of(change.rows), _columns(contract)
-        target, layout = str(folder / "part-0.parquet"), ""
-        if contract.loading == UPSERT:
-            # Files of a moderate size, so that a batch rewrites little more than what it changes.
-            target, layout = str(folder), f" ROW_GROUPS_PER_FILE {ROW_GROUPS_OF_A_FILE},"
-        elif contract.loading == HOURLY:
+        layout = f"ROW_GROUPS_PER_FILE {ROW_GROUPS_OF_A_FILE}"
+        if contract.loading == HOURLY:
             columns += f", strftime({quoted(contract.event_time or '')}, '%Y-%m') AS _month"
-            target, layout = str(folder), " PARTITION_BY (_month), OVERWRITE_OR_IGNORE,"
+            layout = "PARTITION_BY (_month), OVERWRITE_OR_IGNORE"
         ids = ", ".join(f"{quoted(field.name)}: {field.field_id}" for field in schema.fields)
         try:
             copied = self.engine.query(
-                f"COPY (SELECT {columns} FROM ({rows})) TO {literal(target)} (FORMAT parquet,{layout}"
+                f"COPY (SELECT {columns} FROM ({rows})) TO {literal(str(folder))} (FORMAT parquet, {layout},"
                 f" COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS}, FIELD_IDS {{{ids}}}, RETURN_STATS)"
             )
         except BaseException as fault:
@@ -499,7 +498,10 @@ def _own(snapshot: Any) -> dict[str, str]:
 def _rows(table: Any, snapshot: int | None, contract: Contract) -> str:
     if snapshot is None:
         return iceberg.no_rows(contract)
-    files = [iceberg.path(task.file.file_path) for task in table.scan(snapshot_id=snapshot).plan_files()]
+    files = {
+        iceberg.path(task.file.file_path): task.file.record_count
+        for task in table.scan(snapshot_id=snapshot).plan_files()
+    }
     return iceberg.select(files, table.schema(), contract)
 
 

@@ -159,7 +159,7 @@ class _Planning:
         return len(self.engine.query(f"DELETE FROM {fresh} WHERE ({self.key}) IN ({newer}) RETURNING {self.key}"))
 
     def _rows(self, files: set[str]) -> str:
-        return iceberg.select(sorted(files), self.schema, self.contract, with_file=True)
+        return iceberg.select({file: self.files[file] for file in files}, self.schema, self.contract, with_file=True)
 
 
 def covered(hours: str, window: Window) -> str:

@@ -27,7 +27,7 @@ from pyiceberg.avro.file import AvroFile
 
 from governance.contracts import Column, Contract
 from resources.engine import Engine
-from resources.lake import Lake, LakeError, TableState
+from resources.lake import ROW_GROUP_ROWS, Lake, LakeError, TableState
 from tests.tables import CONTRACTS
 
 ROOT = Path(__file__).parents[2]
@@ -213,6 +213,17 @@ def test_a_replace_is_exactly_one_new_snapshot(lake: Lake) -> None:
     before = _snapshots(lake)
     commit = lake.write(THINGS, _table(lake, THINGS, NEW))
     assert _snapshots(lake) == [*before, commit.snapshot_id]
+
+
+def test_a_large_table_is_read_by_all_threads_and_planned_for_by_its_size(lake: Lake, engine: Engine) -> None:
+    count = 3 * ROW_GROUP_ROWS
+    numbers = ibis.range(count).unnest().name("id").as_table()
+    lake.publish(lake.write(THINGS, numbers.mutate(name=numbers.id.cast("string"))))
+    # One file of a given schema is read by one thread, and without a number all tables are planned for as empty.
+    assert len(list(lake.warehouse.rglob("*.parquet"))) > 1
+    lake.read(THINGS)
+    ((_, plan),) = engine.query(f"EXPLAIN SELECT max(name) FROM {THINGS.name}")
+    assert f"~{count:,} rows" in plan
 
 
 def test_the_snapshot_says_who_wrote_it_by_which_contract_and_how_new_its_rows_are(lake: Lake) -> None:
