@@ -7,7 +7,7 @@ not known does not hold, unless it asks for just that.
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -172,17 +172,10 @@ class Rules(_Part):
         """Every list of rules in the file by its key."""
         return {**self.segmentations, "traits": self.traits, "audiences": self.audiences}
 
-    @property
-    def interests(self) -> list[str]:
-        """The product categories that some rule asks for the interest in."""
-        used = {
-            condition.column
-            for rules in self.lists.values()
-            for rule in rules
-            for conditions in rule.alternatives
-            for condition in conditions
-        }
-        return sorted(column.removeprefix(INTEREST) for column in used if column.startswith(INTEREST))
+
+def columns_of(rules: Iterable[Rule]) -> set[str]:
+    """The columns that the rules ask for."""
+    return {condition.column for rule in rules for conditions in rule.alternatives for condition in conditions}
 
 
 def load(file: Path = FILE) -> Rules:

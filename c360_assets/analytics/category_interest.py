@@ -4,7 +4,7 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import RECENT_DAYS, moment
+from c360_assets.conformed.as_of import RECENT_DAYS, constant
 from c360_assets.conformed.products import MONEY
 
 # How much one of each tells of interest.
@@ -42,7 +42,7 @@ def category_interest(
 def _interest(events: ir.Table, count: str, as_of: ir.Table) -> ir.Table:
     """Events of one kind per customer and category, and how many of them are recent."""
     known = events.filter(events.entity_id.notnull() & events.category_name.notnull())
-    ago = moment(as_of).delta(known.activity_ts, unit="day")
+    ago = constant(as_of).delta(known.activity_ts, unit="day")
     return known.group_by(customer_id="entity_id", category="category_name").agg(
         known.count().name(count),
         recent_interest_count=known.count(where=ago < RECENT_DAYS),

@@ -1,6 +1,7 @@
 """Customer segments: who belongs where, by the rules in governance/segments.yaml."""
 
 from collections.abc import Callable
+from itertools import chain
 
 import dagster as dg
 import ibis
@@ -26,7 +27,9 @@ def customer_segments(
 ) -> ir.Table:
     """One row per customer known to any system, in at most one segment of each kind."""
     now = rules()
-    described = with_interests(features, category_interest, now)
+    audiences = [audience for audience in now.audiences if not audience.sensitive]
+    asked = chain(*now.segmentations.values(), now.traits, audiences)
+    described = with_interests(features, category_interest, asked)
     segments = {name: first(described, segmentation) for name, segmentation in now.segmentations.items()}
     held = matching(described, now.traits)
     return described.select(
@@ -34,7 +37,7 @@ def customer_segments(
         "is_premium",
         *RFM,
         **segments,
-        primary_segment=first(described, [audience for audience in now.audiences if not audience.sensitive]),
+        primary_segment=first(described, audiences),
         persona_traits=joined_texts([holds.ifelse(name, ibis.null("string")) for name, holds in held.items()]),
         unknown_because=reasons(described, now.partial),
         rule_version=ibis.literal(now.full_version),

@@ -4,7 +4,7 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import RECENT_DAYS, moment
+from c360_assets.conformed.as_of import RECENT_DAYS, constant, moment
 from c360_assets.conformed.joins import widened
 from c360_assets.conformed.products import MONEY
 from c360_assets.conformed.rates import rate
@@ -95,7 +95,7 @@ def features(
 
 
 def _ordered(orders: ir.Table, as_of: ir.Table) -> ir.Table:
-    ago = moment(as_of).delta(orders.ordered_at, unit="day")
+    ago = constant(as_of).delta(orders.ordered_at, unit="day")
     dated = orders.mutate(is_sale=orders.is_completed, is_return=orders.order_status == "returned", ago=ago)
     sale = dated.is_sale
     summed = (

@@ -5,7 +5,7 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.analytics.rules import joined_texts
-from c360_assets.conformed.as_of import moment
+from c360_assets.conformed.as_of import constant
 from c360_assets.conformed.joins import widened
 
 DAYS = 30
@@ -48,7 +48,7 @@ def _daily(rows: ir.Table, at: str, name: str) -> ir.Table:
 
 def _engaged(interests: tuple[ir.Table, ...], as_of: ir.Table) -> ir.Table:
     """Customers who looked at a product or wished for one, on each of the last days."""
-    first_day = moment(as_of).truncate("day") - ibis.interval(days=DAYS - 1)
+    first_day = constant(as_of).truncate("day") - ibis.interval(days=DAYS - 1)
     recent = [rows.filter(rows.activity_ts >= first_day) for rows in interests]
     seen = ibis.union(*(rows.select("entity_id", active_on=rows.activity_ts.date()) for rows in recent))
     return seen.group_by("active_on").agg(customer_count=seen.entity_id.nunique())

@@ -48,8 +48,7 @@ def rewarded(orders: ir.Table, made: ir.Table) -> ir.Table:
     burned = spent.group_by("order_id").agg(points_burned=spent.burned.sum())
     is_known = orders.is_completed & orders.order_amount.notnull() & orders.customer_id.notnull()
     bought = orders.filter(is_known).select("order_id", "customer_id", "ordered_at", "order_amount")
-    burners = bought.semi_join(burned, "order_id").select("customer_id").distinct()
-    theirs = widened(bought.semi_join(burners, "customer_id"), "order_id", burned)
+    theirs = widened(bought, "order_id", burned)
     later = ibis.window(
         group_by=theirs.customer_id,
         order_by=[theirs.ordered_at.desc(), theirs.order_id.desc()],

@@ -5,7 +5,7 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.analytics.ledger import entries
-from c360_assets.conformed.as_of import RECENT_DAYS, SOURCE, moment
+from c360_assets.conformed.as_of import RECENT_DAYS, SOURCE, constant, moment
 from c360_assets.conformed.rates import rate
 
 # A member who earned or burned points recently is active; else, less than so many days ago, dormant.
@@ -16,7 +16,7 @@ DORMANT_DAYS = 365
 def loyalty_members(loyalty_ledger: ir.Table, as_of: ir.Table) -> ir.Table:
     """One row per customer with an entry in the loyalty ledger by as_of."""
     made = entries(loyalty_ledger, as_of)
-    made = made.mutate(is_recent=moment(as_of).delta(made.entry_at, unit="day") < RECENT_DAYS)
+    made = made.mutate(is_recent=constant(as_of).delta(made.entry_at, unit="day") < RECENT_DAYS)
     is_use = made.is_earn | made.is_burn
     summed = made.group_by("customer_id").agg(
         points_earned=made.earned.sum(),

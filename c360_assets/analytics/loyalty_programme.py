@@ -31,10 +31,10 @@ def loyalty_programme(loyalty_ledger: ir.Table, orders: ir.Table, as_of: ir.Tabl
     who burns may be about to buy more anyway. It counts revenue, not margin.
     """
     made = entries(loyalty_ledger, as_of)
-    dated = made.filter(made.entry_at.notnull())
-    joined = dated.group_by("customer_id").agg(joined_on=_month(dated.entry_at.min()))
-    parts = (_moved(dated), _joined(joined), _sold(orders, joined), _compared(rewarded(orders, made)))
-    wide = widened(_months(dated, as_of), "month_on", *parts)
+    joined = made.group_by("customer_id").agg(joined_on=_month(made.entry_at.min()))
+    # Entries without a date belong to no month, so they join none.
+    parts = (_moved(made), _joined(joined), _sold(orders, joined), _compared(rewarded(orders, made)))
+    wide = widened(_months(made, as_of), "month_on", *parts)
     filled = wide.mutate(
         **{name: wide[name].fill_null(0) for name in (*POINTS, *COUNTS)},
         **{name: wide[name].fill_null(0).cast(MONEY) for name in AMOUNTS},
@@ -46,20 +46,20 @@ def _month(moment: ir.TimestampValue) -> ir.DateValue:
     return moment.truncate("month").date()
 
 
-def _months(dated: ir.Table, as_of: ir.Table) -> ir.Table:
+def _months(made: ir.Table, as_of: ir.Table) -> ir.Table:
     """Every month of the programme, with entries or without."""
-    span = dated.agg(first=dated.entry_at.min(), last=dated.entry_at.max()).cross_join(as_of)
+    span = made.agg(first=made.entry_at.min(), last=made.entry_at.max()).cross_join(as_of)
     last = span.as_of.fill_null(span["last"])
     months = ibis.range(span["first"].truncate("month"), last, ibis.interval(months=1))
     return span.select(month_on=months.unnest().date()).filter(ibis._.month_on.notnull())
 
 
-def _moved(dated: ir.Table) -> ir.Table:
-    return dated.group_by(month_on=_month(dated.entry_at)).agg(
-        points_earned=dated.earned.sum(),
-        points_burned=dated.burned.sum(),
-        points_expired=dated.expired.sum(),
-        active_member_count=dated.customer_id.nunique(where=dated.is_earn | dated.is_burn),
+def _moved(made: ir.Table) -> ir.Table:
+    return made.group_by(month_on=_month(made.entry_at)).agg(
+        points_earned=made.earned.sum(),
+        points_burned=made.burned.sum(),
+        points_expired=made.expired.sum(),
+        active_member_count=made.customer_id.nunique(where=made.is_earn | made.is_burn),
     )
 
 

@@ -14,7 +14,7 @@ from c360_assets.analytics.rfm import score
 from c360_assets.analytics.rules import first
 from c360_assets.conformed.as_of import moment
 from c360_assets.conformed.products import MONEY
-from governance.segments import Rule, Rules
+from governance.segments import Rule, Rules, columns_of
 
 # Month ends before as_of. A month is numbered by how many it lies back, that of as_of being 0.
 MONTHS = 12
@@ -103,5 +103,4 @@ def _number(at: ir.TimestampValue) -> ir.IntegerValue:
 
 def _segment(customers: ir.Table, rules: list[Rule]) -> ir.StringValue:
     """The segment; null where a rule asks for something that is not known of the past."""
-    asked = {condition.column for rule in rules for conditions in rule.alternatives for condition in conditions}
-    return first(customers, rules) if asked <= set(customers.columns) else ibis.null("string")
+    return first(customers, rules) if columns_of(rules) <= set(customers.columns) else ibis.null("string")

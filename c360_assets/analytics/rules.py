@@ -1,27 +1,29 @@
 """Segment rules on tables: what a rule asks of a customer as an expression."""
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import ibis
 import ibis.expr.types as ir
 
 from c360_assets.conformed.joins import widened
 from governance.errors import C360Error
-from governance.segments import INTEREST, KNOWN, UNKNOWN, Condition, Partial, Rule, Rules
+from governance.segments import INTEREST, KNOWN, UNKNOWN, Condition, Partial, Rule, columns_of
 
 OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq}
 
 
-def with_interests(features: ir.Table, category_interest: ir.Table, rules: Rules) -> ir.Table:
+def with_interests(features: ir.Table, category_interest: ir.Table, rules: Iterable[Rule]) -> ir.Table:
     """The features, and `interest.<category>` for each category that a rule asks for: 0 for whoever showed none."""
-    if not rules.interests:
+    names = sorted(column for column in columns_of(rules) if column.startswith(INTEREST))
+    categories = [name.removeprefix(INTEREST) for name in names]
+    if not categories:
         return features
-    asked = category_interest.filter(category_interest.category.isin(rules.interests))
+    asked = category_interest.filter(category_interest.category.isin(categories))
     counted = asked.group_by("customer_id").agg(
         **{
             INTEREST + category: asked.recent_interest_count.sum(where=asked.category == category)
-            for category in rules.interests
+            for category in categories
         }
     )
     joined = widened(features, "customer_id", counted)
@@ -53,7 +55,8 @@ def reasons(described: ir.Table, partial: Mapping[str, Partial]) -> ir.StringCol
 
 def joined_texts(texts: list[ir.StringValue]) -> ir.StringValue:
     """The texts that are there, with `; ` between them; null where there is none."""
-    return ibis.literal("; ").join(ibis.array(texts).filter(lambda text: text.notnull())).nullif("")
+    # CONCAT_WS, which passes over null; a list of texts, filtered and joined, takes many times as long.
+    return ibis.literal("; ").join(texts).nullif("")
 
 
 def holds(described: ir.Table, rule: Rule) -> ir.BooleanColumn:

@@ -46,17 +46,19 @@ def as_of(
 
 
 def moment(as_of: ir.Table) -> ir.Value:
-    """`as_of` as a scalar, for use in expressions over other tables."""
+    """`as_of` as a scalar, for use in expressions over other tables. Over tables of events, `constant` is faster."""
     return as_of.as_of.as_scalar()
 
 
-def until(rows: ir.Table, event_time: str, as_of: ir.Table) -> ir.Table:
-    """The rows that had happened by `as_of`. Undated rows are kept: nothing says they came later.
+def constant(as_of: ir.Table) -> ir.TimestampScalar:
+    """`as_of`, read here and now; null where there is none.
 
-    `as_of` is read here and now: as a constant it costs nothing, while as a scalar of another table DuckDB joins it to
-    every row (18 million views with their windows: 35 s instead of 58 s).
+    A scalar of another table DuckDB joins to every row, and passes over no file by it (18 million views with their
+    windows: 35 s instead of 58 s).
     """
-    latest = as_of.as_of.max().to_pyarrow().as_py()
-    if latest is None:
-        return rows
-    return rows.filter((rows[event_time] <= ibis.literal(latest, type="timestamp(6)")).fill_null(True))
+    return ibis.literal(as_of.as_of.max().to_pyarrow().as_py(), type="timestamp(6)")
+
+
+def until(rows: ir.Table, event_time: str, as_of: ir.Table) -> ir.Table:
+    """The rows that had happened by `as_of`. Undated rows are kept: nothing says they came later."""
+    return rows.filter((rows[event_time] <= constant(as_of)).fill_null(True))

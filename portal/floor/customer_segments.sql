@@ -1,8 +1,4 @@
-with described as (
-  select features.*, audience as primary_segment
-  from features left join audiences on audiences.customer_id = features.customer_id and is_primary
-),
-staged as (
+with staged as (
   select
     *,
     case
@@ -25,7 +21,7 @@ staged as (
       when activity_change is not null then 'Steady'
       when recency_days is not null or visit_recency_days is not null then 'Inactive'
     end as activity_trend
-  from described
+  from features
 )
 select
   customer_id,
@@ -38,7 +34,17 @@ select
     when recency_score >= 3 or recency_score is null then 'Needs Attention'
     else 'Churn Risk'
   end as engagement_level,
-  primary_segment,
+  case
+    when monetary_score = 5 then 'High Spending Customers'
+    when frequency >= 3 and frequency_score = 5 then 'Frequent Buyers'
+    when cart_count >= 5 and frequency <= 1 or abandoned_cart_count >= 3 then 'Frequent Cart Abandoner'
+    when recency_days > 180 and frequency >= 2 then 'Win-Back Candidates'
+    when discount_rate >= 0.5 and frequency >= 2 then 'Discount Shoppers'
+    when product_view_count >= 10 and frequency = 0 then 'Window Shoppers'
+    when frequency = 1 then 'One-Time Buyers'
+    when frequency >= 2 then 'Repeat Buyers'
+    else 'Prospects'
+  end as primary_segment,
   case when monetary_score >= 4 then 'High' when monetary_score = 3 then 'Medium' else 'Low' end as value_tier,
   lifecycle_stage,
   price_range,
