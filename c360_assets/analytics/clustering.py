@@ -117,6 +117,8 @@ def prepared(
 
 def trials(customers: Prepared, seed: int = 0) -> list[Trial]:
     """Every number of clusters tried on the sample, one of them chosen. `seed` decides which halves the refits see."""
+    from sklearn.metrics import pairwise_distances
+
     if customers.reason is not None:
         return [_untried(k, customers.reason) for k in CLUSTER_COUNTS]
     sample = customers.sample
@@ -125,8 +127,11 @@ def trials(customers: Prepared, seed: int = 0) -> list[Trial]:
         fits = {fit.k: fit for fit in _grown(points, max(CLUSTER_COUNTS))}
         refits = [{fit.k: fit for fit in _grown(points[half], max(fits))} for half in _halves(hashes, seed)]
         judged = _smallest(hashes, SILHOUETTE_SAMPLE)
+        # Once for all numbers of clusters: at most 200 MB.
+        distances = pairwise_distances(points[judged])
         measured = [
-            _measured(k, points, fits.get(k), [refit.get(k) for refit in refits], judged) for k in CLUSTER_COUNTS
+            _measured(k, points, fits.get(k), [refit.get(k) for refit in refits], judged, distances)
+            for k in CLUSTER_COUNTS
         ]
     return chosen(measured)
 
@@ -289,14 +294,19 @@ def _halves_of(members: Floats) -> Floats | None:
 
 
 def _measured(
-    k: int, points: Floats, fit: _Fit | None, refits: Sequence[_Fit | None], judged: npt.NDArray[np.intp]
+    k: int,
+    points: Floats,
+    fit: _Fit | None,
+    refits: Sequence[_Fit | None],
+    judged: npt.NDArray[np.intp],
+    distances: Floats,
 ) -> Trial:
     if fit is None:
         return _untried(k, f"fewer than {k} different customers")
     shares = np.bincount(fit.labels, minlength=k) / len(points)
     return Trial(
         k=k,
-        silhouette=_silhouette(points[judged], fit.labels[judged]),
+        silhouette=_silhouette(distances, fit.labels[judged]),
         stability=round(float(np.mean([_agreement(points, fit, refit) for refit in refits])), DECIMALS),
         inertia=fit.inertia,
         smallest_share=round(float(shares.min()), DECIMALS),
@@ -305,12 +315,12 @@ def _measured(
     )
 
 
-def _silhouette(points: Floats, labels: Integers) -> float | None:
+def _silhouette(distances: Floats, labels: Integers) -> float | None:
     from sklearn.metrics import silhouette_score
 
     if not 2 <= len(np.unique(labels)) < len(labels):
         return None
-    return round(float(silhouette_score(points, labels)), DECIMALS)
+    return round(float(silhouette_score(distances, labels, metric="precomputed")), DECIMALS)
 
 
 def _agreement(points: Floats, fit: _Fit, refit: _Fit | None) -> float:
