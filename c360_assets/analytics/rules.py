@@ -64,7 +64,8 @@ def holds(described: ir.Table, rule: Rule) -> ir.BooleanColumn:
     if rule.is_open:
         return ibis.literal(True)
     sets = [ibis.and_(*[_test(described, rule, one) for one in conditions]) for conditions in rule.alternatives]
-    return ibis.or_(*sets)
+    # Once for the whole rule: nothing in it is negated, so that what is not known makes no part of it hold.
+    return ibis.or_(*sets).fill_null(False)
 
 
 def _test(described: ir.Table, rule: Rule, condition: Condition) -> ir.BooleanColumn:
@@ -76,4 +77,4 @@ def _test(described: ir.Table, rule: Rule, condition: Condition) -> ir.BooleanCo
     value = described[condition.column]
     if condition.operator in (KNOWN, UNKNOWN):
         return value.notnull() if condition.operator == KNOWN else value.isnull()
-    return OPERATORS[condition.operator](value, condition.value).fill_null(False)
+    return OPERATORS[condition.operator](value, condition.value)

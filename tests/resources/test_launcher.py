@@ -31,7 +31,8 @@ CODE = '''
 import json, os, sys, time
 from pathlib import Path
 
-NAMES = ("resources", "governance", "checks", "great_expectations", "sklearn")
+# Of `resources` the run's own instance has loaded what keeps its history.
+NAMES = ("resources.deployment", "governance", "checks", "great_expectations", "sklearn")
 LOADED = [name for name in NAMES if name in sys.modules]
 
 import dagster as dg
