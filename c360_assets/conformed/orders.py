@@ -14,7 +14,14 @@ NOTHING = ibis.literal(0).cast(MONEY)
 @dg.asset(ins={"ordered": dg.AssetIn(["sources", "orders"])})
 def orders(ordered: ir.Table, order_lines: ir.Table, as_of: ir.Table) -> ir.Table:
     """One row per order, return or adjustment by as_of; anonymous ones have no customer."""
-    known = until(ordered, "ordered_at", as_of)
+    placed = until(ordered, "ordered_at", as_of)
+    # Before the join: what is compared with words there is many times as dear after it.
+    known = placed.mutate(
+        status=status(placed.order_status),
+        discount=placed.discounted_amount.cast(MONEY),
+        shipping=placed.shipping_amount.cast(MONEY),
+        total=placed.total_amount.cast(MONEY),
+    )
     is_sale = order_lines.line_kind == "sale"
     is_return = order_lines.line_kind == "return"
     is_unpriced = is_sale & order_lines.line_amount.isnull()
@@ -26,13 +33,7 @@ def orders(ordered: ir.Table, order_lines: ir.Table, as_of: ir.Table) -> ir.Tabl
         returned_lines_amount=order_lines.line_amount.abs().sum(where=is_return).cast(MONEY),
     )
     joined = known.left_join(lines, known.order_id == lines.line_order_id)
-    joined = joined.mutate(
-        status=status(joined.order_status),
-        lines_amount=joined.is_priced.ifelse(joined.priced_amount, ibis.null(MONEY)),
-        discount=joined.discounted_amount.cast(MONEY),
-        shipping=joined.shipping_amount.cast(MONEY),
-        total=joined.total_amount.cast(MONEY),
-    )
+    joined = joined.mutate(lines_amount=joined.is_priced.ifelse(joined.priced_amount, ibis.null(MONEY)))
     completed = is_completed(joined.status)
     goods_amount = (joined.lines_amount - joined.discount.fill_null(0)).fill_null(
         joined.total - joined.shipping.fill_null(0)
