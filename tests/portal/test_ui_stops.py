@@ -13,7 +13,7 @@ import pytest
 from tests.processes import free_port, left, marked, until
 
 PROJECT = Path(__file__).parents[2]
-# Seconds: Dagster gives its webserver and its daemon a minute each to end by themselves, and says so where it kills one.
+# Seconds: Dagster gives its webserver and its daemon a minute each to end, and says so where it has to kill one.
 DAGSTERS_PATIENCE = 130
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are looked up in /proc")
