@@ -33,13 +33,13 @@ def with_interests(features: ir.Table, category_interest: ir.Table, rules: Itera
 def first(described: ir.Table, rules: list[Rule]) -> ir.StringColumn:
     """The name of the first rule that holds; null where none does."""
     last = ibis.literal(rules[-1].name) if rules[-1].is_open else ibis.null("string")
-    closed = [(holds(described, rule), rule.name) for rule in rules if not rule.is_open]
+    closed = [(_asked(described, rule), rule.name) for rule in rules if not rule.is_open]
     return ibis.cases(*closed, else_=last) if closed else last
 
 
 def matching(described: ir.Table, rules: list[Rule]) -> dict[str, ir.BooleanColumn]:
     """Per rule whether it holds; the open one, the last, holds for whoever is in no other that is not sensitive."""
-    held = {rule.name: holds(described, rule) for rule in rules if not rule.is_open}
+    held = {rule.name: _asked(described, rule).fill_null(False) for rule in rules if not rule.is_open}
     others = [held[rule.name] for rule in rules if not rule.is_open and not rule.sensitive]
     return {**held, rules[-1].name: ~ibis.or_(*others)}
 
@@ -59,13 +59,10 @@ def joined_texts(texts: list[ir.StringValue]) -> ir.StringValue:
     return ibis.literal("; ").join(texts).nullif("")
 
 
-def holds(described: ir.Table, rule: Rule) -> ir.BooleanColumn:
-    """Whether the rule holds; false, never null, where a value is not known."""
-    if rule.is_open:
-        return ibis.literal(True)
+def _asked(described: ir.Table, rule: Rule) -> ir.BooleanColumn:
+    """Whether a closed rule holds; not true, but maybe null, where it asks for a value that is not known."""
     sets = [ibis.and_(*[_test(described, rule, one) for one in conditions]) for conditions in rule.alternatives]
-    # Once for the whole rule: nothing in it is negated, so that what is not known makes no part of it hold.
-    return ibis.or_(*sets).fill_null(False)
+    return ibis.or_(*sets)
 
 
 def _test(described: ir.Table, rule: Rule, condition: Condition) -> ir.BooleanColumn:
