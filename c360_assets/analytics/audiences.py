@@ -21,7 +21,7 @@ def audiences(
     flagged = described.select("customer_id", **{f"in {name}": holds for name, holds in held.items()})
     is_open = [(flagged[f"in {rule.name}"], rule.name) for rule in now.audiences if not rule.sensitive]
     flagged = flagged.mutate(first_open=ibis.cases(*is_open))
-    # One after the other: ten selections of flags are faster than lists of audiences taken apart again.
+    # One audience after the other: selections of flags are faster than lists of audiences taken apart again.
     return ibis.union(*[_members(flagged, rule, place) for place, rule in enumerate(now.audiences, start=1)]).mutate(
         rule_version=ibis.literal(now.full_version)
     )

@@ -29,7 +29,7 @@ def ours(home: Path) -> Iterator[dg.DagsterInstance]:
 
 def opened(home: Path) -> set[str]:
     """The files of the history that this process holds open, by name."""
-    files = {Path(link.resolve()) for link in Path("/proc/self/fd").iterdir()}
+    files = {link.resolve() for link in Path("/proc/self/fd").iterdir()}
     return {file.name for file in files if file.parent == home / "history/runs" and file.suffix == ".db"}
 
 
@@ -39,6 +39,13 @@ def run(instance: dg.DagsterInstance) -> str:
 
 def told(instance: dg.DagsterInstance, run_id: str) -> list[dg.DagsterEventType]:
     return [entry.dagster_event.event_type for entry in instance.all_logs(run_id) if entry.dagster_event]
+
+
+def latest(instance: dg.DagsterInstance) -> dg.EventLogEntry:
+    """The event of the latest materialisation, which must be there."""
+    event = instance.get_latest_materialization_event(said.key)
+    assert event is not None
+    return event
 
 
 def test_a_run_tells_what_it_tells_dagsters_own_storage(tmp_path: Path) -> None:
@@ -51,7 +58,9 @@ def test_a_run_tells_what_it_tells_dagsters_own_storage(tmp_path: Path) -> None:
         assert found == expected
         assert found[-1] == dg.DagsterEventType.RUN_SUCCESS
         for instance in (theirs, kept):
-            assert instance.get_latest_materialization_event(said.key).asset_materialization.metadata["rows"].value == 1  # type: ignore[union-attr]
+            materialization = latest(instance).asset_materialization
+            assert materialization is not None
+            assert materialization.metadata["rows"].value == 1
 
 
 def test_what_ours_wrote_dagsters_own_storage_reads(tmp_path: Path) -> None:
@@ -79,7 +88,7 @@ def test_another_process_sees_an_event_at_once(tmp_path: Path) -> None:
         assert second.get_latest_materialization_event(said.key) is None
         run_id = run(first)
         assert told(second, run_id) == told(first, run_id)
-        assert second.get_latest_materialization_event(said.key).run_id == run_id  # type: ignore[union-attr]
+        assert latest(second).run_id == run_id
 
 
 def test_a_history_that_was_wiped_begins_anew(tmp_path: Path) -> None:
@@ -108,6 +117,8 @@ def test_an_event_that_cannot_be_written_leaves_the_file_usable(tmp_path: Path) 
 
 
 def _half(instance: dg.DagsterInstance, run_id: str) -> None:
-    with instance.event_log_storage.run_connection(run_id) as connection:  # type: ignore[attr-defined]
+    storage = instance.event_log_storage
+    assert isinstance(storage, EventLog)
+    with storage.run_connection(run_id) as connection:
         connection.exec_driver_sql("DELETE FROM event_logs")
         raise ZeroDivisionError
