@@ -1,7 +1,7 @@
 """Great Expectations, run inside our own engine.
 
-Rules for which it has an expectation that DuckDB can run are handed over as they are, on the table itself; the others
-as `ExpectColumnValuesToBeInSet([True])` on a column of flags. It gives counts and never a value of a row.
+What is to be judged of each row is a column of flags in one table: it counts them, and the rows. It gives counts and
+never a value of a row.
 """
 
 import sys
@@ -9,13 +9,14 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
-from governance.quality import Between, FilledCells, Need, OneOf, Ordered, Present, RowCount, Unique
 from resources.engine import Engine, quoted
 
 COUNTS_ONLY = {"result_format": "BASIC", "partial_unexpected_count": 0}
+# The view by which Great Expectations knows whatever table is judged.
+JUDGED = "judged"
 
 
 @dataclass(frozen=True)
@@ -27,51 +28,14 @@ class Counted:
     problem: str | None = None
 
 
-def native(need: Need, text_columns: frozenset[str]) -> list[Any]:
-    """The expectations that are the need itself, their counts to be added up; none where it takes a flag.
-
-    A text of spaces is no value to us but one to Great Expectations, so the presence of text takes a flag.
-    """
-    gxe = load().expectations
-    match need:
-        case FilledCells(columns=columns):
-            return [gxe.ExpectColumnValuesToNotBeNull(column=column) for column in columns]
-        case Present(columns=(column,)) if column not in text_columns:
-            return [gxe.ExpectColumnValuesToNotBeNull(column=column)]
-        case OneOf():
-            return [gxe.ExpectColumnValuesToBeInSet(column=need.column, value_set=list(need.values))]
-        case Between():
-            return [
-                gxe.ExpectColumnValuesToBeBetween(
-                    column=need.column,
-                    min_value=need.minimum,
-                    max_value=need.maximum,
-                    strict_min=need.strict,
-                    strict_max=need.strict,
-                )
-            ]
-        case Ordered():
-            return [
-                gxe.ExpectColumnPairValuesAToBeGreaterThanB(
-                    column_A=need.later, column_B=need.earlier, or_equal=True, ignore_row_if="either_value_is_missing"
-                )
-            ]
-        case Unique(columns=(column,)):
-            return [gxe.ExpectColumnValuesToBeUnique(column=column)]
-        case Unique():
-            return [
-                gxe.ExpectCompoundColumnsToBeUnique(
-                    column_list=list(need.columns), ignore_row_if="any_value_is_missing"
-                )
-            ]
-        case RowCount():
-            return [gxe.ExpectTableRowCountToBeBetween(min_value=need.minimum)]
-    return []
-
-
 def flag(column: str) -> Any:
     """The expectation that a column of flags holds: true passes, false fails, null is not judged."""
     return load().expectations.ExpectColumnValuesToBeInSet(column=column, value_set=[True])
+
+
+def at_least(rows: int) -> Any:
+    """The expectation that a table has so many rows."""
+    return load().expectations.ExpectTableRowCountToBeBetween(min_value=rows)
 
 
 def validate(engine: Engine, table: str, expectations: Sequence[Any]) -> list[Counted]:
@@ -101,21 +65,26 @@ def load() -> Any:
     return gx
 
 
-@cache
-def _context() -> Any:
+# For the engine used last: each table or data source it is told of, Great Expectations writes out all it knows.
+@lru_cache(maxsize=1)
+def _source(engine: Engine) -> tuple[Any, Any]:
+    """The data source that is the engine, and the batches of the view `judged`."""
+    from duckdb_engine import ConnectionWrapper
+
     context = load().get_context(mode="ephemeral")
     context.enable_analytics(False)
     context.variables.progress_bars = {"globally": False}
-    return context
+    source = context.data_sources.add_sql(
+        "engine", connection_string="duckdb://", kwargs={"creator": lambda: ConnectionWrapper(engine.cursor())}
+    )
+    asset = source.add_query_asset(JUDGED, query=f"SELECT * FROM {JUDGED}")
+    return source, asset.add_batch_definition_whole_table("all")
 
 
 @contextmanager
 def _batch(engine: Engine, table: str) -> Iterator[Any]:
-    from duckdb_engine import ConnectionWrapper
-
-    source = _context().data_sources.add_or_update_sql(
-        "engine", connection_string="duckdb://", kwargs={"creator": lambda: ConnectionWrapper(engine.cursor())}
-    )
+    engine.query(f"CREATE OR REPLACE VIEW {JUDGED} AS SELECT * FROM {quoted(table)}")
+    source, batches = _source(engine)
     execution = source.get_execution_engine()
     # Great Expectations closes a connection before it fetches, and a DuckDB cursor dies with its connection.
     with execution.engine.connect() as held:
@@ -125,8 +94,7 @@ def _batch(engine: Engine, table: str) -> Iterator[Any]:
             yield held
 
         execution.get_connection = connection
-        asset = source.add_query_asset(table, query=f"SELECT * FROM {quoted(table)}")
-        yield asset.add_batch_definition_whole_table("all").get_batch()
+        yield batches.get_batch()
     execution.engine.dispose()
 
 

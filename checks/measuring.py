@@ -1,7 +1,7 @@
 """Measuring a table against the rules of its contract: counts per rule, and the rows free of any fault.
 
-One statement turns the rules of rows into flags; Great Expectations counts them, and those it can judge by itself on
-the table. A rule that cannot run is an error of its own and takes no other down.
+One statement turns the rules of rows into flags, and Great Expectations counts them. A rule that cannot run is an error
+of its own and takes no other down.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,18 @@ from checks.scoring import Result, Score, counted, erred, score
 from checks.trends import Trends
 from governance.contracts import Contract
 from governance.errors import C360Error
-from governance.quality import HoursLoaded, Lookup, Present, Rule, SetAside, Unique, fingerprint, lookups
+from governance.quality import (
+    FilledCells,
+    HoursLoaded,
+    Lookup,
+    Present,
+    RowCount,
+    Rule,
+    SetAside,
+    Unique,
+    fingerprint,
+    lookups,
+)
 from resources.conditions import Conditions
 from resources.deployment import Deployment
 from resources.engine import literal, quoted
@@ -104,8 +115,8 @@ class _Measuring:
         self.engine.view(self.table, f"SELECT * FROM {quoted(f'newest {self.contract.key}')} WHERE {past}")
         ((row_count,),) = self.engine.query(f"SELECT count(*) FROM {self.rows}")
         aside, aside_count = self._set_aside()
-        conditions, problems = self._running(rules)
-        counts, faultless = self._counts([rule for rule in rules if rule not in problems], conditions)
+        judged, problems = self._running(rules)
+        counts, faultless = self._counts([rule for rule in rules if rule not in problems], judged)
         results = []
         for rule in rules:
             if rule in problems:
@@ -121,43 +132,55 @@ class _Measuring:
         self.deployment.lake.newest(self.deployment.contracts[key])
         return quoted(f"newest {key}")
 
-    def _running(self, rules: Sequence[Rule]) -> tuple[dict[Rule, str], dict[Rule, str]]:
-        """The conditions of rows, their flags made; and why some rules do not run."""
-        conditions = {rule: self.conditions.of(rule.need) for rule in rules if rule.need.is_of_rows}
+    def _running(self, rules: Sequence[Rule]) -> tuple[dict[Rule, list[str]], dict[Rule, str]]:
+        """What each rule judges of a row, the flags of it made; and why some rules do not run."""
+        judged = {rule: conditions for rule in rules if (conditions := self._judged(rule))}
         # One statement for all; only where it fails are they asked one by one.
-        if not _complaint(lambda: self._flags(conditions)):
-            return conditions, {}
-        problems = {rule: problem for rule, sql in conditions.items() if (problem := self._problem(rule, sql))}
-        running = {rule: sql for rule, sql in conditions.items() if rule not in problems}
+        if not _complaint(lambda: self._flags(judged)):
+            return judged, {}
+        problems = {rule: problem for rule, found in judged.items() if (problem := self._problem(rule, found))}
+        running = {rule: found for rule, found in judged.items() if rule not in problems}
         self._flags(running)
         return running, problems
 
-    def _problem(self, rule: Rule, condition: str) -> str | None:
-        return _complaint(lambda: self.engine.query(f"SELECT count({condition}) {self._from([rule])}"))
+    def _judged(self, rule: Rule) -> list[str]:
+        """What a rule judges of a row, in SQL: its condition, or of each cell to be filled whether it is."""
+        if isinstance(rule.need, FilledCells):
+            return [f"{quoted(column)} IS NOT NULL" for column in rule.need.columns]
+        return [self.conditions.of(rule.need)] if rule.need.is_of_rows else []
 
-    def _counts(self, rules: Sequence[Rule], conditions: dict[Rule, str]) -> tuple[dict[Rule, Counted], int]:
-        """Passing and failing rows of each rule by Great Expectations, and the rows no rule finds fault with."""
-        native = {rule: found for rule in rules if (found := expectations.native(rule.need, self.text))}
-        flagged = [rule for rule in conditions if rule not in native]
-        names = {rule: f"ok_{place}" for place, rule in enumerate(conditions)}
-        found = expectations.validate(self.engine, self.flags, [expectations.flag(names[rule]) for rule in flagged])
-        counts = dict(zip(flagged, found, strict=True))
-        spread = [(rule, expectation) for rule, wanted in native.items() for expectation in wanted]
-        answers = expectations.validate(self.engine, self.table, [expectation for _, expectation in spread])
-        for (rule, _), answer in zip(spread, answers, strict=True):
-            counts[rule] = _sum(counts.get(rule, Counted()), answer)
+    def _problem(self, rule: Rule, conditions: Sequence[str]) -> str | None:
+        counts = ", ".join(f"count({condition})" for condition in conditions)
+        return _complaint(lambda: self.engine.query(f"SELECT {counts} {self._from([rule])}"))
+
+    def _counts(self, rules: Sequence[Rule], judged: dict[Rule, list[str]]) -> tuple[dict[Rule, Counted], int]:
+        """Passing and failing rows (of filled cells: cells) of each rule, and the rows no rule finds fault with."""
+        names = _names(judged)
+        wanted = [(rule, expectations.flag(name)) for rule in names for name in names[rule]]
+        wanted += [
+            (rule, expectations.at_least(rule.need.minimum)) for rule in rules if isinstance(rule.need, RowCount)
+        ]
+        found = expectations.validate(self.engine, self.flags, [expectation for _, expectation in wanted])
+        counts: dict[Rule, Counted] = {}
+        for (rule, _), count in zip(wanted, found, strict=True):
+            counts[rule] = _sum(counts.get(rule, Counted()), count)
         ((faultless,),) = self.engine.query(f"SELECT count(*) FROM {quoted(self.flags)} WHERE {FAULTLESS}")
         self.engine.query(f"DROP TABLE {quoted(self.flags)}")
         return counts, faultless
 
-    def _flags(self, conditions: dict[Rule, str]) -> None:
-        """Make the table of flags: one per rule of rows, and whether none of them is false."""
-        flags = [f"({condition})::BOOLEAN AS ok_{place}" for place, condition in enumerate(conditions.values())]
-        good = " AND ".join(f"coalesce(ok_{place}, true)" for place in range(len(conditions))) or "true"
-        columns = ", ".join(flags) or "true AS ok"
+    def _flags(self, judged: dict[Rule, list[str]]) -> None:
+        """Make the table of flags: of all that rules judge, and whether no rule of rows is broken."""
+        names = _names(judged)
+        flags = [
+            f"({condition})::BOOLEAN AS {name}"
+            for rule, conditions in judged.items()
+            for name, condition in zip(names[rule], conditions, strict=True)
+        ]
+        kept = [f"coalesce({name}, true)" for rule in names if rule.need.is_of_rows for name in names[rule]]
+        good, columns = " AND ".join(kept) or "true", ", ".join(flags) or "true AS ok"
         self.engine.query(
             f"CREATE OR REPLACE TABLE {quoted(self.flags)} AS SELECT *, {good} AS {FAULTLESS}"
-            f" FROM (SELECT {columns} {self._from(list(conditions))})"
+            f" FROM (SELECT {columns} {self._from(list(judged))})"
         )
 
     def _from(self, rules: Sequence[Rule]) -> str:
@@ -235,6 +258,14 @@ def _hours_loaded(rule: Rule, commit: Commit) -> Result:
         first = missing[0]
         problem = f"{first.start:%Y-%m-%d %H:%M} to {first.end:%Y-%m-%d %H:%M}" + (" and others" if missing[1:] else "")
     return Result(rule, loaded, lost, share=loaded / (loaded + lost), problem=problem)
+
+
+def _names(judged: dict[Rule, list[str]]) -> dict[Rule, list[str]]:
+    """The columns of flags of each rule."""
+    return {
+        rule: [f"ok_{place}_{part}" for part in range(len(conditions))]
+        for place, (rule, conditions) in enumerate(judged.items())
+    }
 
 
 def _sum(first: Counted, second: Counted) -> Counted:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
@@ -46,10 +47,12 @@ class Engine:
         rows: list[tuple[Any, ...]] = self.backend.con.execute(sql, parameters).fetchall()
         return rows
 
-    def view(self, name: str, sql: str) -> ir.Table:
-        """A lazy table over a SELECT, known to the engine by `name`."""
+    def view(self, name: str, sql: str, schema: ibis.Schema | None = None) -> ir.Table:
+        """A lazy table over a SELECT, known to the engine by `name`; a `schema` that is known need not be asked for."""
         self.query(f"CREATE OR REPLACE VIEW {quoted(name)} AS {sql}")
-        return self.backend.table(name)
+        if schema is None:
+            return self.backend.table(name)
+        return ops.DatabaseTable(name, schema=schema, source=self.backend).to_expr()
 
     def stage(self, batches: pa.RecordBatchReader, file: Path) -> None:
         """Write a stream of Arrow batches to a Parquet file, batch by batch."""

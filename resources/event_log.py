@@ -1,16 +1,20 @@
 """Dagster's history in SQLite, where and as Dagster keeps it, over connections that stay open.
 
-Dagster makes an engine and a connection for every event: each statement is compiled anew, and when the last connection
-to a file closes, SQLite writes its journal back and waits for the disk. Kept, an event costs less than half.
+Dagster makes an engine and a connection for every statement of an event, looks up each time which tables there are, and
+when the last connection to a file closes, SQLite writes its journal back and waits for the disk. Here an event is one
+transaction of each file it goes to, and so are events that come together, as the plan of a run does.
 """
 
+import os
+import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
@@ -18,6 +22,8 @@ from sqlalchemy.pool import StaticPool
 
 # Files kept open: the index of all runs, and the runs written or looked at last.
 KEPT_FILES = 4
+# Events that Dagster gives in one go, such as all a run plans to do, and that are written in one transaction.
+BATCH = 10_000
 
 
 class SqliteStorage(DagsterSqliteStorage):
@@ -25,6 +31,8 @@ class SqliteStorage(DagsterSqliteStorage):
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(base_dir, inst_data)
+        # Without it Dagster hands over one event at a time.
+        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(BATCH))
         self._event_log_storage = EventLog(self._event_log_storage._base_dir)
 
     @classmethod
@@ -38,12 +46,40 @@ class EventLog(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str) -> None:
         self._engines: OrderedDict[str, sa.Engine] = OrderedDict()
+        # Transactions under way, by file: what is asked for within one is part of it.
+        self._under_way: dict[str, sa.Connection] = {}
+        self._tables: set[str] = set()
+        self._turn = threading.RLock()
         super().__init__(base_dir)
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store an event, all of it or nothing."""
+        with self._connect(event.run_id), self._connect(INDEX_SHARD_NAME):
+            super().store_event(event)
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Store events of one run, all of them or none."""
+        with self._connect(events[0].run_id), self._connect(INDEX_SHARD_NAME):
+            super().store_event_batch(events)
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether there is such a table; one that was there stays."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[sa.Connection]:
-        with self._db_lock, self._engine(shard).begin() as connection:
-            yield connection
+        with self._turn:
+            if shard in self._under_way:
+                yield self._under_way[shard]
+                return
+            with self._engine(shard).begin() as connection:
+                self._under_way[shard] = connection
+                try:
+                    yield connection
+                finally:
+                    del self._under_way[shard]
 
     def _engine(self, shard: str) -> sa.Engine:
         if shard not in self._engines:
@@ -67,6 +103,6 @@ class EventLog(SqliteEventLogStorage):
         super().dispose()
 
     def _close(self) -> None:
-        with self._db_lock:
+        with self._turn:
             while self._engines:
                 self._engines.popitem()[1].dispose()

@@ -10,22 +10,21 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import ibis
 import ibis.expr.types as ir
 from ibis.expr.datatypes import DataType
-from sqlalchemy.exc import DBAPIError
-from tenacity import Retrying, retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from governance.contracts import HOURLY, Column, Contract
+from governance.contracts import HOURLY, Contract
 from governance.errors import C360Error
 from resources import iceberg, merging
 from resources.engine import Engine, literal, quoted
 from resources.expiry import MOST_SNAPSHOTS, expire
-from resources.iceberg import NAMESPACE, SOURCES_NAMESPACE
 from resources.merging import Merge, Window
 
 PUBLISHED = "published"
@@ -35,6 +34,8 @@ ROW_GROUP_ROWS = 122_880
 # Files of a moderate size: a batch rewrites little more than what it changes, and DuckDB, which reads a single file by
 # field ids with one thread, reads several with all.
 ROW_GROUPS_OF_A_FILE = 2
+# Of a table: what readers see, and what was written last.
+SNAPSHOTS_KNOWN = 2
 ROW_FAULTS = (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException)
 
 
@@ -116,6 +117,15 @@ class _Change:
     late: int = 0
 
 
+@dataclass(frozen=True)
+class _View:
+    """What a view of the engine shows, and the lazy table over it."""
+
+    contract: Contract
+    snapshot_id: int | None
+    rows: ir.Table
+
+
 class Lake:
     """All tables of one deployment.
 
@@ -126,12 +136,16 @@ class Lake:
         self.catalog_uri = catalog
         self.warehouse = warehouse
         self.engine = engine
+        self._kept_files: dict[str, dict[int, list[Any]]] = {}
+        self._views: dict[str, _View] = {}
 
     @cached_property
     def catalog(self) -> Any:
         """The Iceberg catalog, opened at first use."""
         self.warehouse.mkdir(parents=True, exist_ok=True)
-        return _open_catalog(self.catalog_uri, self.warehouse.as_uri())
+        from resources import catalog
+
+        return catalog.opened(self.catalog_uri, self.warehouse.as_uri())
 
     def write(
         self,
@@ -147,7 +161,7 @@ class Lake:
         """
         check_columns(contract, rows)
         return self._commit(
-            contract, lambda table: _Change(_files(table, partition), rows), properties or {}, partition
+            contract, lambda table: _Change(self._replaced(table, partition), rows), properties or {}, partition
         )
 
     def merge(
@@ -188,14 +202,14 @@ class Lake:
     def read(self, contract: Contract) -> ir.Table:
         """The published rows, lazily, in the contract's columns. An empty table where nothing was ever published."""
         table = self._load(contract.key)
-        return self.engine.view(contract.key, _rows(table, _published(table), contract))
+        return self._view(contract.key, contract, table, _published(table))
 
     def newest(self, contract: Contract) -> tuple[ir.Table, Commit | None]:
         """The rows written last, whether or not readers see them yet, and their commit; None where there is none."""
         table = self._load(contract.key)
         commit = _head(contract, table)
-        rows = _rows(table, commit.snapshot_id if commit else None, contract)
-        return self.engine.view(f"newest {contract.key}", rows), commit
+        rows = self._view(f"newest {contract.key}", contract, table, commit.snapshot_id if commit else None)
+        return rows, commit
 
     def head(self, contract: Contract) -> Commit | None:
         """The commit of the rows written last; None where there is none."""
@@ -209,7 +223,7 @@ class Lake:
 
     def empty(self, contract: Contract) -> ir.Table:
         """No rows, in the contract's columns and types."""
-        return self.engine.view(f"nothing of {contract.key}", iceberg.no_rows(contract))
+        return self.engine.view(f"nothing of {contract.key}", iceberg.no_rows(contract), _schema(contract))
 
     def state(self, key: str) -> TableState | None:
         """What readers of a table see; None where nothing was ever published."""
@@ -233,6 +247,8 @@ class Lake:
         if "catalog" in self.__dict__:
             self.catalog.close()
             del self.__dict__["catalog"]
+        self._kept_files.clear()
+        self._views.clear()
 
     def _load(self, key: str) -> Any:
         from pyiceberg.exceptions import NoSuchTableError
@@ -283,7 +299,7 @@ class Lake:
                     summary = {**_summary(contract, written, change), **properties}
                     _replace(transaction, table, written, change.dropped, summary)
         except BaseException:
-            if written and not _is_committed(table.refresh(), written):
+            if written and not self._is_committed(table.refresh(), written):
                 _discard(written)
             raise
         commit = _head(contract, table)
@@ -291,7 +307,7 @@ class Lake:
         return replace(commit, merged=change.merge, late=change.late)
 
     def _merged(self, contract: Contract, batch: str, table: Any, window: Window | None) -> _Change:
-        files = _files(table, within=_months(window), event_time=contract.event_time)
+        files = self._touched(contract, table, window)
         counts = {iceberg.path(file.file_path): file.record_count for file in files}
         merge = merging.plan(self.engine, contract, batch, counts, table.schema(), window)
         head = _head(contract, table)
@@ -309,6 +325,56 @@ class Lake:
             merge=merge,
             late=late,
         )
+
+    def _view(self, name: str, contract: Contract, table: Any, snapshot_id: int | None) -> ir.Table:
+        """The rows of a snapshot as a view by that name; it stays while it would come out the same."""
+        made = self._views.get(name)
+        if made is None or (made.contract, made.snapshot_id) != (contract, snapshot_id):
+            made = _View(contract, snapshot_id, self._shown(name, contract, table, snapshot_id))
+            self._views[name] = made
+        return made.rows
+
+    def _shown(self, name: str, contract: Contract, table: Any, snapshot_id: int | None) -> ir.Table:
+        if snapshot_id is None:
+            sql = iceberg.no_rows(contract)
+        else:
+            files = self._files(table, snapshot_id)
+            counts = {iceberg.path(file.file_path): file.record_count for file in files}
+            sql = iceberg.select(counts, table.schema(), contract)
+        return self.engine.view(name, sql, _schema(contract))
+
+    def _files(self, table: Any, snapshot_id: int) -> list[Any]:
+        """The data files of a snapshot. They never change, so those of the snapshots asked for last are kept."""
+        kept = self._kept_files.setdefault(".".join(table.name()), {})
+        if snapshot_id not in kept:
+            while len(kept) >= SNAPSHOTS_KNOWN:
+                del kept[next(iter(kept))]
+            kept[snapshot_id] = [task.file for task in table.scan(snapshot_id=snapshot_id).plan_files()]
+        return kept[snapshot_id]
+
+    def _newest_files(self, table: Any) -> list[Any]:
+        snapshot = table.current_snapshot()
+        return self._files(table, snapshot.snapshot_id) if snapshot else []
+
+    def _replaced(self, table: Any, partition: str | None) -> list[Any]:
+        """The data files of a table as it was written last, or those of one partition."""
+        return [file for file in self._newest_files(table) if partition is None or file.partition[0] == partition]
+
+    def _touched(self, contract: Contract, table: Any, window: Window | None) -> list[Any]:
+        """The data files of a table as it was written last, or those that may hold events of a window's months."""
+        months = _months(window)
+        if months is None or table.current_snapshot() is None:
+            return self._newest_files(table)
+        from pyiceberg.expressions import And, GreaterThanOrEqual, LessThan
+
+        time = contract.event_time or ""
+        inside = And(GreaterThanOrEqual(time, months.start), LessThan(time, months.end))
+        return [task.file for task in table.scan(row_filter=inside).plan_files()]
+
+    def _is_committed(self, table: Any, written: _Written) -> bool:
+        """Whether the files of a write that ended in an error are in the table all the same."""
+        files = {iceberg.path(file.file_path) for file in self._newest_files(table)}
+        return any(path in files for path, _, _ in written.files)
 
     def _copy(self, contract: Contract, change: _Change, table: Any, schema: Any) -> _Written:
         folder = Path(iceberg.path(table.location())) / "data" / uuid.uuid4().hex
@@ -342,20 +408,9 @@ class Lake:
         return _Written(folder, schema, files, [row[4] for row in full], change.basis)
 
 
-# Of several processes that open a new lake at once, all but one find its tables half made and look again.
-@retry(retry=retry_if_exception_type(DBAPIError), stop=stop_after_attempt(10), wait=wait_random_exponential(0.05, 1))
-def _open_catalog(uri: str, warehouse: str) -> Any:
-    from pyiceberg.catalog.sql import SqlCatalog
-
-    catalog = SqlCatalog("c360", uri=uri, warehouse=warehouse)
-    for namespace in (SOURCES_NAMESPACE, NAMESPACE):
-        catalog.create_namespace_if_not_exists(namespace)
-    return catalog
-
-
 def check_columns(contract: Contract, rows: ir.Table) -> None:
     """LakeError unless the columns of `rows` are the contract's, by name and type."""
-    declared = {column.name: _ibis_type(column) for column in contract.columns}
+    declared = {column.name: _ibis_type(column.type) for column in contract.columns}
     found = {name: _comparable(dtype) for name, dtype in rows.schema().items()}
     faults = [f"column '{name}' is missing" for name in declared if name not in found]
     faults += [f"column '{name}' is not in the contract" for name in found if name not in declared]
@@ -441,21 +496,6 @@ def _replace(transaction: Any, table: Any, written: _Written, dropped: list[Any]
             overwrite.append_data_file(file)
 
 
-def _files(
-    table: Any, partition: str | None = None, within: Window | None = None, event_time: str | None = None
-) -> list[Any]:
-    """The data files of a table as it was written last: all, those of one partition, or those with events of a span."""
-    from pyiceberg.expressions import AlwaysTrue, And, GreaterThanOrEqual, LessThan
-
-    if not table.current_snapshot():
-        return []
-    wanted: Any = AlwaysTrue()
-    if within:
-        wanted = And(GreaterThanOrEqual(event_time, within.start), LessThan(event_time, within.end))
-    files = [task.file for task in table.scan(row_filter=wanted).plan_files()]
-    return [file for file in files if partition is None or file.partition[0] == partition]
-
-
 def _months(window: Window | None) -> Window | None:
     """The whole months a window touches, which is how files are laid out."""
     if window is None:
@@ -468,12 +508,6 @@ def _months(window: Window | None) -> Window | None:
 def _columns(contract: Contract) -> str:
     # Ibis and DuckDB disagree on the scale of decimal products; the cast makes the file what the contract says.
     return ", ".join(f"{quoted(c.name)}::{c.type} AS {quoted(c.name)}" for c in contract.columns)
-
-
-def _is_committed(table: Any, written: _Written) -> bool:
-    """Whether the files of a write that ended in an error are in the table all the same."""
-    files = {iceberg.path(file.file_path) for file in _files(table)}
-    return any(path in files for path, _, _ in written.files)
 
 
 def _published(table: Any) -> int | None:
@@ -495,20 +529,15 @@ def _own(snapshot: Any) -> dict[str, str]:
     return {name: value for name, value in snapshot.summary.additional_properties.items() if name.startswith("c360.")}
 
 
-def _rows(table: Any, snapshot: int | None, contract: Contract) -> str:
-    if snapshot is None:
-        return iceberg.no_rows(contract)
-    files = {
-        iceberg.path(task.file.file_path): task.file.record_count
-        for task in table.scan(snapshot_id=snapshot).plan_files()
-    }
-    return iceberg.select(files, table.schema(), contract)
+def _schema(contract: Contract) -> ibis.Schema:
+    return ibis.schema({column.name: _ibis_type(column.type) for column in contract.columns})
 
 
-def _ibis_type(column: Column) -> DataType:
+@cache
+def _ibis_type(duckdb_type: str) -> DataType:
     from ibis.backends.sql.datatypes import DuckDBType
 
-    return _comparable(DuckDBType.from_string(column.type))
+    return _comparable(DuckDBType.from_string(duckdb_type))
 
 
 def _comparable(dtype: DataType) -> DataType:
