@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
+from pyiceberg.table import Transaction
 from sqlalchemy.exc import DBAPIError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -30,6 +31,26 @@ def opened(uri: str, warehouse: str) -> "Catalog":
     for namespace in (SOURCES_NAMESPACE, NAMESPACE):
         catalog.create_namespace_if_not_exists(namespace)
     return catalog
+
+
+class Change(Transaction):  # type: ignore[misc]
+    """A transaction that computes what the table becomes once for each update.
+
+    PyIceberg does it at every look, some thirty times a write, and copies all of the metadata each time.
+    """
+
+    def __init__(self, table: Any) -> None:
+        self._seen: tuple[Any, Any, Any] = (None, None, None)
+        super().__init__(table)
+
+    @property
+    def table_metadata(self) -> Any:
+        """The metadata of the table with the updates made so far."""
+        before, updates, becomes = self._seen
+        if before is not self._table.metadata or updates is not self._updates:
+            before, updates, becomes = self._table.metadata, self._updates, super().table_metadata
+            self._seen = before, updates, becomes
+        return becomes
 
 
 class Catalog(SqlCatalog):  # type: ignore[misc]

@@ -136,7 +136,7 @@ class Lake:
         self.catalog_uri = catalog
         self.warehouse = warehouse
         self.engine = engine
-        self._kept_files: dict[str, dict[int, list[Any]]] = {}
+        self._kept_files: dict[tuple[str, ...], dict[int, list[Any]]] = {}
         self._views: dict[str, _View] = {}
 
     @cached_property
@@ -282,11 +282,13 @@ class Lake:
         partition: str | None = None,
     ) -> Commit:
         """Write what `change_of` the table as it stands says, again where another process changed it meanwhile."""
+        from resources.catalog import Change
+
         table = self._table(contract)
         written: _Written | None = None
         try:
             for attempt in _retrying():
-                with attempt, table.refresh().transaction() as transaction:
+                with attempt, Change(table.refresh()) as transaction:
                     iceberg.evolve(transaction, contract)
                     schema = transaction.table_metadata.schema()
                     change = change_of(table)
@@ -297,13 +299,15 @@ class Lake:
                         _check_required(contract, written)
                         _check_partition(contract, written, partition)
                     summary = {**_summary(contract, written, change), **properties}
-                    _replace(transaction, table, written, change.dropped, summary)
+                    basis = table.current_snapshot()
+                    added = _replace(transaction, table, written, change.dropped, summary)
         except BaseException:
             if written and not self._is_committed(table.refresh(), written):
                 _discard(written)
             raise
         commit = _head(contract, table)
         assert commit is not None
+        self._remember(table, basis, change.dropped, added)
         return replace(commit, merged=change.merge, late=change.late)
 
     def _merged(self, contract: Contract, batch: str, table: Any, window: Window | None) -> _Change:
@@ -345,12 +349,24 @@ class Lake:
 
     def _files(self, table: Any, snapshot_id: int) -> list[Any]:
         """The data files of a snapshot. They never change, so those of the snapshots asked for last are kept."""
-        kept = self._kept_files.setdefault(".".join(table.name()), {})
+        kept = self._kept_files.setdefault(table.name(), {})
         if snapshot_id not in kept:
-            while len(kept) >= SNAPSHOTS_KNOWN:
-                del kept[next(iter(kept))]
-            kept[snapshot_id] = [task.file for task in table.scan(snapshot_id=snapshot_id).plan_files()]
+            self._keep(table, snapshot_id, [task.file for task in table.scan(snapshot_id=snapshot_id).plan_files()])
         return kept[snapshot_id]
+
+    def _keep(self, table: Any, snapshot_id: int, files: list[Any]) -> None:
+        kept = self._kept_files.setdefault(table.name(), {})
+        while len(kept) >= SNAPSHOTS_KNOWN:
+            del kept[next(iter(kept))]
+        kept[snapshot_id] = files
+
+    def _remember(self, table: Any, basis: Any, dropped: list[Any], added: list[Any]) -> None:
+        """Keep the data files of a snapshot just made: to read them back takes longest."""
+        made = table.current_snapshot()
+        before = self._kept_files.get(table.name(), {}).get(basis.snapshot_id) if basis else []
+        # PyIceberg may have put it upon one that another process made meanwhile.
+        if before is not None and made.parent_snapshot_id == (basis.snapshot_id if basis else None):
+            self._keep(table, made.snapshot_id, [*(file for file in before if file not in dropped), *added])
 
     def _newest_files(self, table: Any) -> list[Any]:
         snapshot = table.current_snapshot()
@@ -485,15 +501,20 @@ def _hours(contract: Contract, written: _Written) -> str:
     return merging.covered("", Window(first, last + timedelta(hours=1)))
 
 
-def _replace(transaction: Any, table: Any, written: _Written, dropped: list[Any], summary: Mapping[str, str]) -> None:
+def _replace(
+    transaction: Any, table: Any, written: _Written, dropped: list[Any], summary: Mapping[str, str]
+) -> list[Any]:
+    """Put what was written in place of what goes, in one snapshot; the data files that are new."""
     from pyiceberg.io.pyarrow import parquet_file_to_data_file
 
+    metadata = transaction.table_metadata
+    added = [parquet_file_to_data_file(table.io, metadata, f"file://{path}") for path, _, _ in written.files]
     with transaction.update_snapshot(snapshot_properties=dict(summary)).overwrite() as overwrite:
         for file in dropped:
             overwrite.delete_data_file(file)
-        for path, _, _ in written.files:
-            file = parquet_file_to_data_file(table.io, transaction.table_metadata, f"file://{path}")
+        for file in added:
             overwrite.append_data_file(file)
+    return added
 
 
 def _months(window: Window | None) -> Window | None:
