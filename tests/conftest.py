@@ -4,15 +4,15 @@ import os
 import tempfile
 import uuid
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from resources import deployment as deployments
 from resources.deployment import Deployment
-from tests.running import deployed, run
+from tests import golden_company
 
 # What the command line prints is as wide as a test asks for, and would stay as wide as the environment says at import.
 for name in ("COLUMNS", "LINES"):
@@ -37,18 +37,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
-@pytest.fixture(scope="module")
-def materialised(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Deployment]]:
-    """`materialised(file, as_of, NAME=value)`: the deployment after one run, with the variables its file uses."""
-    with ExitStack() as open_deployments:
+@pytest.fixture(scope="session")
+def golden(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """The golden company, a small sample company after one `c360 run`, made once. Tests change nothing in it."""
+    file = golden_company.made(_shared(tmp_path_factory))
+    deployment = deployments.load(file)
+    yield deployment
+    deployment.close()
 
-        def materialise(file: Path, as_of: str | None = None, **variables: str) -> Deployment:
-            deployment = deployed(file, tmp_path_factory.mktemp(file.parent.name), **variables)
-            open_deployments.callback(deployment.close)
-            run(deployment, as_of)
-            return deployment
 
-        yield materialise
+def _shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this test run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,16 @@
 """Planted truth: the rules find every fault that was planted in the sample company, and nothing else."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from math import fsum
-from pathlib import Path
 
 import duckdb
 import pytest
-import yaml
 
 from checks.measuring import Measurement, measure
 from resources.deployment import Deployment
+from tests import golden_company
 
-PROJECT = Path(__file__).parents[2]
-CUSTOMERS = 600
 # By dataset and rule: the planted faults (column and name) that make a row fail it.
 PLANTED: dict[str, dict[str, list[str]]] = {
     "brand": {
@@ -94,17 +91,8 @@ TRENDS = ("steady", "stable", "timeliness")
 
 
 @pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory, materialised: Callable[..., Deployment]) -> Deployment:
-    settings = yaml.safe_load((PROJECT / "c360.yaml").read_text())
-    settings["connectors"]["sample"]["customers"] = CUSTOMERS
-    config = tmp_path_factory.mktemp("company") / "c360.yaml"
-    config.write_text(yaml.safe_dump(settings))
-    return materialised(config)
-
-
-@pytest.fixture(scope="module")
-def raw(company: Deployment) -> Iterator[duckdb.DuckDBPyConnection]:
-    (folder,) = {file.parents[1] for file in company.folder.rglob("truth_dirty/*.parquet")}
+def raw(golden: Deployment) -> Iterator[duckdb.DuckDBPyConnection]:
+    folder = golden.folder / "data"
     with duckdb.connect() as connection:
         for table in folder.iterdir():
             if table.is_dir():
@@ -113,9 +101,9 @@ def raw(company: Deployment) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @pytest.fixture(scope="module")
-def measured(company: Deployment) -> dict[str, Measurement]:
-    (as_of,) = company.lake.read(company.contracts["as_of"]).to_pyarrow()["as_of"].to_pylist()
-    return {name: measure(company, company.contracts[f"sources/{name}"], as_of) for name in PLANTED}
+def measured(golden: Deployment) -> dict[str, Measurement]:
+    (as_of,) = golden.lake.read(golden.contracts["as_of"]).to_pyarrow()["as_of"].to_pylist()
+    return {name: measure(golden, golden.contracts[f"sources/{name}"], as_of) for name in PLANTED}
 
 
 @pytest.mark.parametrize("dataset", PLANTED)
@@ -181,11 +169,11 @@ def test_the_score_is_the_one_computed_by_hand(measured: dict[str, Measurement],
 
 
 def test_no_planted_personal_value_is_in_what_is_kept_of_checks(
-    company: Deployment, raw: duckdb.DuckDBPyConnection
+    golden: Deployment, raw: duckdb.DuckDBPyConnection
 ) -> None:
     kept = json.dumps(
         [
-            company.operations.rows(name).to_pylist()
+            golden.operations.rows(name).to_pylist()
             for name in ("quality_results", "quality_scores", "incidents", "notifications")
         ],
         default=str,
@@ -200,5 +188,5 @@ def _personal_values(raw: duckdb.DuckDBPyConnection) -> set[str]:
     for column in columns:
         rows = raw.execute(f"select distinct {column} from customer where length({column}) > 5").fetchall()
         found |= {row[0] for row in rows}
-    assert len(found) > CUSTOMERS
+    assert len(found) > golden_company.CUSTOMERS
     return found

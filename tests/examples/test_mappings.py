@@ -6,7 +6,8 @@ import os
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -20,11 +21,13 @@ import pyarrow.compute as pc
 import pytest
 from ibis import _
 
-from governance import contracts
+from c360_assets.analytics.clustering import REFITS
 from resources.deployment import Deployment
 from resources.feeds import Feeds
 from tests import recomputed
-from tests.running import deployed
+from tests.deriving import FEW_REFITS, Derived, derived, loaded
+from tests.running import deployed, run
+from tests.tables import CONTRACTS
 
 PROJECT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("C360_DATA") or PROJECT.parent / "shared" / "data")
@@ -52,32 +55,50 @@ EVENTS = {
     "purchase": "order_placed",
 }
 
-Materialise = Callable[..., Deployment]
+Derive = Callable[..., Derived]
+Held = Deployment | Derived
 
 
 @pytest.fixture(scope="module")
-def online_retail(materialised: Materialise) -> Deployment:
-    return materialised(mapping("online_retail"), C360_DATA=str(DATA))
+def derive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Derive]:
+    """`derive(name, data, as_of)`: what an example makes of a folder of data, by the functions of its tables alone."""
+    with ExitStack() as opened:
+
+        def derive(name: str, data: Path, as_of: str | None = None, refits: int = FEW_REFITS) -> Derived:
+            deployment = deployed(mapping(name), tmp_path_factory.mktemp(name), C360_DATA=str(data))
+            opened.callback(deployment.close)
+            return derived(deployment, loaded(deployment), as_of, refits=refits)
+
+        yield derive
 
 
 @pytest.fixture(scope="module")
-def shopping_trends(materialised: Materialise) -> Deployment:
-    return materialised(mapping("customer_shopping_trends"), C360_DATA=str(DATA))
+def online_retail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Online Retail after a whole run, with tables in the lake and all checks."""
+    deployment = deployed(mapping("online_retail"), tmp_path_factory.mktemp("online_retail"), C360_DATA=str(DATA))
+    run(deployment)
+    yield deployment
+    deployment.close()
 
 
 @pytest.fixture(scope="module")
-def cdnow(materialised: Materialise) -> Deployment:
-    return materialised(mapping("cdnow"), C360_DATA=str(DATA))
+def shopping_trends(derive: Derive) -> Derived:
+    return derive("customer_shopping_trends", DATA)
 
 
 @pytest.fixture(scope="module")
-def simple_shop(materialised: Materialise) -> Deployment:
-    return materialised(mapping("simple_shop"), C360_DATA=str(DATA))
+def cdnow(derive: Derive) -> Derived:
+    return derive("cdnow", DATA)
 
 
 @pytest.fixture(scope="module")
-def groceries(materialised: Materialise) -> Deployment:
-    return materialised(mapping("groceries"), C360_DATA=str(DATA))
+def simple_shop(derive: Derive) -> Derived:
+    return derive("simple_shop", DATA)
+
+
+@pytest.fixture(scope="module")
+def groceries(derive: Derive) -> Derived:
+    return derive("groceries", DATA)
 
 
 # Online Retail: the numbers are the published ones, or follow from them by the rules in the mapping's comment.
@@ -132,27 +153,24 @@ def test_segments_of_online_retail_equal_a_recomputation_in_pandas(online_retail
 
 
 def test_later_invoices_do_not_change_what_was_known_as_of_the_middle_of_the_year(
-    materialised: Materialise, tmp_path: Path
+    derive: Derive, tmp_path: Path
 ) -> None:
-    file, as_of = mapping("online_retail"), HALF_YEAR.isoformat()
-    whole = materialised(file, as_of, C360_DATA=str(DATA))
-    truncated = materialised(file, as_of, C360_DATA=str(copied("online_retail", tmp_path, only_until("online_retail"))))
+    whole = derive("online_retail", DATA, HALF_YEAR.isoformat())
+    earlier = copied("online_retail", tmp_path, only_until("online_retail"))
+    truncated = derive("online_retail", earlier, HALF_YEAR.isoformat())
     assert 0 < count(truncated, "sources/order_line_item") < 541_909
     assert differing(whole, truncated) == {}
 
 
-def test_the_order_of_invoice_lines_changes_no_table(
-    materialised: Materialise, online_retail: Deployment, tmp_path: Path
-) -> None:
-    shuffled_data = copied("online_retail", tmp_path, shuffled)
-    again = materialised(mapping("online_retail"), C360_DATA=str(shuffled_data))
+def test_the_order_of_invoice_lines_changes_no_table(derive: Derive, online_retail: Deployment, tmp_path: Path) -> None:
+    again = derive("online_retail", copied("online_retail", tmp_path, shuffled), refits=REFITS)
     assert differing(online_retail, again) == {}
 
 
 # Customer Shopping Trends.
 
 
-def test_shopping_trends_describes_every_customer(shopping_trends: Deployment) -> None:
+def test_shopping_trends_describes_every_customer(shopping_trends: Derived) -> None:
     profiles = table(shopping_trends, "customer_360")
     assert value(profiles.count()) == 3_900
     assert value(profiles.monetary.sum()) == Decimal(233_081)
@@ -162,7 +180,7 @@ def test_shopping_trends_describes_every_customer(shopping_trends: Deployment) -
     assert count(shopping_trends, "quarantine") == 0
 
 
-def test_shopping_trends_has_a_persona_for_everyone_and_says_what_it_cannot_know(shopping_trends: Deployment) -> None:
+def test_shopping_trends_has_a_persona_for_everyone_and_says_what_it_cannot_know(shopping_trends: Derived) -> None:
     profiles = table(shopping_trends, "customer_360")
     for known in (
         "persona",
@@ -186,7 +204,7 @@ def test_shopping_trends_has_a_persona_for_everyone_and_says_what_it_cannot_know
     ("key", "count", "rows_told"), [("hourly_activity", "session_count", 168), ("funnel", "session_count", 4)]
 )
 def test_shopping_trends_has_no_hours_and_no_funnel_and_says_why(
-    shopping_trends: Deployment, key: str, count: str, rows_told: int
+    shopping_trends: Derived, key: str, count: str, rows_told: int
 ) -> None:
     found = table(shopping_trends, key)
     assert value(found.count()) == rows_told
@@ -194,20 +212,20 @@ def test_shopping_trends_has_no_hours_and_no_funnel_and_says_why(
     assert value(found.reason.count()) == rows_told
 
 
-def test_customers_without_dates_have_no_recency(shopping_trends: Deployment) -> None:
+def test_customers_without_dates_have_no_recency(shopping_trends: Derived) -> None:
     profiles = table(shopping_trends, "customer_360")
     undated = profiles.recency_days.isnull() & profiles.rfm_code.isnull() & profiles.as_of.isnull()
     assert value(undated.all())
     assert value((profiles.frequency == 1).all())
 
 
-def test_shopping_trends_keeps_the_mean_rating(shopping_trends: Deployment) -> None:
+def test_shopping_trends_keeps_the_mean_rating(shopping_trends: Derived) -> None:
     reviews = table(shopping_trends, "sources/review")
     assert value(reviews.count()) == 3_900
     assert round(value(reviews.rating.mean()), 2) == 3.75
 
 
-def test_each_of_the_eighteen_fields_of_shopping_trends_can_be_read_back(shopping_trends: Deployment) -> None:
+def test_each_of_the_eighteen_fields_of_shopping_trends_can_be_read_back(shopping_trends: Derived) -> None:
     with (DATA / FILES["customer_shopping_trends"]).open(encoding="utf-8", newline="") as file:
         _header, *expected = csv.reader(file)
     customer, orders, line, product, review = (
@@ -247,7 +265,7 @@ def test_each_of_the_eighteen_fields_of_shopping_trends_can_be_read_back(shoppin
 # CDNOW.
 
 
-def test_cdnow_orders_equal_a_plain_loop_over_the_file(cdnow: Deployment) -> None:
+def test_cdnow_orders_equal_a_plain_loop_over_the_file(cdnow: Derived) -> None:
     bought: dict[str, list[tuple[date, Decimal]]] = defaultdict(list)
     for line in (DATA / FILES["cdnow"]).read_text(encoding="ascii").splitlines()[1:]:
         customer, day, _cds, dollars = line.split()
@@ -266,7 +284,7 @@ def test_cdnow_orders_equal_a_plain_loop_over_the_file(cdnow: Deployment) -> Non
     assert value(table(cdnow, "orders").order_amount.sum()) == sum(amount for _, _, amount in expected.values())
 
 
-def test_cdnow_is_69_659_orders_of_23_570_customers(cdnow: Deployment) -> None:
+def test_cdnow_is_69_659_orders_of_23_570_customers(cdnow: Derived) -> None:
     orders = table(cdnow, "orders")
     assert value(orders.count()) == 69_659
     assert value(orders.customer_id.nunique()) == 23_570
@@ -278,7 +296,7 @@ def test_cdnow_is_69_659_orders_of_23_570_customers(cdnow: Deployment) -> None:
 # Simple shop.
 
 
-def test_simple_shop_events_equal_a_plain_loop_over_the_file(simple_shop: Deployment) -> None:
+def test_simple_shop_events_equal_a_plain_loop_over_the_file(simple_shop: Derived) -> None:
     with gzip.open(DATA / FILES["simple_shop"], "rt", encoding="utf-8", newline="") as file:
         expected = list(csv.DictReader(file))
     events = table(simple_shop, "sources/web_analytics")
@@ -293,7 +311,7 @@ def test_simple_shop_events_equal_a_plain_loop_over_the_file(simple_shop: Deploy
     assert count(simple_shop, "quarantine") == 0
 
 
-def test_simple_shop_visits_start_with_their_first_event(simple_shop: Deployment) -> None:
+def test_simple_shop_visits_start_with_their_first_event(simple_shop: Derived) -> None:
     events = table(simple_shop, "sources/web_analytics")
     visits = events.group_by("session_id").agg(
         starts=_.visit_start_ts.nunique(), is_first=_.visit_start_ts.min() == _.activity_ts.min()
@@ -301,7 +319,7 @@ def test_simple_shop_visits_start_with_their_first_event(simple_shop: Deployment
     assert value(((visits.starts == 1) & visits.is_first).all())
 
 
-def test_simple_shop_counts_what_each_user_did(simple_shop: Deployment) -> None:
+def test_simple_shop_counts_what_each_user_did(simple_shop: Derived) -> None:
     with gzip.open(DATA / FILES["simple_shop"], "rt", encoding="utf-8", newline="") as file:
         done = Counter((event["user_id"], event["event"]) for event in csv.DictReader(file))
     profiles = table(simple_shop, "customer_360").select(
@@ -315,7 +333,7 @@ def test_simple_shop_counts_what_each_user_did(simple_shop: Deployment) -> None:
     assert set(rows(profiles)) == expected
 
 
-def test_simple_shop_users_are_customers_though_nobody_knows_when_they_registered(simple_shop: Deployment) -> None:
+def test_simple_shop_users_are_customers_though_nobody_knows_when_they_registered(simple_shop: Derived) -> None:
     profiles = table(simple_shop, "customer_360")
     assert value(profiles.count()) == 600
     assert not value(profiles.is_registered.any())
@@ -325,14 +343,14 @@ def test_simple_shop_users_are_customers_though_nobody_knows_when_they_registere
 # Groceries.
 
 
-def test_groceries_baskets_hold_what_the_file_says(groceries: Deployment) -> None:
+def test_groceries_baskets_hold_what_the_file_says(groceries: Derived) -> None:
     lines = table(groceries, "order_lines").group_by("order_id").agg(items=_.product_id.collect())
     ours = Counter(tuple(sorted(items)) for (items,) in rows(lines.select("items")))
     baskets = (DATA / FILES["groceries"]).read_text(encoding="utf-8").splitlines()
     assert ours == Counter(tuple(sorted(item.strip() for item in basket.split(","))) for basket in baskets)
 
 
-def test_groceries_is_9_835_anonymous_baskets_of_169_items(groceries: Deployment) -> None:
+def test_groceries_is_9_835_anonymous_baskets_of_169_items(groceries: Derived) -> None:
     orders = table(groceries, "orders")
     assert value(orders.count()) == 9_835
     assert value((orders.is_anonymous & orders.ordered_at.isnull()).all())
@@ -347,8 +365,8 @@ def test_groceries_is_9_835_anonymous_baskets_of_169_items(groceries: Deployment
 
 @pytest.mark.parametrize("name", [name for name in FILES if name != "online_retail"])
 def test_the_order_of_rows_changes_no_dataset(name: str, tmp_path: Path) -> None:
-    whole = loaded(name, DATA, tmp_path)
-    again = loaded(name, copied(name, tmp_path, shuffled), tmp_path)
+    whole = datasets(name, DATA, tmp_path)
+    again = datasets(name, copied(name, tmp_path, shuffled), tmp_path)
     assert whole.keys() == again.keys()
     assert {dataset: difference(whole[dataset], again[dataset]) for dataset in whole} == dict.fromkeys(whole, 0)
 
@@ -356,12 +374,12 @@ def test_the_order_of_rows_changes_no_dataset(name: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("name", ["cdnow", "simple_shop"])
 def test_later_rows_change_no_earlier_row_of_a_dataset(name: str, tmp_path: Path) -> None:
     _pattern, _written, last = MOMENTS[name]
-    whole = loaded(name, DATA, tmp_path)
+    whole = datasets(name, DATA, tmp_path)
     earlier = {
-        dataset: held.filter(pc.field(contracts.load()[f"sources/{dataset}"].event_time) <= pa.scalar(last))
+        dataset: held.filter(pc.field(CONTRACTS[f"sources/{dataset}"].event_time) <= pa.scalar(last))
         for dataset, held in whole.items()
     }
-    truncated = loaded(name, copied(name, tmp_path, only_until(name)), tmp_path)
+    truncated = datasets(name, copied(name, tmp_path, only_until(name)), tmp_path)
     assert all(0 < earlier[dataset].num_rows < whole[dataset].num_rows for dataset in whole)
     assert {dataset: difference(earlier[dataset], truncated[dataset]) for dataset in whole} == dict.fromkeys(whole, 0)
 
@@ -373,12 +391,12 @@ def mapping(name: str) -> Path:
     return PROJECT / "examples" / name / "c360.yaml"
 
 
-def table(deployment: Deployment, key: str) -> ir.Table:
-    return deployment.lake.read(deployment.contracts[key])
+def table(held: Held, key: str) -> ir.Table:
+    return held.read(key)
 
 
-def count(deployment: Deployment, key: str) -> int:
-    return value(table(deployment, key).count())
+def count(held: Held, key: str) -> int:
+    return value(table(held, key).count())
 
 
 def value(scalar: ir.Scalar) -> Any:
@@ -389,7 +407,7 @@ def rows(held: ir.Table) -> list[tuple[Any, ...]]:
     return list(zip(*(column.to_pylist() for column in held.to_pyarrow().columns), strict=True))
 
 
-def loaded(name: str, data: Path, home: Path) -> dict[str, pa.Table]:
+def datasets(name: str, data: Path, home: Path) -> dict[str, pa.Table]:
     """The datasets an example's feeds give, without running anything else; none of their rows is set aside."""
     deployment = deployed(mapping(name), home, C360_DATA=str(data))
     try:
@@ -402,23 +420,24 @@ def loaded(name: str, data: Path, home: Path) -> dict[str, pa.Table]:
         deployment.close()
 
 
-def differing(one: Deployment, other: Deployment) -> dict[str, int]:
+def differing(one: Held, other: Held) -> dict[str, int]:
     """The derived tables that are not the same in both, each with the number of rows that only one of them has."""
-    derived = [key for key, contract in one.contracts.items() if contract.layer not in ("sources", "operations")]
+    derived = [key for key, contract in CONTRACTS.items() if contract.layer not in ("sources", "operations")]
     suspects = [key for key in derived if fingerprint(one, key) != fingerprint(other, key)]
     return {key: difference(runless(one, key).to_pyarrow(), runless(other, key).to_pyarrow()) for key in suspects}
 
 
-def fingerprint(deployment: Deployment, key: str) -> tuple[Any, ...]:
+def fingerprint(held: Held, key: str) -> tuple[Any, ...]:
     """A digest of the rows, whatever their order: comparing hundreds of thousands row by row takes long."""
-    held = deployment.engine.sql_of(runless(deployment, key))
-    return deployment.engine.query(f"SELECT count(*), sum(hash(held)::HUGEINT) FROM ({held}) AS held")[0]
+    engine = held.deployment.engine if isinstance(held, Derived) else held.engine
+    rows = engine.sql_of(runless(held, key))
+    return engine.query(f"SELECT count(*), sum(hash(held)::HUGEINT) FROM ({rows}) AS held")[0]
 
 
-def runless(deployment: Deployment, key: str) -> ir.Table:
+def runless(held: Held, key: str) -> ir.Table:
     """A table without the ids of runs, which no two deployments share."""
-    held = table(deployment, key)
-    return held.drop("run_id") if "run_id" in held.columns else held
+    rows = table(held, key)
+    return rows.drop("run_id") if "run_id" in rows.columns else rows
 
 
 def difference(one: pa.Table, other: pa.Table) -> int:

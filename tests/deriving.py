@@ -1,0 +1,101 @@
+"""Derived tables without Dagster, Iceberg and checks: their functions alone, one after another, in one engine."""
+
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import dagster as dg
+import ibis
+import ibis.expr.types as ir
+import pytest
+
+from c360_assets.analytics import clustering
+from c360_assets.conformed.as_of import AsOf
+from c360_assets.definitions import LAYERS
+from resources.deployment import Deployment
+from resources.engine import quoted
+from resources.feeds import Feeds
+from resources.lake import check_columns
+
+Tables = Mapping[str, ir.Table]
+# Most of the time goes into refits.
+FEW_REFITS = 2
+
+
+class Derived:
+    """The tables that follow from sources, read as a deployment is read."""
+
+    def __init__(self, deployment: Deployment, tables: Tables) -> None:
+        self.deployment = deployment
+        self.tables = tables
+
+    def read(self, key: str) -> ir.Table:
+        """The rows of a source or of a table made of them."""
+        return self.tables[key]
+
+
+def loaded(deployment: Deployment) -> dict[str, ir.Table]:
+    """What the feeds bring, by the key of the dataset, and all that they set aside as `quarantine`."""
+    sources = [contract for contract in deployment.contracts.values() if contract.layer == "sources"]
+    loads = {contract.key: Feeds(deployment).load(contract) for contract in sources}
+    return {
+        **{key: load.rows for key, load in loads.items()},
+        "quarantine": ibis.union(*[load.quarantine for load in loads.values()]),
+    }
+
+
+def derived(
+    deployment: Deployment, sources: Tables, as_of: str | None = None, name: str = "derived", refits: int = FEW_REFITS
+) -> Derived:
+    """Every table made of the sources; its columns and required values are held against its contract.
+
+    `name` keeps apart what one deployment derives from several sets of sources. Clusters are fitted again to so many
+    halves of the customers; with fewer than the product's own, all is the same but their `stability`.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clustering, "REFITS", refits)
+        return _derived(deployment, sources, as_of, name)
+
+
+def _derived(deployment: Deployment, sources: Tables, as_of: str | None, name: str) -> Derived:
+    assets = [asset for layer in LAYERS for asset in dg.load_assets_from_package_module(layer)]
+    resources = {
+        "config": AsOf(as_of=as_of),
+        "context": SimpleNamespace(run=SimpleNamespace(run_id="none")),
+        "rules": deployment.rules,
+        "playbook": deployment.playbook,
+        "former": lambda key: deployment.lake.empty(deployment.contracts[key]),
+    }
+    tables = dict(sources)
+    while assets:
+        ready = [asset for asset in assets if tables.keys() >= set(_inputs(asset).values())]
+        assert ready, f"none of {[asset.key for asset in assets]} can be made"
+        for asset in ready:
+            key = asset.key.to_user_string()
+            rows = _made(asset, {argument: tables[table] for argument, table in _inputs(asset).items()} | resources)
+            tables[key] = _kept(deployment, key, rows, f"{name} {key}")
+        assets = [asset for asset in assets if asset not in ready]
+    return Derived(deployment, tables)
+
+
+def _inputs(asset: dg.AssetsDefinition) -> dict[str, str]:
+    return {argument: key.to_user_string() for argument, key in asset.keys_by_input_name.items()}
+
+
+def _made(asset: dg.AssetsDefinition, known: Mapping[str, Any]) -> ir.Table:
+    function: Any = asset.op.compute_fn
+    wanted: Sequence[str] = function.decorated_fn.__code__.co_varnames[: function.decorated_fn.__code__.co_argcount]
+    rows: ir.Table = function.decorated_fn(**{argument: known[argument] for argument in wanted})
+    return rows
+
+
+def _kept(deployment: Deployment, key: str, rows: ir.Table, name: str) -> ir.Table:
+    contract, engine = deployment.contracts[key], deployment.engine
+    check_columns(contract, rows)
+    columns = ", ".join(f"{quoted(column.name)}::{column.type} AS {quoted(column.name)}" for column in contract.columns)
+    engine.query(f"CREATE TABLE {quoted(name)} AS SELECT {columns} FROM ({engine.sql_of(rows)})")
+    for column in contract.columns:
+        if column.required:
+            ((empty,),) = engine.query(f"SELECT count(*) FROM {quoted(name)} WHERE {quoted(column.name)} IS NULL")
+            assert not empty, f"{key}.{column.name} is empty in {empty} rows"
+    return engine.backend.table(name)
