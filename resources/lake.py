@@ -513,6 +513,8 @@ def _replace(
         for file in dropped:
             overwrite.delete_data_file(file)
         for file in added:
+            # As one read from a manifest has it; without it the file could not be replaced.
+            file.spec_id = metadata.default_spec_id
             overwrite.append_data_file(file)
     return added
 
