@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from checks import incidents
 from checks.measuring import Measurement
+from checks.scoring import Result
 from resources.operations import Operations
 
 
@@ -30,21 +31,7 @@ def store(
         "snapshot": str(measured.commit.snapshot_id),
     }
     with operations.begin() as connection:
-        for result in measured.results:
-            judged = result.passing + result.failing if result.share is not None else None
-            found = {
-                "rule": result.rule.name,
-                "dimension": result.rule.dimension,
-                "severity": result.rule.severity,
-                "status": result.status,
-                "passing": result.passing,
-                "failing": result.failing,
-                "applicable": judged,
-                "share": result.share,
-                "weight": result.rule.weight,
-                "problem": result.problem,
-            }
-            operations.upsert(connection, "quality_results", {**about, **found})
+        operations.upsert(connection, "quality_results", *({**about, **_found(result)} for result in measured.results))
         if is_scored:
             seen = {"published": published, "cadence": cadence}
             scored = {**about, **seen, **_score(operations, connection, measured, run_id)}
@@ -55,6 +42,21 @@ def store(
         ]
         if measured.as_of is not None:
             incidents.record(operations, connection, dataset, run_id, measured.as_of, outcomes)
+
+
+def _found(result: Result) -> dict[str, Any]:
+    return {
+        "rule": result.rule.name,
+        "dimension": result.rule.dimension,
+        "severity": result.rule.severity,
+        "status": result.status,
+        "passing": result.passing,
+        "failing": result.failing,
+        "applicable": result.passing + result.failing if result.share is not None else None,
+        "share": result.share,
+        "weight": result.rule.weight,
+        "problem": result.problem,
+    }
 
 
 def _score(operations: Operations, connection: sa.Connection, measured: Measurement, run_id: str) -> dict[str, Any]:

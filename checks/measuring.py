@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import duckdb
+import ibis.expr.types as ir
 
 from checks import expectations
 from checks.expectations import Counted
@@ -84,7 +85,7 @@ def measure(
 
     With `as_of` later rows are left out. MeasureError where the table was never built.
     """
-    _, commit = deployment.lake.newest(contract)
+    rows, commit = deployment.lake.newest(contract)
     if commit is None:
         raise MeasureError(
             f"Table {contract.key} was never built, so there is nothing to check. Build it first: c360 run"
@@ -93,7 +94,7 @@ def measure(
     if contract.layer == "sources" and contract.name not in deployment.feeds and not commit.rows:
         idle = tuple(Result(rule, problem="no feed fills this dataset") for rule in asked)
         return Measurement(contract, commit, as_of, idle, 0, 0)
-    return _Measuring(deployment, contract, as_of).measure(commit, asked)
+    return _Measuring(deployment, contract, as_of).measure(rows, commit, asked)
 
 
 class _Measuring:
@@ -108,11 +109,11 @@ class _Measuring:
         self.text = frozenset(column.name for column in contract.columns if column.type == "VARCHAR")
         self.conditions = Conditions(contract, self.rows, self._other, as_of)
 
-    def measure(self, commit: Commit, rules: Sequence[Rule]) -> Measurement:
+    def measure(self, newest: ir.Table, commit: Commit, rules: Sequence[Rule]) -> Measurement:
         past = "true"
         if self.contract.event_time and self.as_of:
             past = f"coalesce({quoted(self.contract.event_time)} <= TIMESTAMP {literal(str(self.as_of))}, true)"
-        self.engine.view(self.table, f"SELECT * FROM {quoted(f'newest {self.contract.key}')} WHERE {past}")
+        self.engine.view(self.table, f"SELECT * FROM {quoted(newest.get_name())} WHERE {past}", newest.schema())
         ((row_count,),) = self.engine.query(f"SELECT count(*) FROM {self.rows}")
         aside, aside_count = self._set_aside()
         judged, problems = self._running(rules)

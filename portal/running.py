@@ -17,7 +17,7 @@ from checks.quality import SCORE, SUFFIX
 from governance.errors import C360Error
 from resources.deployment import Deployment
 from resources.instance import instance
-from resources.launcher import process_tags, seldom_collected
+from resources.launcher import collect_seldom, process_tags
 
 STEP_STARTED, STEP_DONE, STEP_FAILED, STEP_SKIPPED = (
     "STEP_START",
@@ -91,7 +91,8 @@ def run(
             )
         config["ops"] = {"as_of": {"config": {"as_of": as_of.isoformat()}}}
     report = RunReport(str(uuid.uuid4()))
-    with seldom_collected(), instance(deployment) as dagster:
+    collect_seldom()
+    with instance(deployment) as dagster:
         dagster.add_event_listener(report.run_id, _Listener(report, notice))
         job.execute_in_process(
             run_config=config,

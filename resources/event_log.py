@@ -9,10 +9,11 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import sqlalchemy as sa
+from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
@@ -24,6 +25,7 @@ from sqlalchemy.pool import StaticPool
 KEPT_FILES = 4
 # Events that Dagster gives in one go, such as all a run plans to do, and that are written in one transaction.
 BATCH = 10_000
+INDEXED = {*ASSET_EVENTS, *ASSET_CHECK_EVENTS, *EVENT_TYPE_TO_PIPELINE_RUN_STATUS}
 
 
 class SqliteStorage(DagsterSqliteStorage):
@@ -54,7 +56,7 @@ class EventLog(SqliteEventLogStorage):
 
     def store_event(self, event: EventLogEntry) -> None:
         """Store an event, all of it or nothing."""
-        with self._connect(event.run_id), self._connect(INDEX_SHARD_NAME):
+        with self._connect(event.run_id), self._connect(INDEX_SHARD_NAME) if _is_indexed(event) else nullcontext():
             super().store_event(event)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
@@ -86,6 +88,9 @@ class EventLog(SqliteEventLogStorage):
             options = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False}
             engine = sa.create_engine(self.conn_string_for_shard(shard), poolclass=StaticPool, connect_args=options)
             self._initdb(engine)
+            with engine.connect() as connection:
+                # A crash of the process loses nothing; one of the machine may lose what happened last.
+                connection.exec_driver_sql("PRAGMA synchronous = NORMAL")
             self._engines[shard] = engine
         self._engines.move_to_end(shard)
         while len(self._engines) > KEPT_FILES:
@@ -106,3 +111,8 @@ class EventLog(SqliteEventLogStorage):
         with self._turn:
             while self._engines:
                 self._engines.popitem()[1].dispose()
+
+
+def _is_indexed(event: EventLogEntry) -> bool:
+    """Whether an event also goes to the index of all runs."""
+    return event.is_dagster_event and event.dagster_event_type in INDEXED

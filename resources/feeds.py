@@ -21,7 +21,7 @@ from resources.connectors import MARK, Raw, Request
 from resources.databases import WATERMARK
 from resources.deployment import Deployment
 from resources.engine import Engine, literal, quoted
-from resources.lake import Commit
+from resources.lake import Commit, ibis_schema
 from resources.merging import Window
 
 MASK = "***"
@@ -181,7 +181,7 @@ class _Sorting:
         if surplus:
             kept += f" AND ({self.key}) NOT IN (SELECT ({self.key}) FROM {repeated}) UNION ALL {first}"
         return Load(
-            rows=self.engine.view(f"feed of {self.contract.name}", kept),
+            rows=self.engine.view(f"feed of {self.contract.name}", kept, ibis_schema(self.contract)),
             quarantine=self._quarantine(staged, repeated),
             row_count=row_count,
             quarantined_count=unfit + surplus + len(self.raw.broken),

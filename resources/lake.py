@@ -223,7 +223,7 @@ class Lake:
 
     def empty(self, contract: Contract) -> ir.Table:
         """No rows, in the contract's columns and types."""
-        return self.engine.view(f"nothing of {contract.key}", iceberg.no_rows(contract), _schema(contract))
+        return self.engine.view(f"nothing of {contract.key}", iceberg.no_rows(contract), ibis_schema(contract))
 
     def state(self, key: str) -> TableState | None:
         """What readers of a table see; None where nothing was ever published."""
@@ -345,7 +345,7 @@ class Lake:
             files = self._files(table, snapshot_id)
             counts = {iceberg.path(file.file_path): file.record_count for file in files}
             sql = iceberg.select(counts, table.schema(), contract)
-        return self.engine.view(name, sql, _schema(contract))
+        return self.engine.view(name, sql, ibis_schema(contract))
 
     def _files(self, table: Any, snapshot_id: int) -> list[Any]:
         """The data files of a snapshot. They never change, so those of the snapshots asked for last are kept."""
@@ -552,7 +552,8 @@ def _own(snapshot: Any) -> dict[str, str]:
     return {name: value for name, value in snapshot.summary.additional_properties.items() if name.startswith("c360.")}
 
 
-def _schema(contract: Contract) -> ibis.Schema:
+def ibis_schema(contract: Contract) -> ibis.Schema:
+    """The contract's columns as Ibis knows them."""
     return ibis.schema({column.name: _ibis_type(column.type) for column in contract.columns})
 
 

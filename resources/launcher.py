@@ -21,8 +21,8 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import astuple, dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -163,18 +163,12 @@ def process_tags() -> dict[str, str]:
     return {PROCESS_TAG: "/".join(str(part) for part in astuple(_Process.this()))}
 
 
-@contextmanager
-def seldom_collected() -> Iterator[None]:
-    """Python looks for garbage once in so many new objects, all of them every 400 times that.
+def collect_seldom() -> None:
+    """From now on look for garbage once in so many new objects, in all of them every 400 times that.
 
     A run makes millions that stay to its end; to look through them as often as Python does takes 7 % of its time.
     """
-    before = gc.get_threshold()
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _process_of(run: DagsterRun | None) -> _Process | None:
@@ -309,8 +303,8 @@ def _execute(arguments: str) -> int:
     asked = deserialize_value(arguments, ExecuteRunArgs)
     with capture_interrupts(), DagsterInstance.from_ref(check.not_none(asked.instance_ref)) as instance:
         instance.add_run_tags(asked.run_id, process_tags())
-        with seldom_collected():
-            return _execute_run_command_body(asked.run_id, instance, lambda event: None, set_exit_code_on_failure=True)
+        collect_seldom()
+        return _execute_run_command_body(asked.run_id, instance, lambda event: None, set_exit_code_on_failure=True)
 
 
 def main() -> int:

@@ -82,12 +82,15 @@ class Operations:
             _take_turn(connection)
             yield connection
 
-    def upsert(self, connection: sa.Connection, name: str, row: Mapping[str, Any]) -> None:
-        """Put a row in, or change the row of the same key; columns left out are null, or stay as they are."""
+    def upsert(self, connection: sa.Connection, name: str, *rows: Mapping[str, Any]) -> None:
+        """Put rows of the same columns in, or change those of the same key; columns left out are null, or stay."""
+        if not rows:
+            return
         contract = self.contracts[name]
-        statement = INSERTS[connection.dialect.name](self.table(name)).values(dict(row))
-        changed = {column: statement.excluded[column] for column in row if column not in contract.primary_key}
-        connection.execute(statement.on_conflict_do_update(index_elements=contract.primary_key, set_=changed))
+        statement = INSERTS[connection.dialect.name](self.table(name))
+        changed = {column: statement.excluded[column] for column in rows[0] if column not in contract.primary_key}
+        upserting = statement.on_conflict_do_update(index_elements=contract.primary_key, set_=changed)
+        connection.execute(upserting, [dict(row) for row in rows])
 
     def rows(self, name: str) -> Any:
         """All rows as a PyArrow table in the contract's columns, in the order of the key."""
