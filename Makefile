@@ -4,7 +4,7 @@ PORT ?= 3000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test ui check bench clean
+.PHONY: demo test live ui check bench clean
 
 demo: .venv/runtime ## Build the sample company's Customer 360 and show it
 	@$(BIN)/c360 run
@@ -12,7 +12,10 @@ demo: .venv/runtime ## Build the sample company's Customer 360 and show it
 	@echo "Look around: make ui, then http://127.0.0.1:3000. More commands: $(BIN)/c360 --help"
 
 test: .venv/test ## Run the tests
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+	@$(BIN)/python -m pytest -m "not live" --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+
+live: .venv/test ## Run the tests that start servers and watch them for minutes
+	@$(BIN)/python -m pytest -m live --numprocesses 2 --dist loadscope
 
 ui: .venv/runtime ## Open the Dagster UI on http://127.0.0.1:3000, or another PORT=
 	@$(BIN)/c360 ui --port $(PORT)

@@ -24,12 +24,11 @@ LONGEST = (
     "test_runs",
     "test_mappings",
     "test_measuring",
-    "test_deploy",
-    "test_launcher",
     "test_databases",
-    "test_ui",
+    "test_launcher",
     "test_lake",
     "test_cli",
+    "test_deploy",
 )
 
 

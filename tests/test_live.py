@@ -20,7 +20,10 @@ from tests.processes import left, pids, until
 from tests.running import run
 from tests.shop import PROJECT, Shop, opened, running, steadily, ui
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are looked up in /proc")
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are looked up in /proc"),
+]
 
 ORDERS, SECONDS = 200, 120
 SECONDS_TO_LOOK = 3

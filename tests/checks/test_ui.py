@@ -22,7 +22,7 @@ CHROMIUM = next(
 )
 WAIT = 60_000
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium on this machine")
+pytestmark = [pytest.mark.live, pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium on this machine")]
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,10 @@ from tests.processes import free_port, left, marked, until
 PROJECT = Path(__file__).parents[2]
 DEPLOY = PROJECT / "deploy"
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="runs are forked on Linux only")
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="runs are forked on Linux only"),
+]
 
 HEALTH = "{instance{daemonHealth{allDaemonStatuses{daemonType required healthy lastHeartbeatTime}}}}"
 LOCATION = "{workspaceOrError{...on Workspace{locationEntries{locationOrLoadError{__typename}}}}}"

@@ -16,7 +16,10 @@ PROJECT = Path(__file__).parents[2]
 # Seconds: Dagster gives its webserver and its daemon a minute each to end, and says so where it has to kill one.
 DAGSTERS_PATIENCE = 130
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are looked up in /proc")
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are looked up in /proc"),
+]
 
 
 def answers(port: int) -> bool:
