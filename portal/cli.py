@@ -12,7 +12,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from governance.errors import C360Error
@@ -101,8 +101,8 @@ def run(ctx: click.Context, deployment: Any, selection: tuple[str, ...], as_of: 
     from portal.summary import print_summary
 
     moment = running.moment(as_of) if as_of else None
-    with _Bars(deployment.settings.name) as bars:
-        report = running.run(deployment, selection, moment, bars.notice, whole)
+    with _Progress(deployment.settings.name) as progress:
+        report = running.run(deployment, selection, moment, progress.notice, whole, progress.expect)
     print_summary(out, deployment, report, debug=ctx.parent.params["debug"] if ctx.parent else False)
     if not report.success:
         ctx.exit(1)
@@ -467,36 +467,52 @@ def notify(ctx: click.Context, deployment: Any) -> None:
         ctx.exit(1)
 
 
-class _Bars:
-    """One bar per table while a run goes on."""
+class _Progress:
+    """How far a run has come, on one line that moves: tables built of all there are, time, the table at work."""
 
     def __init__(self, title: str) -> None:
-        columns = (
-            SpinnerColumn(finished_text="[green]✓"),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[detail]}"),
-            TimeElapsedColumn(),
-        )
-        self.progress = Progress(*columns, console=err, disable=not err.is_terminal)
         self.title = title
-        self.tasks: dict[str, Any] = {}
+        self.done: set[str] = set()
+        # While a step runs, Dagster turns the descriptors of this process into files; a duplicate stays the terminal's.
+        self.terminal = os.fdopen(os.dup(sys.stderr.fileno()), "w") if sys.stderr.isatty() else None
+        columns = (
+            SpinnerColumn(),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("tables"),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+        )
+        self.progress = Progress(
+            *columns,
+            console=Console(file=self.terminal) if self.terminal else err,
+            disable=self.terminal is None,
+            transient=True,
+            refresh_per_second=4,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self.task = self.progress.add_task("", total=None)
 
-    def __enter__(self) -> "_Bars":
+    def __enter__(self) -> "_Progress":
         err.print(f"[bold]{escape(self.title)}[/]")
         self.progress.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.progress.stop()
+        if self.terminal:
+            self.terminal.close()
+
+    def expect(self, count: int) -> None:
+        """So many tables are to be built."""
+        self.progress.update(self.task, total=count)
 
     def notice(self, table: Any) -> None:
-        if table.key not in self.tasks:
-            self.tasks[table.key] = self.progress.add_task(f"{table.key:32}", total=None, detail="")
-        rows = f"{table.rows:>12,} rows" if table.rows is not None else ""
-        detail = {"running": "", "done": rows, "failed": "[red]failed", "skipped": "[yellow]skipped"}[table.state]
-        ended = {"total": 1, "completed": 1} if table.state != "running" else {}
-        self.progress.update(self.tasks[table.key], detail=detail, **ended)
+        """Something became of a table."""
+        if table.state != "running":
+            self.done.add(table.key)
+        self.progress.update(self.task, completed=len(self.done), description=escape(table.key))
 
 
 if __name__ == "__main__":

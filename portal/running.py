@@ -72,10 +72,12 @@ def run(
     as_of: datetime | None = None,
     notice: Callable[[TableRun], None] = lambda table: None,
     whole: bool = False,
+    expect: Callable[[int], None] = lambda count: None,
 ) -> RunReport:
     """Build the selected tables (all, where none is named) and report on each.
 
-    `selection` names tables; a leading + takes everything upstream along. `notice` hears of every change. Sources are
+    `selection` names tables; a leading + takes everything upstream along. `notice` hears of every change,
+    and `expect` first how many tables are to be built. Sources are
     loaded as a `whole` where asked, else as their contracts say.
     Returns the report whether or not every table succeeded; C360Error where nothing could be started.
     """
@@ -91,6 +93,7 @@ def run(
             )
         config["ops"] = {"as_of": {"config": {"as_of": as_of.isoformat()}}}
     report = RunReport(str(uuid.uuid4()))
+    expect(len(keys))
     collect_seldom()
     with instance(deployment) as dagster:
         dagster.add_event_listener(report.run_id, _Listener(report, notice))
