@@ -1,18 +1,18 @@
 """Incidents and notifications on the command line: what is wrong, who took it up, and what people were told."""
 
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import Any
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from checks.incidents import OPEN, acknowledge, mute
 from governance.errors import C360Error
-from portal.showing import MASK, write
+from portal.showing import MASK, write_json
 from resources.deployment import Deployment
 from resources.notifications import deliver
 
-Row = dict[str, object]
+Row = dict[str, Any]
 
 
 def change(deployment: Deployment, dataset: str | None, **options: str | None) -> None:
@@ -41,18 +41,15 @@ def show(deployment: Deployment, dataset: str | None, everything: bool, kind: st
     """Print incidents as a table or JSON, the open ones unless `everything` is asked for; names are masked."""
     if dataset is not None and dataset not in deployment.contracts:
         raise C360Error(f"There is no table '{dataset}'. c360 tables lists those there are.")
-    rows = deployment.operations.rows("incidents")
-    if dataset is not None:
-        rows = rows.filter(pc.field("dataset") == dataset)
-    if not everything:
-        rows = rows.filter(pc.field("status") == OPEN)
-    position = rows.column_names.index("acknowledged_by")
-    names = pa.array([name and MASK for name in rows["acknowledged_by"].to_pylist()], pa.string())
-    rows = rows.set_column(position, "acknowledged_by", names)
+    rows = [
+        row | {"acknowledged_by": row["acknowledged_by"] and MASK}
+        for row in deployment.operations.records("incidents")
+        if dataset in (None, row["dataset"]) and (everything or row["status"] == OPEN)
+    ]
     if kind == "json":
-        write(rows, kind, None, out)
-    elif rows.num_rows:
-        out.print(_table(rows.to_pylist()))
+        write_json(rows)
+    elif rows:
+        out.print(_table(rows))
     else:
         out.print("No incidents." if everything else "No open incidents.")
 
@@ -61,7 +58,7 @@ def notify(deployment: Deployment, out: Console) -> bool:
     """Deliver what waits in the outbox and print what came of it; whether every sink took all of its own."""
     result = deliver(deployment.operations, deployment.settings.notifications)
     out.print(f"{result.delivered} delivered, {result.failed} failed.")
-    waiting = [row for row in deployment.operations.rows("notifications").to_pylist() if not row["delivered"]]
+    waiting = [row for row in deployment.operations.records("notifications") if not row["delivered"]]
     known = {sink.name for sink in deployment.settings.notifications}
     for sink in sorted({row["sink"] for row in waiting}):
         rows = [row for row in waiting if row["sink"] == sink]

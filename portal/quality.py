@@ -60,7 +60,7 @@ def trend(scores: Sequence[Row]) -> str:
 
 def _scores(deployment: Deployment) -> dict[str, list[Row]]:
     """All scores by table, oldest first; tables in the order of the contracts."""
-    stored = sorted(deployment.operations.rows("quality_scores").to_pylist(), key=lambda row: row["sequence"])
+    stored = sorted(deployment.operations.records("quality_scores"), key=lambda row: row["sequence"])
     found = {key: [row for row in stored if row["dataset"] == key] for key in deployment.contracts}
     return {key: rows for key, rows in found.items() if rows}
 
@@ -69,7 +69,7 @@ def _results(deployment: Deployment, scores: Mapping[str, Sequence[Row]]) -> dic
     """The results behind each latest score."""
     latest = {(key, rows[-1]["run_id"]) for key, rows in scores.items()}
     found: dict[str, list[Row]] = {key: [] for key in scores}
-    for row in deployment.operations.rows("quality_results").to_pylist():
+    for row in deployment.operations.records("quality_results"):
         if (row["dataset"], row["run_id"]) in latest:
             found[row["dataset"]].append(row)
     return found

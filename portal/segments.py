@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from governance.errors import C360Error
-from portal.showing import rows_of
+from portal.showing import records, rows_of
 from resources.deployment import Deployment
 
 TABLE = "segment_summary"
@@ -69,12 +69,12 @@ def segmentation(deployment: Deployment, name: str, unmasked: bool = False) -> S
 
     C360Error where there is no such segmentation, or the summary was never built.
     """
-    rows = rows_of(deployment, TABLE, None, unmasked).to_pylist()
+    rows = records(rows_of(deployment, TABLE, None, unmasked))
     known = sorted({row["segmentation"] for row in rows})
     if name not in known:
         raise C360Error(f"There is no segmentation '{name}'. There are: {', '.join(known)}.")
     chosen = sorted((row for row in rows if row["segmentation"] == name), key=_place)
-    (as_of,) = deployment.read("as_of").to_pyarrow()["as_of"].to_pylist() or [None]
+    ((as_of,),) = deployment.engine.query(f"SELECT as_of FROM ({deployment.select('as_of')})") or [(None,)]
     version = f"rules {chosen[0]['rule_version']}, playbook {chosen[0]['playbook_version']}"
     return Segmentation(name, deployment.settings.name, as_of, version, tuple(map(_segment, chosen)))
 

@@ -3,27 +3,31 @@
 import io
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import ibis
-import ibis.expr.types as ir
-import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
-from governance.contracts import Contract
+from governance.contracts import Column, Contract
 from governance.errors import C360Error
-from portal.summary import human_size
 from resources.deployment import Deployment
+from resources.engine import literal, quoted
 from resources.operations import TABLES
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyRelation
 
 MASK = "***"
 WIDEST_CELL = 200
 MEASURED_WIDTH = 10_000
+NUMBERS = ("integer", "bigint", "double", "decimal")
+Row = Mapping[str, Any]
 
 
-def rows_of(deployment: Deployment, key: str, limit: int | None, unmasked: bool = False) -> pa.Table:
+def rows_of(deployment: Deployment, key: str, limit: int | None, unmasked: bool = False) -> "DuckDBPyRelation":
     """Published rows in the order of the primary key; masked text reads ***, other masked values are null.
 
     Sensitive rows are left out unless `unmasked`.
@@ -31,11 +35,17 @@ def rows_of(deployment: Deployment, key: str, limit: int | None, unmasked: bool 
     C360Error where there is no such table or it was never built.
     """
     contract = built(deployment, key)
-    rows = deployment.read(key)
+    rows = deployment.select(key)
     if not unmasked:
         rows = _masked(rows, contract)
-    rows = rows.order_by(contract.primary_key or contract.column_names).limit(limit)
-    return rows.to_pyarrow()
+    order = ", ".join(map(quoted, contract.primary_key or contract.column_names))
+    few = "" if limit is None else f" LIMIT {limit}"
+    return deployment.engine.connection.sql(f"SELECT * FROM ({rows}) ORDER BY {order}{few}")
+
+
+def records(rows: "DuckDBPyRelation") -> list[Row]:
+    """Rows as mappings."""
+    return [dict(zip(rows.columns, row, strict=True)) for row in rows.fetchall()]
 
 
 def built(deployment: Deployment, key: str) -> Contract:
@@ -51,56 +61,72 @@ def built(deployment: Deployment, key: str) -> Contract:
 def size_of(deployment: Deployment, key: str) -> tuple[str, str]:
     """Rows and bytes of a table for people; 'not built' where it never was. What is kept in a database has no bytes."""
     if key in TABLES:
-        return f"{len(deployment.operations.rows(key)):,}", ""
+        return f"{deployment.operations.count(key):,}", ""
     state = deployment.lake.state(key)
-    return (f"{state.rows:,}", human_size(state.bytes)) if state else ("not built", "")
+    return (f"{state.rows:,}", _human_size(state.bytes)) if state else ("not built", "")
 
 
-def write(rows: pa.Table, kind: str, target: Path | None, console: Console) -> None:
+def write(rows: "DuckDBPyRelation", kind: str, target: Path | None, console: Console) -> None:
     """Write rows as `kind` (table, csv, json, parquet) to a file, else to standard output."""
     if kind == "table" and target is None:
-        shown = _rich_table(rows)
+        found = records(rows)
+        shown = _as_table(rows, found)
         unbounded = console.options.update(max_width=MEASURED_WIDTH)
         is_too_wide = console.measure(shown, options=unbounded).maximum > console.width
-        console.print(_records(rows) if is_too_wide else shown)
+        console.print(_one_by_one(found) if is_too_wide else shown)
         return
     content = _encoded(rows, kind)
     if target is None:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
+        _put(content)
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
 
 
-def _masked(rows: ir.Table, contract: Contract) -> ir.Table:
-    masks = {}
-    for column in contract.columns:
-        if column.is_masked:
-            value = rows[column.name]
-            hidden = ibis.literal(MASK) if column.type == "VARCHAR" else ibis.null(value.type())
-            masks[column.name] = value.notnull().ifelse(hidden, ibis.null(value.type()))
-    shown = rows.filter(~rows[contract.sensitive_rows]) if contract.sensitive_rows else rows
-    return shown.mutate(**masks)
+def write_json(rows: Sequence[Row]) -> None:
+    """Write rows to standard output as a line of JSON."""
+    _put(_json(rows))
 
 
-def _encoded(rows: pa.Table, kind: str) -> bytes:
+def _put(content: bytes) -> None:
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
+def _masked(rows: str, contract: Contract) -> str:
+    shown = f"SELECT {', '.join(map(_masked_column, contract.columns))} FROM ({rows})"
+    return f"{shown} WHERE NOT {quoted(contract.sensitive_rows)}" if contract.sensitive_rows else shown
+
+
+def _masked_column(column: Column) -> str:
+    name = quoted(column.name)
+    if not column.is_masked:
+        return name
+    hidden = f"CASE WHEN {name} IS NOT NULL THEN {literal(MASK)} END" if column.type == "VARCHAR" else "NULL"
+    return f"{hidden}::{column.type} AS {name}"
+
+
+def _encoded(rows: "DuckDBPyRelation", kind: str) -> bytes:
     buffer = io.BytesIO()
     if kind == "parquet":
         import pyarrow.parquet as pq
 
-        pq.write_table(rows, buffer, compression="zstd")
+        pq.write_table(rows.to_arrow_table(), buffer, compression="zstd")
     elif kind == "csv":
         from pyarrow import csv
 
-        csv.write_csv(rows, buffer)
+        csv.write_csv(rows.to_arrow_table(), buffer)
     elif kind == "json":
-        buffer.write(json.dumps(rows.to_pylist(), default=_plain, ensure_ascii=False).encode() + b"\n")
+        buffer.write(_json(records(rows)))
     else:
         plain = Console(file=io.StringIO(), width=MEASURED_WIDTH)
-        plain.print(_rich_table(rows))
+        plain.print(_as_table(rows, records(rows)))
         buffer.write(plain.file.getvalue().encode())  # type: ignore[attr-defined]
     return buffer.getvalue()
+
+
+def _json(rows: Sequence[Row]) -> bytes:
+    return json.dumps(rows, default=_plain, ensure_ascii=False).encode() + b"\n"
 
 
 def _plain(value: object) -> object:
@@ -108,24 +134,21 @@ def _plain(value: object) -> object:
     return float(value) if isinstance(value, Decimal) else str(value.isoformat())  # type: ignore[attr-defined]
 
 
-def _rich_table(rows: pa.Table) -> Table:
+def _as_table(rows: "DuckDBPyRelation", found: Sequence[Row]) -> Table:
     shown = Table()
-    for field in rows.schema:
-        is_number = (
-            pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
-        )
-        shown.add_column(field.name, justify="right" if is_number else "left")
-    for row in rows.to_pylist():
+    for name, type_ in zip(rows.columns, rows.types, strict=True):
+        shown.add_column(name, justify="right" if type_.id in NUMBERS else "left")
+    for row in found:
         shown.add_row(*[_cell(value) for value in row.values()])
     return shown
 
 
-def _records(rows: pa.Table) -> Table:
+def _one_by_one(found: Sequence[Row]) -> Table:
     """Wide rows, one under the other: a line per column."""
     shown = Table(show_header=False)
     shown.add_column("column", style="dim", no_wrap=True)
     shown.add_column("value")
-    for row in rows.to_pylist():
+    for row in found:
         for name, value in row.items():
             shown.add_row(name, _cell(value))
         shown.add_section()
@@ -135,3 +158,11 @@ def _records(rows: pa.Table) -> Table:
 def _cell(value: object) -> str:
     text = "" if value is None else str(value)
     return text if len(text) <= WIDEST_CELL else text[: WIDEST_CELL - 1] + "…"
+
+
+def _human_size(count: int) -> str:
+    """Bytes as people read them."""
+    size, units = float(count), ["B", "KB", "MB", "GB", "TB"]
+    while size >= 1000 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    return f"{size:,.0f} {units[0]}" if units[0] == "B" else f"{size:,.1f} {units[0]}"

@@ -117,11 +117,3 @@ def _money(value: Decimal) -> str:
     """All the digits there are, and no more zeros than cents need."""
     exact = Decimal(value).normalize()
     return f"{exact:,.2f}" if exact.as_tuple().exponent > -2 else f"{exact:,f}"
-
-
-def human_size(count: int) -> str:
-    """Bytes as people read them."""
-    size, units = float(count), ["B", "KB", "MB", "GB", "TB"]
-    while size >= 1000 and len(units) > 1:
-        size, units = size / 1000, units[1:]
-    return f"{size:,.0f} {units[0]}" if units[0] == "B" else f"{size:,.1f} {units[0]}"

@@ -10,12 +10,14 @@ from typing import Any
 
 import sqlalchemy as sa
 from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
+from pyiceberg.io import PY_IO_IMPL
 from pyiceberg.table import Transaction
 from sqlalchemy.exc import DBAPIError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from resources.iceberg import NAMESPACE, SOURCES_NAMESPACE
 
+FILES = "resources.local_files.LocalFiles"
 CURRENT = sa.select(IcebergTables.metadata_location).where(
     IcebergTables.catalog_name == sa.bindparam("catalog"),
     IcebergTables.table_namespace == sa.bindparam("namespace"),
@@ -27,7 +29,7 @@ CURRENT = sa.select(IcebergTables.metadata_location).where(
 @retry(retry=retry_if_exception_type(DBAPIError), stop=stop_after_attempt(10), wait=wait_random_exponential(0.05, 1))
 def opened(uri: str, warehouse: str) -> "Catalog":
     """The catalog in the database at `uri`, made where there is none; `warehouse` is the folder of new tables."""
-    catalog = Catalog("c360", uri=uri, warehouse=warehouse)
+    catalog = Catalog("c360", uri=uri, warehouse=warehouse, **{PY_IO_IMPL: FILES})
     for namespace in (SOURCES_NAMESPACE, NAMESPACE):
         catalog.create_namespace_if_not_exists(namespace)
     return catalog

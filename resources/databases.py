@@ -21,14 +21,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import duckdb
-import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, SecretStr, field_validator
 
 from resources.connectors import MARK, Connector, ConnectorError, Raw, Request
 from resources.engine import Engine, literal, quoted
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 # The properties of a table that say how far its source was read.
 WATERMARK = "c360.source_watermark"
@@ -103,6 +105,8 @@ class Database(Connector):
     @field_validator("url")
     @classmethod
     def _check_url(cls, url: SecretStr) -> SecretStr:
+        import sqlalchemy as sa
+
         try:
             is_ours = sa.make_url(url.get_secret_value()).get_backend_name() in ("postgresql", "redshift")
         except (sa.exc.ArgumentError, ValueError):
@@ -181,6 +185,8 @@ class Database(Connector):
 
     @cached_property
     def _address(self) -> str:
+        import sqlalchemy as sa
+
         address = sa.make_url(self.url.get_secret_value()).set(drivername="postgresql")
         usual = {"connect_timeout": str(CONNECT_SECONDS), "client_encoding": "utf8"}
         address = address.update_query_dict(usual | self._encryption(address))
@@ -188,7 +194,7 @@ class Database(Connector):
         # To libpq a plus is a plus.
         return f"{base.replace(' ', '%20')}?{query.replace('+', '%20')}"
 
-    def _encryption(self, address: sa.URL) -> dict[str, str]:
+    def _encryption(self, address: "sa.URL") -> dict[str, str]:
         # What comes later in an address counts.
         host = str(address.query.get("hostaddr") or address.query.get("host") or address.host or "")
         is_near = host in THIS_MACHINE or host.startswith("/")

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import available_timezones
 
-import ibis
-import ibis.expr.types as ir
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -23,11 +21,15 @@ from governance.segments import Rules
 from governance.yaml_loader import SafeLoader
 from resources.connectors import Files, Sample
 from resources.databases import Postgres, Redshift
-from resources.engine import Engine
+from resources.engine import Engine, quoted
 from resources.google_analytics import GoogleAnalytics
 from resources.lake import Lake
 from resources.notifications import AnySink, LogSink
-from resources.operations import TABLES, Operations
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from resources.operations import Operations
 
 CONFIG_VARIABLE = "C360_CONFIG"
 DEFAULT_CONFIG = Path(__file__).parent.parent / "c360.yaml"
@@ -152,8 +154,10 @@ class Deployment:
         return Lake(catalog, warehouse.resolve(), self.engine)
 
     @cached_property
-    def operations(self) -> Operations:
+    def operations(self) -> "Operations":
         """What the deployment remembers about its own running; opens at first use."""
+        from resources.operations import Operations
+
         self.home.mkdir(parents=True, exist_ok=True)
         uri = self.settings.operations or f"sqlite:///{self.home / 'operations.db'}"
         return Operations(uri, self.contracts, [sink.name for sink in self.settings.notifications])
@@ -177,11 +181,25 @@ class Deployment:
     def _own(self, path: str | None) -> Path | None:
         return self.folder / path if path else None
 
-    def read(self, key: str) -> ir.Table:
+    def read(self, key: str) -> "ir.Table":
         """The rows of a table that readers see, wherever it is kept. KeyError where there is no such table."""
+        import ibis
+
+        from resources.operations import TABLES
+
         if key in TABLES:
             return ibis.memtable(self.operations.rows(key))
         return self.lake.read(self.contracts[key])
+
+    def select(self, key: str) -> str:
+        """The SELECT of what `read` gives, by which a table is shown sooner than Ibis is imported."""
+        from resources.operations import TABLES
+
+        if key not in TABLES:
+            return self.lake.select(self.contracts[key])
+        name = f"rows of {key}"
+        self.engine.connection.register(name, self.operations.rows(key))
+        return f"SELECT * FROM {quoted(name)}"
 
     def close(self) -> None:
         """Release the engine, the catalog and the operational store."""

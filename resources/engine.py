@@ -1,17 +1,21 @@
 """The engine: Ibis on DuckDB. The only place that opens a DuckDB connection for the product."""
 
+from __future__ import annotations
+
 import shutil
 import tempfile
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import ibis
-import ibis.expr.operations as ops
-import ibis.expr.types as ir
-import pyarrow as pa
-from ibis.backends.duckdb import Backend
+import duckdb
+
+if TYPE_CHECKING:
+    import ibis
+    import ibis.expr.types as ir
+    import pyarrow as pa
+    from ibis.backends.duckdb import Backend
 
 
 class Engine:
@@ -30,21 +34,30 @@ class Engine:
         return Path(tempfile.mkdtemp(prefix="c360-"))
 
     @cached_property
-    def backend(self) -> Backend:
-        """The Ibis backend, opened at first use so that importing the code location costs nothing."""
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The connection to DuckDB, opened at first use so that importing the code location costs nothing."""
         settings: dict[str, Any] = {"memory_limit": self.memory_limit, "temp_directory": str(self.scratch)}
         if self.threads:
             settings["threads"] = self.threads
-        backend = ibis.duckdb.connect(**settings)
+        connection = duckdb.connect(config=settings)
         # Row order is no property of a table, and keeping it costs COPY three times the memory.
-        backend.raw_sql("SET preserve_insertion_order = false")
-        backend.raw_sql("SET TimeZone = 'UTC'")
-        backend.raw_sql("SET enable_progress_bar = false")
-        return backend
+        connection.execute("SET preserve_insertion_order = false")
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")
+        # A name in a statement is a table or nothing, as Ibis has it; DuckDB would look among Python's variables.
+        connection.execute("SET python_enable_replacements = false")
+        return connection
+
+    @cached_property
+    def backend(self) -> Backend:
+        """Ibis on that connection. Importing it takes longer than most statements, so not all go by way of it."""
+        import ibis
+
+        return ibis.duckdb.from_connection(self.connection)
 
     def query(self, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
         """All rows of a statement. duckdb.Error where it fails."""
-        rows: list[tuple[Any, ...]] = self.backend.con.execute(sql, parameters).fetchall()
+        rows: list[tuple[Any, ...]] = self.connection.execute(sql, parameters).fetchall()
         return rows
 
     def view(self, name: str, sql: str, schema: ibis.Schema | None = None) -> ir.Table:
@@ -52,11 +65,13 @@ class Engine:
         self.query(f"CREATE OR REPLACE VIEW {quoted(name)} AS {sql}")
         if schema is None:
             return self.backend.table(name)
+        import ibis.expr.operations as ops
+
         return ops.DatabaseTable(name, schema=schema, source=self.backend).to_expr()
 
     def stage(self, batches: pa.RecordBatchReader, file: Path) -> None:
         """Write a stream of Arrow batches to a Parquet file, batch by batch."""
-        connection = self.backend.con
+        connection = self.connection
         connection.register("batches", batches)
         try:
             # Read again soon and then deleted: what is quick to write beats what is small.
@@ -66,7 +81,7 @@ class Engine:
 
     def cursor(self) -> Any:
         """Another DuckDB connection to the same tables and views."""
-        return self.backend.con.cursor()
+        return self.connection.cursor()
 
     def sql_of(self, table: ir.Table) -> str:
         """The SELECT that computes `table` on this engine."""
@@ -76,9 +91,10 @@ class Engine:
 
     def close(self) -> None:
         """Close the connection and remove the scratch folder."""
-        if "backend" in self.__dict__:
-            self.backend.disconnect()
-            del self.__dict__["backend"]
+        self.__dict__.pop("backend", None)
+        if "connection" in self.__dict__:
+            self.connection.close()
+            del self.__dict__["connection"]
         if "scratch" in self.__dict__:
             shutil.rmtree(self.scratch, ignore_errors=True)
             del self.__dict__["scratch"]

@@ -5,6 +5,8 @@ and every write is one overwrite snapshot, so a reader sees the old rows or the 
 Readers are held on the snapshot tagged `published`.
 """
 
+from __future__ import annotations
+
 import shutil
 import uuid
 from collections.abc import Callable, Mapping
@@ -12,12 +14,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import ibis
-import ibis.expr.types as ir
-from ibis.expr.datatypes import DataType
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from governance.contracts import HOURLY, Contract
@@ -26,6 +25,11 @@ from resources import iceberg, merging
 from resources.engine import Engine, literal, quoted
 from resources.expiry import MOST_SNAPSHOTS, expire
 from resources.merging import Merge, Window
+
+if TYPE_CHECKING:
+    import ibis
+    import ibis.expr.types as ir
+    from ibis.expr.datatypes import DataType
 
 PUBLISHED = "published"
 # Which hours of event time were loaded: spans `start/end`, the end not included.
@@ -204,6 +208,11 @@ class Lake:
         table = self._load(contract.key)
         return self._view(contract.key, contract, table, _published(table))
 
+    def select(self, contract: Contract) -> str:
+        """The SELECT of what `read` gives."""
+        table = self._load(contract.key)
+        return self._sql(contract, table, _published(table))
+
     def newest(self, contract: Contract) -> tuple[ir.Table, Commit | None]:
         """The rows written last, whether or not readers see them yet, and their commit; None where there is none."""
         table = self._load(contract.key)
@@ -334,18 +343,17 @@ class Lake:
         """The rows of a snapshot as a view by that name; it stays while it would come out the same."""
         made = self._views.get(name)
         if made is None or (made.contract, made.snapshot_id) != (contract, snapshot_id):
-            made = _View(contract, snapshot_id, self._shown(name, contract, table, snapshot_id))
+            rows = self.engine.view(name, self._sql(contract, table, snapshot_id), ibis_schema(contract))
+            made = _View(contract, snapshot_id, rows)
             self._views[name] = made
         return made.rows
 
-    def _shown(self, name: str, contract: Contract, table: Any, snapshot_id: int | None) -> ir.Table:
+    def _sql(self, contract: Contract, table: Any, snapshot_id: int | None) -> str:
         if snapshot_id is None:
-            sql = iceberg.no_rows(contract)
-        else:
-            files = self._files(table, snapshot_id)
-            counts = {iceberg.path(file.file_path): file.record_count for file in files}
-            sql = iceberg.select(counts, table.schema(), contract)
-        return self.engine.view(name, sql, ibis_schema(contract))
+            return iceberg.no_rows(contract)
+        files = self._files(table, snapshot_id)
+        counts = {iceberg.path(file.file_path): file.record_count for file in files}
+        return iceberg.select(counts, table.schema(), contract)
 
     def _files(self, table: Any, snapshot_id: int) -> list[Any]:
         """The data files of a snapshot. They never change, so those of the snapshots asked for last are kept."""
@@ -554,6 +562,8 @@ def _own(snapshot: Any) -> dict[str, str]:
 
 def ibis_schema(contract: Contract) -> ibis.Schema:
     """The contract's columns as Ibis knows them."""
+    import ibis
+
     return ibis.schema({column.name: _ibis_type(column.type) for column in contract.columns})
 
 

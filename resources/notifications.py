@@ -11,13 +11,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from resources.operations import Operations
+if TYPE_CHECKING:
+    from resources.operations import Operations
 
 LOGGER = logging.getLogger("c360.notifications")
 BODY = ("event", "dataset", "rule", "severity", "message", "as_of", "run_id")
@@ -134,7 +134,7 @@ class WebhookSink(Sink):
 AnySink = Annotated[LogSink | SmtpSink | WebhookSink, Field(discriminator="type")]
 
 
-def deliver(operations: Operations, sinks: Sequence[Sink]) -> Delivery:
+def deliver(operations: "Operations", sinks: Sequence[Sink]) -> Delivery:
     """Send what waits in the outbox, sink by sink in the order it was stored, at least once.
 
     After a failure the rest of that sink's notifications wait for the next delivery; the other sinks go on. The outbox
@@ -152,7 +152,9 @@ def deliver(operations: Operations, sinks: Sequence[Sink]) -> Delivery:
     return Delivery(delivered, failed)
 
 
-def _waiting(operations: Operations, sink: Sink) -> list[dict[str, Any]]:
+def _waiting(operations: "Operations", sink: Sink) -> list[dict[str, Any]]:
+    import sqlalchemy as sa
+
     outbox = operations.table("notifications")
     waiting = sa.select(outbox).where(outbox.c.sink == sink.name, sa.not_(outbox.c.delivered))
     with operations.begin() as connection:
@@ -180,7 +182,9 @@ def _problem(fault: Exception) -> str:
     return kind
 
 
-def _note(operations: Operations, notification: Mapping[str, Any], problem: str | None) -> None:
+def _note(operations: "Operations", notification: Mapping[str, Any], problem: str | None) -> None:
+    import sqlalchemy as sa
+
     outbox = operations.table("notifications")
     said = {"last_problem": problem} if problem else {"delivered": True}
     with operations.begin() as connection:

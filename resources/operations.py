@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -30,7 +29,6 @@ TYPES: Mapping[str, type[sa.types.TypeEngine[Any]]] = {
 
 # How a transaction takes its turn; the number only has to be the same for all who write here.
 TAKE_TURN = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(360360360)"}
-INSERTS: Mapping[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 WAIT_SECONDS = 60
 
 
@@ -87,13 +85,13 @@ class Operations:
         if not rows:
             return
         contract = self.contracts[name]
-        statement = INSERTS[connection.dialect.name](self.table(name))
+        statement = _insert(connection, self.table(name))
         changed = {column: statement.excluded[column] for column in rows[0] if column not in contract.primary_key}
         upserting = statement.on_conflict_do_update(index_elements=contract.primary_key, set_=changed)
         connection.execute(upserting, [dict(row) for row in rows])
 
     def rows(self, name: str) -> Any:
-        """All rows as a PyArrow table in the contract's columns, in the order of the key."""
+        """The records of a table as a PyArrow table."""
         import pyarrow as pa
 
         types = {
@@ -105,12 +103,21 @@ class Operations:
             "DATE": pa.date32(),
             "TIMESTAMP": pa.timestamp("us"),
         }
-        contract = self.contracts[name]
-        schema = pa.schema([(column.name, types[column.type]) for column in contract.columns])
+        columns = self.contracts[name].columns
+        schema = pa.schema([(column.name, types[column.type]) for column in columns])
+        return pa.Table.from_pylist(self.records(name), schema=schema)
+
+    def records(self, name: str) -> list[dict[str, Any]]:
+        """All rows in the contract's columns, in the order of the key."""
         table = self.table(name)
         with self._engine.connect() as connection:
             found = connection.execute(sa.select(table).order_by(*table.primary_key)).mappings()
-            return pa.Table.from_pylist([dict(row) for row in found], schema=schema)
+            return [dict(row) for row in found]
+
+    def count(self, name: str) -> int:
+        """How many rows there are."""
+        with self._engine.connect() as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(self.table(name))) or 0
 
     def close(self) -> None:
         """Release the connections."""
@@ -138,6 +145,17 @@ def _make(engine: sa.Engine, metadata: sa.MetaData) -> None:
 
 def _take_turn(connection: sa.Connection) -> None:
     connection.exec_driver_sql(TAKE_TURN[connection.dialect.name])
+
+
+def _insert(connection: sa.Connection, table: sa.Table) -> Any:
+    """An INSERT that can do something else where the key is there, which SQL has no standard for."""
+    if connection.dialect.name == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(table)
 
 
 def _address(uri: str) -> sa.URL:

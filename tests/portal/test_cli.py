@@ -3,6 +3,8 @@
 import io
 import json
 import re
+import subprocess
+import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +34,19 @@ feeds:
   customer:
     from: crm
     select: select id as customer_id, email as email_address, 40 as age from raw
+"""
+
+
+# What it takes to build tables, to check them or to draw, and nobody waits for who only looks.
+HEAVY = ("dagster", "great_expectations", "ibis", "matplotlib", "pandas", "pyarrow", "sklearn")
+LOOKER = f"""
+import sys
+from click.testing import CliRunner
+from portal.cli import main
+
+for command in ("show rfm", "segments", "tables", "quality", "quality customer", "incidents", "lint"):
+    result = CliRunner().invoke(main, [*command.split(), "--config", sys.argv[1]])
+    print(command, result.exit_code, [name for name in {HEAVY} if name in sys.modules])
 """
 
 
@@ -113,6 +128,13 @@ def test_quality_shows_scores_and_the_rules_behind_one(shop: Path, built: Path) 
     assert told["score"] == 100 * told["numerator"] / told["denominator"]
     assert len(told["trend"]) == 1
     assert "There is no table 'nothing'" in c360("quality", "nothing", "--config", built).output
+
+
+def test_who_only_looks_waits_for_no_library_that_builds(built: Path) -> None:
+    command = [sys.executable, "-c", LOOKER, str(built)]
+    done = subprocess.run(command, cwd=cli.PROJECT, capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == 7
+    assert all(line.endswith(" 0 []") for line in done.stdout.splitlines()), done.stdout
 
 
 def test_as_of_holds_the_analysis_at_a_moment(shop: Path) -> None:

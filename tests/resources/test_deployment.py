@@ -205,6 +205,13 @@ def test_a_lake_can_be_used_at_once(lake: str, opened: Open, tmp_path: Path) -> 
     assert (tmp_path / ".c360" / "catalog.db").is_file()
 
 
+@pytest.mark.parametrize("key", ["quarantine", "incidents"])
+def test_a_table_is_selected_as_it_is_read_wherever_it_is_kept(key: str, opened: Open) -> None:
+    deployment = opened()
+    selected = deployment.engine.connection.sql(deployment.select(key)).to_arrow_table()
+    assert selected == deployment.read(key).to_pyarrow()
+
+
 def test_closing_removes_what_the_engine_left_on_disk(opened: Open) -> None:
     deployment = opened()
     scratch = deployment.engine.scratch

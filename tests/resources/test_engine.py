@@ -57,6 +57,19 @@ def test_compiled_sql_knows_python_functions(engine: Engine) -> None:
     assert engine.query(engine.sql_of(rows.select(n=doubled(rows.n)))) == [(6,)]
 
 
+def test_ibis_and_statements_share_a_connection(engine: Engine) -> None:
+    assert engine.backend.con is engine.connection
+
+
+def test_a_name_in_a_statement_is_never_a_variable_of_python() -> None:
+    engine = Engine("200MB", threads=1)
+    rows = pa.table({"n": [1]})
+    with pytest.raises(duckdb.CatalogException):
+        engine.query("SELECT * FROM rows")
+    assert rows.num_rows == 1
+    engine.close()
+
+
 def test_a_parameter_is_a_value_and_never_sql(engine: Engine) -> None:
     assert engine.query("SELECT ?", ["'; DROP TABLE x"]) == [("'; DROP TABLE x",)]
 
@@ -100,7 +113,7 @@ def test_closing_twice_is_closing_once_and_a_closed_engine_opens_again() -> None
 def test_an_engine_that_did_nothing_opens_nothing() -> None:
     engine = Engine()
     engine.close()
-    assert not {"backend", "scratch"} & engine.__dict__.keys()
+    assert not {"backend", "connection", "scratch"} & engine.__dict__.keys()
 
 
 @given(text=TEXT)

@@ -119,6 +119,8 @@ def test_a_table_reads_back_as_it_was_written(
     _write(lake, EVERY_TYPE, rows)
     assert _read(lake, EVERY_TYPE) == rows
     assert lake.read(EVERY_TYPE).schema() == lake.empty(EVERY_TYPE).schema()
+    selected = engine.connection.sql(f"{lake.select(EVERY_TYPE)} ORDER BY id").to_arrow_table()
+    assert selected == lake.read(EVERY_TYPE).order_by("id").to_pyarrow()
     lake.close()
 
 

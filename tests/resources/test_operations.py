@@ -100,6 +100,8 @@ def test_a_row_put_in_twice_is_there_once_with_what_was_said_last(operations: Op
     assert (another["rule"], row["rule"]) == ("another", "key_unique")
     assert (row["failing"], row["acknowledged_by"]) == (9, "ann")
     assert row["resolved_at"] is None
+    assert operations.records("incidents") == [another, row]
+    assert (operations.count("incidents"), operations.count("notifications")) == (2, 0)
 
 
 def test_what_is_kept_outlives_the_process(operations: Operations, uri: str) -> None:
