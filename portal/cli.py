@@ -12,7 +12,6 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from governance.errors import C360Error
@@ -97,11 +96,15 @@ def run(ctx: click.Context, deployment: Any, selection: tuple[str, ...], as_of: 
       c360 run --config examples/online_retail/c360.yaml --as-of 2011-06-30
       c360 run --select +rfm
     """
-    from portal import running
-    from portal.summary import print_summary
+    from portal.progress import ProgressLine
 
-    moment = running.moment(as_of) if as_of else None
-    with _Progress(deployment.settings.name) as progress:
+    err.print(f"[bold]{escape(deployment.settings.name)}[/]")
+    with ProgressLine() as progress:
+        # Takes seconds, in which the line moves already.
+        from portal import running
+        from portal.summary import print_summary
+
+        moment = running.moment(as_of) if as_of else None
         report = running.run(deployment, selection, moment, progress.notice, whole, progress.expect)
     print_summary(out, deployment, report, debug=ctx.parent.params["debug"] if ctx.parent else False)
     if not report.success:
@@ -465,54 +468,6 @@ def notify(ctx: click.Context, deployment: Any) -> None:
 
     if not deliver(deployment, out):
         ctx.exit(1)
-
-
-class _Progress:
-    """How far a run has come, on one line that moves: tables built of all there are, time, the table at work."""
-
-    def __init__(self, title: str) -> None:
-        self.title = title
-        self.done: set[str] = set()
-        # While a step runs, Dagster turns the descriptors of this process into files; a duplicate stays the terminal's.
-        self.terminal = os.fdopen(os.dup(sys.stderr.fileno()), "w") if sys.stderr.isatty() else None
-        columns = (
-            SpinnerColumn(),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("tables"),
-            TimeElapsedColumn(),
-            TextColumn("{task.description}"),
-        )
-        self.progress = Progress(
-            *columns,
-            console=Console(file=self.terminal) if self.terminal else err,
-            disable=self.terminal is None,
-            transient=True,
-            refresh_per_second=4,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self.task = self.progress.add_task("", total=None)
-
-    def __enter__(self) -> "_Progress":
-        err.print(f"[bold]{escape(self.title)}[/]")
-        self.progress.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.progress.stop()
-        if self.terminal:
-            self.terminal.close()
-
-    def expect(self, count: int) -> None:
-        """So many tables are to be built."""
-        self.progress.update(self.task, total=count)
-
-    def notice(self, table: Any) -> None:
-        """Something became of a table."""
-        if table.state != "running":
-            self.done.add(table.key)
-        self.progress.update(self.task, completed=len(self.done), description=escape(table.key))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import select
 import struct
 import subprocess
 import sys
@@ -26,6 +27,23 @@ feeds: {brand: {from: shop}}
 """
 TABLES = ("sources/brand", "sources/product", "as_of", "products")
 LINE = re.compile(r"(\d+)/(\d+) tables (\d:\d\d:\d\d) ([\w/]*)")
+# A step that has the descriptors, as Dagster gives them to it, until it is told to end.
+STEP = """
+import os, sys
+from types import SimpleNamespace
+from portal.progress import ProgressLine
+
+with ProgressLine() as progress:
+    progress.expect(2)
+    kept, elsewhere = (os.dup(1), os.dup(2)), os.open(os.devnull, os.O_WRONLY)
+    for place in (1, 2):
+        os.dup2(elsewhere, place)
+    progress.notice(SimpleNamespace(key="sources/brand", state="running"))
+    sys.stdin.readline()
+    for place in (1, 2):
+        os.dup2(kept[place - 1], place)
+print("closed:", progress.terminal.file.closed)
+"""
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -69,10 +87,43 @@ def test_it_moves_while_tables_are_built(shop: Path) -> None:
     deployment.close()
     assert was_early, "it did not move before the last table was built"
     assert counts == sorted(counts)
+    assert screen.index("0/? tables") < screen.index("0/4 tables"), "it did not move before Dagster was imported"
     assert {total for _, total, *_ in LINE.findall(screen)} <= {str(len(TABLES))}
     assert {table for *_, table in LINE.findall(screen)} & set(TABLES)
     assert screen.index(" tables 0:") < screen.index("Two brands: what was built")
     assert max(len(line.split("\r")[-1]) for line in screen.splitlines()) <= 80
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        pytest.param({}, id="as users have it"),
+        pytest.param({"NO_COLOR": "1"}, id="without colours"),
+        pytest.param({"PYTHONIOENCODING": "ascii:strict"}, id="without letters but those of ASCII"),
+        pytest.param({"PYTHONIOENCODING": "utf-8", "LC_ALL": "C", "PYTHONUTF8": "0"}, id="with letters of its own"),
+    ],
+)
+def test_it_is_on_the_terminal_while_a_step_has_the_descriptors(environment: dict[str, str]) -> None:
+    ours, theirs = pty.openpty()
+    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    known = {**golden_company.environment(), "PYTHONPATH": str(PROJECT), "TERM": "xterm-256color", **environment}
+    script, screen = [sys.executable, "-c", STEP], ""
+    with subprocess.Popen(script, env=known, stdin=subprocess.PIPE, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        with suppress(OSError):
+            while piece := _read(ours):
+                screen += ESCAPES.sub("", piece)
+                if "sources/" in screen and process.stdin and not process.stdin.closed:
+                    process.stdin.close()
+        process.kill()
+    os.close(ours)
+    assert "closed: True" in screen
+    assert max(len(frame) for frame in re.split(r"[\r\n]", screen)) <= 40
+
+
+def _read(terminal: int) -> str:
+    ready, _, _ = select.select([terminal], [], [], 60)
+    return os.read(terminal, 65536).decode() if ready else ""
 
 
 def test_its_line_is_gone_when_the_summary_comes(shop: Path) -> None:
