@@ -1,5 +1,7 @@
 """The command line: `c360`."""
 
+import atexit
+import gc
 import json
 import os
 import signal
@@ -51,6 +53,8 @@ def main(debug: bool) -> None:
       c360 run                          build every table of the deployment
       c360 show customer_360 --limit 5  look at the result
     """
+    # As it ends, Python looks for garbage among all that was imported, for longer than it takes to show a table.
+    atexit.register(gc.freeze)
 
 
 def _with_deployment(command: Callable[..., None]) -> Callable[..., None]:
