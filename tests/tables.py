@@ -1,9 +1,13 @@
 """Literal tables for tests: rows as dictionaries, columns and types from the contract, what is left out is null."""
 
+import inspect
+from collections.abc import Callable, Hashable
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
+import dagster as dg
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
@@ -33,6 +37,48 @@ def rows(result: ir.Table, *columns: str, by: str | None = None) -> list[tuple[A
     """The values of these columns, ordered by the first of them unless said otherwise."""
     ordered = result.order_by(by or columns[0])
     return [tuple(record[name] for name in columns) for record in ordered.to_pyarrow().to_pylist()]
+
+
+@cache
+def computed(made: Callable[..., ir.Table] | dg.AssetsDefinition) -> Callable[..., ir.Table]:
+    """What a function or an asset makes of tables, as rows; it takes what the function takes.
+
+    The expression is built and compiled once for all tables of the same columns: the function may look at no row, but
+    for the moment of `as_of`. For another moment, or anything else it is given beside tables, it is built anew.
+    """
+    op: Any = made.op if isinstance(made, dg.AssetsDefinition) else None
+    function = op.compute_fn.decorated_fn if op else made
+    signature, engine = inspect.signature(function), ibis.get_backend()
+    expressions: dict[tuple[Any, ...], tuple[ir.Table, Any]] = {}
+    statements: dict[tuple[Any, ...], str] = {}
+
+    def rows_of(*given: Any, **named: Any) -> ir.Table:
+        arguments = signature.bind(*given, **named).arguments
+        tables = {name: value for name, value in arguments.items() if isinstance(value, ir.Table) and name != "as_of"}
+        others = {name: value for name, value in arguments.items() if name not in tables}
+        columns = tuple((name, given_rows.schema()) for name, given_rows in tables.items())
+        asked = (columns, *(_told_apart(value) for value in others.values()))
+        for name, given_rows in tables.items():
+            engine.con.register(name, given_rows.to_pyarrow())
+        if asked not in expressions:
+            expression = function(**{name: ibis.table(columns, name) for name, columns in columns}, **others)
+            # What else it was given is kept, so that nothing else can have the same id.
+            expressions[asked] = expression, others
+            found = engine.to_pyarrow(expression)
+        else:
+            expression, _ = expressions[asked]
+            if asked not in statements:
+                statements[asked] = engine.compile(expression)
+            found = engine.con.sql(statements[asked]).to_arrow_table().cast(expression.schema().to_pyarrow())
+        return ibis.memtable(found, schema=expression.schema())
+
+    return rows_of
+
+
+def _told_apart(value: Any) -> Any:
+    if isinstance(value, ir.Table):
+        return str(value.to_pyarrow().to_pylist())
+    return value if isinstance(value, Hashable) else id(value)
 
 
 def day(text: str) -> datetime:

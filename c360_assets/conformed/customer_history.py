@@ -35,6 +35,11 @@ def history(customer: ir.Table, former: ir.Table, moment: datetime | None, run_i
     newest = former.valid_to.fill_null(former.valid_from).max().to_pyarrow().as_py()
     if moment is None or (newest is not None and moment < newest):
         return former
+    return advanced(customer, former, moment, run_id)
+
+
+def advanced(customer: ir.Table, former: ir.Table, moment: datetime, run_id: str) -> ir.Table:
+    """The history with the snapshot of `moment`, than which none of its moments is later."""
     at = ibis.literal(moment, type=MOMENT)
     before = former.filter(former.valid_from < at).mutate(valid_to=former.valid_to.nullif(at))
     compared = _compared(customer, before)

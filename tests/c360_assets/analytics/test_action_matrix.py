@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from c360_assets.analytics.action_matrix import action_matrix
 from governance import segments
-from tests.tables import money, rows, table
+from tests.tables import computed, money, rows, table
 
 RULES = segments.load()
 LEVELS = [rule.name for rule in RULES.engagement_level]
@@ -21,7 +21,7 @@ def matrix(*customers: dict[str, Any]) -> ir.Table:
     """The matrix of customers given with what both inputs say of them."""
     placed = [{name: one[name] for name in ("customer_id", *CELL)} for one in customers]
     valued = [{name: value for name, value in one.items() if name not in CELL} for one in customers]
-    return action_matrix(table("customer_segments", *placed), table("features", *valued), segments.load)
+    return computed(action_matrix)(table("customer_segments", *placed), table("features", *valued), segments.load)
 
 
 def customer(name: str, level: str, tier: str, value: str, **more: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.browsing import browsing
-from tests.tables import at, day, rows, table
+from tests.tables import at, computed, day, rows, table
 
 NOW = at("2026-06-30T12:00:00")
 
@@ -30,7 +30,9 @@ def test_browsing_sums_up_the_sessions_of_each_customer() -> None:
         session("5", None, "2026-06-05", product_view_count=9),
     )
     counts = ("session_count", "product_view_count", "favorite_count", "cart_count", "abandoned_cart_count")
-    found = rows(browsing(visits, NOW), "customer_id", *counts, "web_order_count", "bounce_rate", "last_seen_at")
+    found = rows(
+        computed(browsing)(visits, NOW), "customer_id", *counts, "web_order_count", "bounce_rate", "last_seen_at"
+    )
     assert found == [
         ("ann", 3, 4, 1, 3, 1, 1, 1 / 3, day("2026-06-03")),
         ("bob", 1, 0, 0, 0, 0, 0, 1.0, day("2026-06-04")),
@@ -40,7 +42,7 @@ def test_browsing_sums_up_the_sessions_of_each_customer() -> None:
 def test_the_last_ninety_days_stand_apart_from_the_ninety_before() -> None:
     starts = ("2026-06-30", "2026-04-02", "2026-04-01", "2026-01-02", "2026-01-01")
     visits = table("sessions", *(session(on, "ann", on) for on in starts))
-    assert rows(browsing(visits, NOW), "recent_session_count", "former_session_count") == [(2, 2)]
+    assert rows(computed(browsing)(visits, NOW), "recent_session_count", "former_session_count") == [(2, 2)]
 
 
 def test_the_preferred_device_is_that_of_most_sessions_and_the_alphabet_settles_ties() -> None:
@@ -51,12 +53,12 @@ def test_the_preferred_device_is_that_of_most_sessions_and_the_alphabet_settles_
         session("3", "ann", "2026-06-01", device="desktop"),
         session("4", "bob", "2026-06-01"),
     )
-    found = rows(browsing(visits, NOW), "customer_id", "preferred_device", "preferred_traffic_channel")
+    found = rows(computed(browsing)(visits, NOW), "customer_id", "preferred_device", "preferred_traffic_channel")
     assert found == [("ann", "tablet", "email"), ("bob", None, None)]
 
 
 def test_without_sessions_nobody_browses() -> None:
-    assert rows(browsing(table("sessions"), table("as_of", {"as_of": None})), "customer_id") == []
+    assert rows(computed(browsing)(table("sessions"), table("as_of", {"as_of": None})), "customer_id") == []
 
 
 VISITS = st.lists(
@@ -89,4 +91,4 @@ def test_browsing_equals_a_plain_loop_whatever_the_order_of_rows(visits: list[An
         expected.append((customer, len(mine), minutes, recent, preferred))
     random.shuffle(literal)
     columns = ("customer_id", "session_count", "engagement_minutes", "recent_session_count", "preferred_device")
-    assert rows(browsing(table("sessions", *literal), NOW), *columns) == expected
+    assert rows(computed(browsing)(table("sessions", *literal), NOW), *columns) == expected

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.category_distribution import category_distribution
-from tests.tables import money, rows, table
+from tests.tables import computed, money, rows, table
 
 CATALOGUE = ({"sku_id": "boots", "product_category": "Shoes"}, {"sku_id": "scarf", "product_category": "Wool"})
 COLUMNS = ("category", "customer_count", "order_count", "item_count", "revenue", "revenue_share")
@@ -24,7 +24,7 @@ def distribution(lines: list[dict[str, Any]], views: tuple[Any, ...] = (), carts
     viewed = ({"activity_uuid": str(n), "product_sku": sku} for n, sku in enumerate(views))
     carted = ({"activity_uuid": str(n), "product_sku": sku} for n, sku in enumerate(carts))
     events = table("product_views", *viewed), table("items_added_to_cart", *carted)
-    return category_distribution(table("order_lines", *lines), *events, table("products", *CATALOGUE))
+    return computed(category_distribution)(table("order_lines", *lines), *events, table("products", *CATALOGUE))
 
 
 def test_sales_are_told_by_category_and_share_of_revenue() -> None:

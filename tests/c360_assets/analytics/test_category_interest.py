@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.category_interest import category_interest
-from tests.tables import at, day, money, rows, table
+from tests.tables import at, computed, day, money, rows, table
 
 NOW = at("2026-06-30T12:00:00")
 TODAY = day("2026-06-30")
@@ -41,7 +41,7 @@ def line(line_id: str, order: str, sku: str, amount: str | None, **more: Any) ->
 def interest(
     views: Sequence[Any] = (), favorites: Sequence[Any] = (), carts: Sequence[Any] = (), lines: Sequence[Any] = ()
 ) -> Any:
-    return category_interest(
+    return computed(category_interest)(
         table("product_views", *views),
         table("items_added_to_favorite", *favorites),
         table("items_added_to_cart", *carts),

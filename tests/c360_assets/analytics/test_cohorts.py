@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.cohorts import cohorts
-from tests.tables import at, day, money, rows, table
+from tests.tables import at, computed, day, money, rows, table
 
 COUNTED = ("cohort_month", "month_offset", "customer_count", "retained_count", "order_count", "revenue")
 
@@ -31,7 +31,7 @@ def test_a_cohort_is_followed_through_every_month_up_to_as_of() -> None:
         order(4, "ann", "2026-02-28", "2.50"),
         order(5, "cat", "2026-02-14", "7"),
     )
-    found = rows(cohorts(orders, at("2026-02-28T12:00:00")), *COUNTED, by="cohort_month")
+    found = rows(computed(cohorts)(orders, at("2026-02-28T12:00:00")), *COUNTED, by="cohort_month")
     december, february = date(2025, 12, 1), date(2026, 2, 1)
     assert sorted(found) == [
         (december, 0, 2, 2, 2, money("30")),
@@ -46,7 +46,7 @@ def test_rates_and_cumulative_revenue_are_over_the_whole_cohort() -> None:
         "orders", order(1, "ann", "2026-01-31"), order(2, "bob", "2026-01-01"), order(3, "ann", "2026-02-03")
     )
     columns = ("month_offset", "retention_rate", "cumulative_revenue", "cumulative_revenue_per_customer")
-    assert rows(cohorts(orders, at("2026-02-28")), *columns) == [
+    assert rows(computed(cohorts)(orders, at("2026-02-28")), *columns) == [
         (0, 1.0, money("20"), 10.0),
         (1, 0.5, money("30"), 15.0),
     ]
@@ -57,7 +57,9 @@ def test_rates_and_cumulative_revenue_are_over_the_whole_cohort() -> None:
     [("2026-01-31T23:59:59", [False]), ("2026-02-01", [True, False]), ("2026-02-28", [True, False])],
 )
 def test_a_month_is_complete_once_the_next_one_has_begun(as_of: str, is_complete: list[bool]) -> None:
-    found = rows(cohorts(table("orders", order(1, "ann", "2026-01-10")), at(as_of)), "month_offset", "is_complete")
+    found = rows(
+        computed(cohorts)(table("orders", order(1, "ann", "2026-01-10")), at(as_of)), "month_offset", "is_complete"
+    )
     assert [complete for _, complete in found] == is_complete
 
 
@@ -68,8 +70,8 @@ def test_anonymous_undated_and_cancelled_orders_make_no_cohort() -> None:
         order(2, "ann", "2026-01-10") | {"ordered_at": None},
         order(3, "bob", "2026-01-10", "0", is_completed=False),
     )
-    assert rows(cohorts(orders, at("2026-01-31")), *COUNTED) == []
-    assert rows(cohorts(table("orders"), table("as_of", {"as_of": None})), *COUNTED) == []
+    assert rows(computed(cohorts)(orders, at("2026-01-31")), *COUNTED) == []
+    assert rows(computed(cohorts)(table("orders"), table("as_of", {"as_of": None})), *COUNTED) == []
 
 
 BOUGHT = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 500), st.integers(0, 9_999)), max_size=25)
@@ -109,4 +111,4 @@ def test_cohorts_equal_a_plain_loop_whatever_the_order_of_rows(bought: list[tupl
         for n, (who, ago, cents) in enumerate(bought)
     ]
     random.shuffle(literal)
-    assert sorted(rows(cohorts(table("orders", *literal), at(str(TODAY))), *COUNTED)) == recounted(bought)
+    assert sorted(rows(computed(cohorts)(table("orders", *literal), at(str(TODAY))), *COUNTED)) == recounted(bought)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.communication_preferences import CHANNELS, communication_preferences
-from tests.tables import at, day, rows, table
+from tests.tables import at, computed, day, rows, table
 
 CONSENT = ("channel", "accepted_count", "declined_count", "unknown_count", "acceptance_rate", "reachable_count")
 
@@ -15,7 +15,7 @@ CONSENT = ("channel", "accepted_count", "declined_count", "unknown_count", "acce
 def asked(*customers: dict[str, Any], contacts: tuple[dict[str, Any], ...] = ()) -> ir.Table:
     known = [{"customer_id": str(number), **customer} for number, customer in enumerate(customers)]
     touches = [{"touchpoint_id": str(number), **contact} for number, contact in enumerate(contacts)]
-    return communication_preferences(
+    return computed(communication_preferences)(
         table("customers", *known), table("sources/marketing_touchpoint", *touches), at("2026-06-30")
     )
 

@@ -1,5 +1,6 @@
 """Customer segments and audiences: the first rule that holds, and everyone in exactly one."""
 
+from collections.abc import Callable
 from typing import Any
 
 import ibis.expr.types as ir
@@ -12,7 +13,7 @@ from c360_assets.analytics.customer_segments import customer_segments
 from governance import segments
 from governance.errors import C360Error
 from governance.segments import Rule, Rules
-from tests.tables import money, rows, table
+from tests.tables import computed, money, rows, table
 
 RULES = segments.load()
 LEVELS = {rule.name for rule in RULES.engagement_level}
@@ -20,14 +21,22 @@ BASE = {"is_registered": True, "frequency": 1, "monetary": money("1"), "historic
 INTEREST = {"category": "Baby", "recent_interest_count": 3}
 
 
-def segmented(*people: dict[str, Any], rules: Rules = RULES, interests: tuple[dict[str, Any], ...] = ()) -> ir.Table:
-    described = table("features", *[BASE | person for person in people])
-    return customer_segments(described, table("category_interest", *interests), lambda: rules)
+def known_rules() -> Rules:
+    return RULES
 
 
-def listed(*people: dict[str, Any], rules: Rules = RULES, interests: tuple[dict[str, Any], ...] = ()) -> ir.Table:
+def segmented(
+    *people: dict[str, Any], rules: Callable[[], Rules] = known_rules, interests: tuple[dict[str, Any], ...] = ()
+) -> ir.Table:
     described = table("features", *[BASE | person for person in people])
-    return audiences(described, table("category_interest", *interests), lambda: rules)
+    return computed(customer_segments)(described, table("category_interest", *interests), rules)
+
+
+def listed(
+    *people: dict[str, Any], rules: Callable[[], Rules] = known_rules, interests: tuple[dict[str, Any], ...] = ()
+) -> ir.Table:
+    described = table("features", *[BASE | person for person in people])
+    return computed(audiences)(described, table("category_interest", *interests), rules)
 
 
 def ann(**known: Any) -> dict[str, Any]:
@@ -123,7 +132,7 @@ def test_a_changed_rule_changes_segments_and_version() -> None:
     changed = RULES.model_copy(update={"value_tier": tiers})
     person = ann(monetary_score=2)
     ((before, old),) = rows(segmented(person), "value_tier", "rule_version")
-    ((after, new),) = rows(segmented(person, rules=changed), "value_tier", "rule_version")
+    ((after, new),) = rows(segmented(person, rules=lambda: changed), "value_tier", "rule_version")
     assert (before, after) == ("Low", "High")
     assert old == RULES.full_version != new
 
@@ -131,7 +140,7 @@ def test_a_changed_rule_changes_segments_and_version() -> None:
 def test_a_rule_about_a_column_nobody_knows_names_rule_and_column() -> None:
     rules = RULES.model_copy(update={"traits": [Rule(name="Big feet", when={"shoe_size": "> 45"}), Rule(name="-")]})
     with pytest.raises(C360Error, match="rule Big feet: there is no column 'shoe_size'"):
-        segmented(ann(), rules=rules)
+        segmented(ann(), rules=lambda: rules)
 
 
 SCORE = st.one_of(st.none(), st.integers(1, 5))

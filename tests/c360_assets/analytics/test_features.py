@@ -5,7 +5,7 @@ from typing import Any
 import ibis.expr.types as ir
 
 from c360_assets.analytics.features import features
-from tests.tables import at, day, money, rows, table
+from tests.tables import at, computed, day, money, rows, table
 
 NOW = at("2026-06-30T12:00:00")
 ANN = {"customer_id": "ann"}
@@ -37,7 +37,7 @@ def described(**given: list[dict[str, Any]]) -> ir.Table:
     """The features of ann, and of whoever else is given, with no rows in what is not given."""
     people = given.pop("customers", [{**ANN, "is_registered": True}])
     names = ("rfm", "orders", "order_lines", "products", "browsing", "feedback", "loyalty_members")
-    return features(table("customers", *people), *[table(name, *given.get(name, [])) for name in names], NOW)
+    return computed(features)(table("customers", *people), *[table(name, *given.get(name, [])) for name in names], NOW)
 
 
 def test_who_only_registered_has_zeros_where_they_are_true_and_nothing_elsewhere() -> None:
@@ -122,7 +122,7 @@ def test_what_customers_say_is_taken_over() -> None:
 
 
 def test_without_a_moment_nothing_has_an_age() -> None:
-    found = features(
+    found = computed(features)(
         table("customers", {**ANN, "is_registered": True, "registered_at": day("2026-01-01")}),
         *[
             table(name)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.feedback import feedback
-from tests.tables import at, day, rows, table
+from tests.tables import at, computed, day, rows, table
 
 NOW = at("2026-06-30T12:00:00")
 Row = dict[str, Any]
@@ -39,7 +39,7 @@ def heard(
 ) -> ir.Table:
     """The feedback in these answers, reviews and tickets."""
     sources = (("survey_answer", answers), ("review", reviews), ("support_ticket", tickets))
-    return feedback(*[table(f"sources/{name}", *given or []) for name, given in sources], now)
+    return computed(feedback)(*[table(f"sources/{name}", *given or []) for name, given in sources], now)
 
 
 def test_the_latest_answer_to_each_survey_counts() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.frictions import TOP_PLACES, frictions
-from tests.tables import at, money, rows, table
+from tests.tables import at, computed, money, rows, table
 
 MORNING = datetime(2026, 6, 1, 9)
 WHERE = ("kind", "place", "session_count", "customer_count", "example_count")
@@ -52,7 +52,9 @@ def stumbled(*events: dict[str, Any], customers: dict[str, str] | None = None, p
         if row["event_action"] == "add_to_cart"
     ]
     web = table("sources/web_analytics", *numbered)
-    return frictions(web, table("sessions", *sessions), table("items_added_to_cart", *carts), at("2026-06-30"))
+    return computed(frictions)(
+        web, table("sessions", *sessions), table("items_added_to_cart", *carts), at("2026-06-30")
+    )
 
 
 def test_a_cart_without_an_order_is_abandoned_where_the_visit_ends() -> None:

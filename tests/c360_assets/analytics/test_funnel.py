@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.funnel import funnel
-from tests.tables import rows, table
+from tests.tables import computed, rows, table
 
 COLUMNS = ("product_view_count", "favorite_count", "cart_count", "order_count")
 
@@ -23,7 +23,7 @@ def segment(customer: str, value: str, level: str) -> dict[str, Any]:
 
 
 def of_all(sessions: Any, *columns: str) -> list[tuple[Any, ...]]:
-    found: Any = funnel(sessions, table("customer_segments"))
+    found: Any = computed(funnel)(sessions, table("customer_segments"))
     return rows(found.filter(found.dimension == "all"), *columns, by="step")
 
 
@@ -59,7 +59,7 @@ def test_the_funnel_is_told_by_channel_device_and_segment() -> None:
         session("3", "v", "bob"),
     )
     segments = table("customer_segments", segment("ann", "VIP", "Champions"), segment("bob", "New", "Churn Risk"))
-    found: Any = funnel(visits, segments)
+    found: Any = computed(funnel)(visits, segments)
     views = found.filter(found.step == 1, found.dimension != "all").order_by("dimension", "value")
     columns = ("dimension", "value", "session_count", "customer_count")
     assert [tuple(record[name] for name in columns) for record in views.to_pyarrow().to_pylist()] == [
@@ -77,7 +77,7 @@ def test_the_funnel_is_told_by_channel_device_and_segment() -> None:
 
 
 def test_without_web_events_the_four_steps_say_why_they_are_empty() -> None:
-    found: Any = funnel(table("sessions"), table("customer_segments", segment("ann", "VIP", "Champions")))
+    found: Any = computed(funnel)(table("sessions"), table("customer_segments", segment("ann", "VIP", "Champions")))
     columns = ("step", "dimension", "value", "session_count", "reached_count", "customer_count", "drop_off_rate")
     assert rows(found, *columns, "reason") == [
         (step, "all", "all", None, None, None, None, "no web events") for step in (1, 2, 3, 4)
@@ -114,7 +114,7 @@ def test_the_funnel_equals_a_plain_loop_and_each_dimension_holds_all_sessions(vi
     measured = table("sessions", *literal)
     assert of_all(measured, "step", "session_count", "reached_count", "customer_count") == expected
     assert all(before[2] >= after[2] for before, after in pairwise(expected))
-    found: Any = funnel(measured, table("customer_segments", segment("ann", "VIP", "Champions")))
+    found: Any = computed(funnel)(measured, table("customer_segments", segment("ann", "VIP", "Champions")))
     sums = found.group_by("dimension", "step").agg(sessions=found.session_count.sum().cast("int64"))
     assert set(rows(sums, "step", "sessions")) == {(step, count) for step, count, *_ in expected}
     assert len(rows(sums, "step")) == 5 * 4

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.interest_trend import interest_trend
-from tests.tables import at, day, rows, table
+from tests.tables import at, computed, day, rows, table
 
 NOW = at("2026-06-30T12:00:00")
 TODAY = day("2026-06-30")
@@ -28,7 +28,7 @@ def order(order_id: str, ago: int | None, *, is_completed: bool = True) -> dict[
 
 def trend(as_of: Any = NOW, **held: list[dict[str, Any]]) -> Any:
     names = ("product_views", "items_added_to_favorite", "items_added_to_cart", "sessions", "orders")
-    return interest_trend(*(table(name, *held.get(name, [])) for name in names), as_of)
+    return computed(interest_trend)(*(table(name, *held.get(name, [])) for name in names), as_of)
 
 
 def test_each_day_tells_what_happened_on_it() -> None:

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.journey_steps import journey_steps
-from tests.tables import rows, table
+from tests.tables import computed, rows, table
 
 COLUMNS = ("from_action", "to_action", "transition_count", "session_count", "share_of_from", "is_drop_off")
 
 
 def stepped(*paths: str) -> ir.Table:
-    return journey_steps(
+    return computed(journey_steps)(
         table("session_paths", *[{"session_id": str(number), "path": path} for number, path in enumerate(paths)])
     )
 

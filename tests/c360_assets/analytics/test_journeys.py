@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.journeys import MAX_STEPS, TOP_PATHS, journeys
-from tests.tables import rows, table
+from tests.tables import computed, rows, table
 
 MORNING = datetime(2026, 6, 1, 9)
 
@@ -23,7 +23,7 @@ def walked(*visits: tuple[str, str | None, int, int]) -> ir.Table:
         sessions.append(
             {"session_id": name, "entity_id": customer, "started_at": MORNING, "ended_at": ended, "order_count": orders}
         )
-    return journeys(table("session_paths", *paths), table("sessions", *sessions))
+    return computed(journeys)(table("session_paths", *paths), table("sessions", *sessions))
 
 
 def test_visits_of_one_path_are_counted_together() -> None:

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.moments import MIN_SESSIONS, moments
-from tests.tables import rows, table
+from tests.tables import computed, rows, table
 
 COUNTS = ("action", "session_count", "order_count", "other_session_count", "other_order_count")
 INTERVAL = ("difference", "difference_low", "difference_high", "is_significant")
 
 
 def decided(*paths: str) -> ir.Table:
-    return moments(
+    return computed(moments)(
         table("session_paths", *[{"session_id": str(number), "path": path} for number, path in enumerate(paths)])
     )
 

@@ -16,7 +16,7 @@ from c360_assets.analytics.rfm import rfm
 from c360_assets.conformed.as_of import until
 from governance import segments
 from governance.segments import Rules
-from tests.tables import at, day, money, rows, table
+from tests.tables import at, computed, day, money, rows, table
 
 AS_OF = "2026-06-15T12:00:00"
 KEY = ("customer_id", "month_on")
@@ -35,7 +35,7 @@ def order(order_id: int, customer: str | None, at: datetime | None, amount: str 
 
 
 def monthly(orders: ir.Table, as_of: str | None = AS_OF) -> ir.Table:
-    return monthly_segments(orders, at(as_of) if as_of else table("as_of", {"as_of": None}), segments.load)
+    return computed(monthly_segments)(orders, at(as_of) if as_of else table("as_of", {"as_of": None}), segments.load)
 
 
 def test_a_customer_is_there_from_the_month_of_the_first_completed_order_on() -> None:
@@ -90,7 +90,7 @@ def test_a_segmentation_that_asks_for_more_than_orders_tell_has_no_past() -> Non
     published = segments.load().model_dump()
     visitors = [{"name": "Visitors", "when": {"session_count": ">= 1"}}, {"name": "Others"}]
     rules = Rules.model_validate(published | {"customer_segment": visitors})
-    found = monthly_segments(table("orders", order(1, "ann", day("2026-06-01"))), at(AS_OF), lambda: rules)
+    found = computed(monthly_segments)(table("orders", order(1, "ann", day("2026-06-01"))), at(AS_OF), lambda: rules)
     assert rows(found, "customer_id", *SEGMENTS) == [("ann", "Churn Risk", None)]
 
 
@@ -111,7 +111,7 @@ def month_ends() -> list[datetime]:
 def scored_then(orders: ir.Table, moment: datetime) -> ir.Table:
     """What RFM said at that moment."""
     then = at(moment.isoformat())
-    return rfm(until(orders, "ordered_at", then), then).mutate(month_on=ibis.literal(moment.date()))
+    return computed(rfm)(until(orders, "ordered_at", then), then).mutate(month_on=ibis.literal(moment.date()))
 
 
 def segmented_then(orders: ir.Table, moment: datetime) -> ir.Table:
@@ -120,7 +120,7 @@ def segmented_then(orders: ir.Table, moment: datetime) -> ir.Table:
     known = scored.mutate(history_days=ibis.literal(moment).delta(scored.first_ordered_at, unit="day").cast("int32"))
     unknown = {name: ibis.null(kind) for name, kind in FEATURES.items() if name not in known.columns}
     described = known.mutate(**unknown).select(*FEATURES)
-    return customer_segments(described, table("category_interest"), segments.load).mutate(
+    return computed(customer_segments)(described, table("category_interest"), segments.load).mutate(
         month_on=ibis.literal(moment.date())
     )
 

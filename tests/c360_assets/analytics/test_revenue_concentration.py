@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.revenue_concentration import NO_REVENUE, revenue_concentration
-from tests.tables import money, rows, table
+from tests.tables import computed, money, rows, table
 
 SHARES = [0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0]
 COUNTED = ("top_share", "customer_count", "revenue", "revenue_share")
@@ -23,13 +23,13 @@ def buyers(*cents: int) -> ir.Table:
 
 
 def gini(*cents: int) -> float:
-    ((found,),) = set(rows(revenue_concentration(buyers(*cents)), "gini"))
+    ((found,),) = set(rows(computed(revenue_concentration)(buyers(*cents)), "gini"))
     return float(found)
 
 
 def test_the_best_fifth_of_ten_is_two_customers() -> None:
     spent = [100, 100, 100, 100, 100, 100, 100, 100, 200, 1000]
-    assert rows(revenue_concentration(buyers(*spent)), *COUNTED) == [
+    assert rows(computed(revenue_concentration)(buyers(*spent)), *COUNTED) == [
         (0.01, 1, money("10"), 0.5),
         (0.05, 1, money("10"), 0.5),
         (0.1, 1, money("10"), 0.5),
@@ -51,7 +51,9 @@ def test_gini_is_0_where_all_spend_alike_and_near_1_where_one_spends_everything(
 
 @pytest.mark.parametrize("spent", [[], [0, 0]])
 def test_without_revenue_there_are_all_shares_and_a_reason(spent: list[int]) -> None:
-    found = rows(revenue_concentration(buyers(*spent)), "top_share", "revenue", "revenue_share", "gini", "reason")
+    found = rows(
+        computed(revenue_concentration)(buyers(*spent)), "top_share", "revenue", "revenue_share", "gini", "reason"
+    )
     assert found == [(share, money("0"), None, None, NO_REVENUE) for share in SHARES]
 
 
@@ -64,7 +66,7 @@ def test_concentration_equals_a_plain_loop_over_sorted_buyers(spent: list[int]) 
         count = math.ceil(share * len(spent))
         revenue = sum(best_first[:count])
         expected.append((float(share), count, money(f"{revenue}e-2"), pytest.approx(revenue / total)))
-    assert rows(revenue_concentration(buyers(*spent)), *COUNTED) == expected
+    assert rows(computed(revenue_concentration)(buyers(*spent)), *COUNTED) == expected
     differences = sum(abs(one - other) for one in spent for other in spent)
     assert gini(*spent) == pytest.approx(differences / (2 * len(spent) * total))
 
@@ -74,6 +76,6 @@ def test_concentration_equals_a_plain_loop_over_sorted_buyers(spent: list[int]) 
 def test_concentration_does_not_depend_on_the_order_of_rows(spent: list[int], random: Any) -> None:
     shuffled = random.sample(spent, len(spent))
     columns = (*COUNTED, "gini")
-    assert rows(revenue_concentration(buyers(*shuffled)), *columns) == rows(
-        revenue_concentration(buyers(*spent)), *columns
+    assert rows(computed(revenue_concentration)(buyers(*shuffled)), *columns) == rows(
+        computed(revenue_concentration)(buyers(*spent)), *columns
     )

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.rfm import rfm
-from tests.tables import at, day, money, rows, table
+from tests.tables import at, computed, day, money, rows, table
 
 
 def order(order_id: str, customer: str | None, on: str, amount: str, **more: Any) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def test_rfm_measures_completed_orders_and_keeps_returns_apart() -> None:
         order("6", None, "2026-05-01", "7"),
     )
     columns = ("customer_id", "recency_days", "frequency", "monetary", "returned_amount", "first_ordered_at")
-    assert rows(rfm(orders, at("2026-06-30T08:00:00")), *columns) == [
+    assert rows(computed(rfm)(orders, at("2026-06-30T08:00:00")), *columns) == [
         ("ann", 10, 2, money("14.75"), money("3"), day("2026-01-01")),
         ("bob", 60, 1, money("99"), money("0"), day("2026-05-01")),
     ]
@@ -38,7 +38,7 @@ def test_rfm_measures_completed_orders_and_keeps_returns_apart() -> None:
 def test_ten_customers_fall_into_fifths_and_equals_score_alike() -> None:
     amounts = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "9"]
     orders = table("orders", *[order(str(n), f"c{n}", "2026-06-01", amount) for n, amount in enumerate(amounts)])
-    found = rows(rfm(orders, at("2026-06-30")), "customer_id", "monetary_score", "recency_score", "rfm_code")
+    found = rows(computed(rfm)(orders, at("2026-06-30")), "customer_id", "monetary_score", "recency_score", "rfm_code")
     assert [score for _, score, _, _ in found] == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
     assert {recency for _, _, recency, _ in found} == {1}
     assert found[0][3] == "111"
@@ -47,7 +47,7 @@ def test_ten_customers_fall_into_fifths_and_equals_score_alike() -> None:
 def test_undated_orders_have_no_recency() -> None:
     orders = table("orders", order("1", "ann", "2026-01-01", "5") | {"ordered_at": None})
     columns = ("recency_days", "recency_score", "frequency", "monetary_score", "rfm_code")
-    assert rows(rfm(orders, table("as_of", {"as_of": None})), *columns) == [(None, None, 1, 1, None)]
+    assert rows(computed(rfm)(orders, table("as_of", {"as_of": None})), *columns) == [(None, None, 1, 1, None)]
 
 
 BOUGHT = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 400), st.integers(0, 50_000)), min_size=1, max_size=25)
@@ -85,10 +85,10 @@ def test_rfm_equals_a_plain_loop_whatever_the_order_of_rows(bought: list[tuple[i
         "frequency_score",
         "monetary_score",
     )
-    assert rows(rfm(table("orders", *literal), at("2026-06-30")), *columns) == expected
+    assert rows(computed(rfm)(table("orders", *literal), at("2026-06-30")), *columns) == expected
 
 
 def test_a_million_times_the_same_amount_is_summed_exactly() -> None:
     one = table("orders", order("1", "ann", "2026-01-01", "0.1001"))
     many = one.cross_join(ibis.range(0, 1_000_000).unnest().name("n").as_table()).drop("n")
-    assert rows(rfm(many, at("2026-06-30")), "monetary") == [(money("100100"),)]
+    assert rows(computed(rfm)(many, at("2026-06-30")), "monetary") == [(money("100100"),)]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.rfm_distribution import SCORED, rfm_distribution
-from tests.tables import money, rows, table
+from tests.tables import computed, money, rows, table
 
 COLUMNS = ("measure", "value", "customer_count", "customer_share", "monetary", "monetary_share")
 SPREAD = ("measure", "value", "least", "median", "greatest")
@@ -46,7 +46,7 @@ def test_each_value_has_its_customers_their_spend_and_the_spread_of_what_is_scor
         ("cat", "Churn Risk", "20"),
         ("dan", "Churn Risk", "0"),
     ]
-    found = rfm_distribution(rfm, table("customer_segments", *[levelled(*one) for one in levels]))
+    found = computed(rfm_distribution)(rfm, table("customer_segments", *[levelled(*one) for one in levels]))
     third, two_thirds = 1 / 3, 2 / 3
     assert of(found, "recency_score", COLUMNS) == [
         ("1", 1, third, money("20"), 0.2),
@@ -64,7 +64,7 @@ def test_each_value_has_its_customers_their_spend_and_the_spread_of_what_is_scor
 
 def test_undated_customers_have_no_recency_score_and_no_code_to_be_distributed() -> None:
     rfm = table("rfm", scored("ann", None, 1, "5", None))
-    found = rfm_distribution(rfm, table("customer_segments"))
+    found = computed(rfm_distribution)(rfm, table("customer_segments"))
     assert rows(found, "measure", "value", "customer_share") == [
         ("frequency_score", "1", 1.0),
         ("monetary_score", "1", 1.0),
@@ -73,7 +73,7 @@ def test_undated_customers_have_no_recency_score_and_no_code_to_be_distributed()
 
 def test_nothing_spent_has_no_shares() -> None:
     rfm = table("rfm", scored("ann", 1, 1, "0", "555"))
-    assert of(rfm_distribution(rfm, table("customer_segments")), "rfm_code", COLUMNS) == [
+    assert of(computed(rfm_distribution)(rfm, table("customer_segments")), "rfm_code", COLUMNS) == [
         ("555", 1, 1.0, money("0"), None)
     ]
 
@@ -101,7 +101,7 @@ def test_distribution_equals_a_plain_loop(bought: list[tuple[int, int, int, str]
         )
         for key, members in groups.items()
     }  # fmt: skip
-    found = rfm_distribution(table("rfm", *literal), table("customer_segments")).to_pyarrow().to_pylist()
+    found = computed(rfm_distribution)(table("rfm", *literal), table("customer_segments")).to_pyarrow().to_pylist()
     measured = ("customer_count", "monetary", "least", "median", "greatest")
     assert {(row["measure"], row["value"]): tuple(row[name] for name in measured) for row in found} == expected
     for name in SCORED if bought else ():

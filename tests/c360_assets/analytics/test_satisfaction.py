@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from c360_assets.analytics.satisfaction import METRICS, SEGMENTATIONS, satisfaction
-from tests.tables import at, day, rows, table
+from tests.tables import at, computed, day, rows, table
 
 NOW = at("2026-06-30T12:00:00")
 NORMAL = 1.959963984540054
@@ -40,7 +40,7 @@ ANN = segments({"customer_id": "ann", "is_premium": True})
 def scored(said: list[Row], people: ir.Table = ANN, now: ir.Table = NOW, **more: list[Row]) -> ir.Table:
     """The satisfaction in these answers, and in reviews and tickets."""
     sources = [table(f"sources/{name}", *more.get(name, [])) for name in ("review", "support_ticket")]
-    return satisfaction(table("sources/survey_answer", *said), *sources, people, now)
+    return computed(satisfaction)(table("sources/survey_answer", *said), *sources, people, now)
 
 
 def overall(found: ir.Table, metric: str, *columns: str) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.segment_migrations import segment_migrations
-from tests.tables import rows, table
+from tests.tables import computed, rows, table
 
 APRIL, MAY, JUNE = date(2026, 4, 30), date(2026, 5, 31), date(2026, 6, 15)
 MOVES = ("month_on", "from_segment", "to_segment", "customer_count", "rate")
@@ -25,7 +25,7 @@ def moves(found: ir.Table, segmentation: str, *columns: str) -> list[tuple[Any, 
 
 
 def test_moves_are_counted_with_those_who_stayed_and_those_who_are_new() -> None:
-    found = segment_migrations(
+    found = computed(segment_migrations)(
         table(
             "monthly_segments",
             member("ann", MAY, "A"), member("bob", MAY, "A"), member("cat", MAY, "A"), member("dan", MAY, "B"),
@@ -43,12 +43,14 @@ def test_moves_are_counted_with_those_who_stayed_and_those_who_are_new() -> None
 
 
 def test_the_first_month_has_no_moves_and_no_months_none_at_all() -> None:
-    assert rows(segment_migrations(table("monthly_segments", member("ann", MAY, "A"))), *MOVES) == []
-    assert rows(segment_migrations(table("monthly_segments")), *MOVES) == []
+    assert rows(computed(segment_migrations)(table("monthly_segments", member("ann", MAY, "A"))), *MOVES) == []
+    assert rows(computed(segment_migrations)(table("monthly_segments")), *MOVES) == []
 
 
 def test_a_segmentation_without_a_past_has_no_moves() -> None:
-    found = segment_migrations(table("monthly_segments", member("ann", MAY, "A", None), member("ann", JUNE, "A", None)))
+    found = computed(segment_migrations)(
+        table("monthly_segments", member("ann", MAY, "A", None), member("ann", JUNE, "A", None))
+    )
     assert rows(found, "segmentation", *MOVES) == [("engagement_level", JUNE, "A", "A", 1, 1.0)]
 
 
@@ -68,7 +70,7 @@ def test_moves_equal_a_plain_loop_whatever_the_order_of_rows(lives: list[tuple[A
             if place > first_month:
                 expected[months[place], levels[place - 1] if place > start else "(new)", levels[place]] += 1
     random.shuffle(members)
-    found = segment_migrations(table("monthly_segments", *members))
+    found = computed(segment_migrations)(table("monthly_segments", *members))
     assert moves(found, "engagement_level", *MOVES[:-1]) == sorted((*move, count) for move, count in expected.items())
     leaving = Counter[tuple[date, str]]()
     for on, origin, _, _, rate in moves(found, "engagement_level", *MOVES):

@@ -11,7 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from c360_assets.analytics.segment_migrations import NEW, segment_migrations
 from c360_assets.analytics.segment_stability import segment_stability
-from tests.tables import rows, table
+from tests.tables import computed, rows, table
 
 MAY, JUNE = date(2026, 5, 31), date(2026, 6, 15)
 COUNTS = ("customer_count", "new_customer_count", "stayed_count", "stayed_rate")
@@ -25,7 +25,7 @@ def moved(origin: str, target: str, count: int, segmentation: str = "engagement_
 
 
 def stability(*moves: dict[str, Any]) -> ir.Table:
-    return segment_stability(table("segment_migrations", *moves))
+    return computed(segment_stability)(table("segment_migrations", *moves))
 
 
 def test_those_known_in_both_months_are_compared_and_the_new_ones_counted() -> None:
@@ -82,7 +82,7 @@ def test_the_index_is_that_of_scikit_learn(labels: list[tuple[str, str]], new: i
         for on, level in zip((MAY, JUNE), pair, strict=True)
     ]
     arrived = [{"customer_id": f"n{n}", "month_on": JUNE, "engagement_level": "A"} for n in range(new)]
-    found = segment_stability(segment_migrations(table("monthly_segments", *known, *arrived)))
+    found = computed(segment_stability)(computed(segment_migrations)(table("monthly_segments", *known, *arrived)))
     index = adjusted_rand_score([former for former, _ in labels], [latter for _, latter in labels])
     stayed = sum(former == latter for former, latter in labels)
     assert rows(found, "customer_count", "new_customer_count", "stayed_count", "adjusted_rand_index") == [

@@ -4,7 +4,6 @@ from collections import Counter
 from datetime import date
 from typing import Any
 
-import ibis
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,13 +11,18 @@ from hypothesis import strategies as st
 from c360_assets.analytics.segment_summary import segment_summary
 from c360_assets.analytics.segment_traits import segment_traits
 from governance import playbook, segments
-from tests.tables import CONTRACTS, money, table
+from governance.segments import Rules
+from tests.tables import CONTRACTS, computed, money, table
 
 RULES = segments.load()
 PLAYBOOK = playbook.load()
 BESIDE = ("engagement_level", "price_range", "audience", "cluster", "agreed")
 Person = dict[str, Any]
 Row = dict[str, Any]
+
+
+def known_rules() -> Rules:
+    return RULES
 
 
 def summary(*people: Person, stability: tuple[Row, ...] = (), with_traits: bool = True) -> dict[str, Row]:
@@ -31,11 +35,11 @@ def summary(*people: Person, stability: tuple[Row, ...] = (), with_traits: bool 
     clusters = table("clusters", *[_cluster(person) for person in people])
     traits = table("segment_traits")
     if with_traits:
-        traits = ibis.memtable(segment_traits(features, placed, audiences, clusters).to_pyarrow())
+        traits = computed(segment_traits)(features, placed, audiences, clusters)
     customers = table("customers", *[_only(one) | {"accepts_email": one.get("agreed")} for one in people])
     steady = table("segment_stability", *stability)
-    found = segment_summary(
-        features, customers, placed, audiences, clusters, traits, steady, lambda: RULES, playbook.load
+    found = computed(segment_summary)(
+        features, customers, placed, audiences, clusters, traits, steady, known_rules, playbook.load
     )
     return {row["segment_id"]: row for row in found.to_pyarrow().to_pylist()}
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from c360_assets.analytics import segment_traits as module
 from c360_assets.analytics.segment_traits import FEATURES, PERSONAL, segment_traits
 from c360_assets.analytics.trait_words import WORDS
-from tests.tables import CONTRACTS, money, rows, table
+from tests.tables import CONTRACTS, computed, money, rows, table
 
 NUMBERS = {"BOOLEAN", "INTEGER", "BIGINT", "DOUBLE", "DECIMAL(18,4)"}
 SCORES = {"recency_score", "frequency_score", "monetary_score"}
@@ -39,7 +39,7 @@ def inputs(*people: Person) -> dict[str, ir.Table]:
 
 
 def traits(*people: Person) -> ir.Table:
-    return segment_traits(**inputs(*people))
+    return computed(segment_traits)(**inputs(*people))
 
 
 def people(count: int = 20, **known: Any) -> list[Person]:

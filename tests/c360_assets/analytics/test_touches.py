@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.touches import touches
-from tests.tables import at, day, money, rows, table
+from tests.tables import at, computed, day, money, rows, table
 
 ANN = {"customer_id": "ann"}
 
@@ -17,7 +17,9 @@ def met(**given: list[dict[str, Any]]) -> ir.Table:
     """The touches of what is given as of the 30th of June, with no rows in what is not given."""
     sources = ("marketing_touchpoint", "support_ticket", "survey_answer", "review")
     tables = [table(name, *given.get(name, [])) for name in ("sessions", "orders")]
-    return touches(*tables, *[table(f"sources/{name}", *given.get(name, [])) for name in sources], at("2026-06-30"))
+    return computed(touches)(
+        *tables, *[table(f"sources/{name}", *given.get(name, [])) for name in sources], at("2026-06-30")
+    )
 
 
 def session(number: int, on: str, channel: str | None = "email", orders: int = 0) -> dict[str, Any]:

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.value_by_segment import PREMIUM, SEGMENTATIONS, value_by_segment
-from tests.tables import money, rows, table
+from tests.tables import computed, money, rows, table
 
 
 def values(*customers: dict[str, Any]) -> ir.Table:
     """The table over customers given with what both inputs say of them."""
     placed = [{name: one.get(name) for name in ("customer_id", PREMIUM, *SEGMENTATIONS)} for one in customers]
     valued = [{name: value for name, value in one.items() if name not in SEGMENTATIONS} for one in customers]
-    return value_by_segment(table("customer_segments", *placed), table("features", *valued))
+    return computed(value_by_segment)(table("customer_segments", *placed), table("features", *valued))
 
 
 def customer(name: str, level: str, frequency: int, monetary: str, value: str, **more: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from c360_assets.conformed.items_added_to_favorite import items_added_to_favorit
 from c360_assets.conformed.order_placed import order_placed
 from c360_assets.conformed.product_views import product_views
 from c360_assets.conformed.transactions import transactions
-from tests.tables import at, day, money, rows, table
+from tests.tables import at, computed, day, money, rows, table
 
 NOW = at("2026-06-30")
 PRODUCT = {
@@ -35,7 +35,7 @@ def test_a_view_knows_how_many_came_before_and_when_the_next_comes() -> None:
         event("cart", "2026-01-01", "add_to_cart"),
         event("later", "2026-07-01"),
     )
-    found = rows(product_views(web, NOW), "activity_uuid", "activity_occurrence", "activity_repeated_at")
+    found = rows(computed(product_views)(web, NOW), "activity_uuid", "activity_occurrence", "activity_repeated_at")
     assert found == [
         ("a", 1, day("2026-01-02")),
         ("b", 2, day("2026-01-02")),
@@ -47,13 +47,16 @@ def test_a_view_knows_how_many_came_before_and_when_the_next_comes() -> None:
 
 def test_a_view_knows_its_year_and_month() -> None:
     web = table("sources/web_analytics", event("a", "2025-12-31"))
-    assert rows(product_views(web, NOW), "activity_year", "activity_month") == [(2025, 12)]
+    assert rows(computed(product_views)(web, NOW), "activity_year", "activity_month") == [(2025, 12)]
 
 
 def test_a_cart_knows_the_product_and_what_it_would_be_worth() -> None:
     web = table("sources/web_analytics", event("a", "2026-01-01", "add_to_cart", product_sku="s", quantity=2))
     found = rows(
-        items_added_to_cart(web, table("products", PRODUCT), NOW), "product_name", "product_price", "order_value"
+        computed(items_added_to_cart)(web, table("products", PRODUCT), NOW),
+        "product_name",
+        "product_price",
+        "order_value",
     )
     assert found == [("Boots", money("15"), money("30"))]
 
@@ -61,13 +64,16 @@ def test_a_cart_knows_the_product_and_what_it_would_be_worth() -> None:
 def test_a_favourite_without_quantity_is_worth_nothing() -> None:
     web = table("sources/web_analytics", event("a", "2026-01-01", "add_to_favorite", product_sku="gone"))
     found = rows(
-        items_added_to_favorite(web, table("products", PRODUCT), NOW), "product_sku", "product_name", "order_value"
+        computed(items_added_to_favorite)(web, table("products", PRODUCT), NOW),
+        "product_sku",
+        "product_name",
+        "order_value",
     )
     assert found == [("gone", None, None)]
 
 
 def placed(web: list[dict[str, Any]], orders: list[dict[str, Any]], lines: list[dict[str, Any]]) -> Any:
-    return order_placed(
+    return computed(order_placed)(
         table("sources/web_analytics", *web),
         table("orders", *orders),
         table("order_lines", *lines),
@@ -127,5 +133,7 @@ def test_a_transaction_knows_its_customer_and_how_long_it_took() -> None:
         {"transaction_id": "u", "order_id": "none", "transaction_ts": day("2026-01-01")},
     )
     orders = table("orders", {"order_id": "o", "customer_id": "ann", "ordered_at": day("2026-01-01")})
-    found = rows(transactions(paid, orders, NOW), "transaction_id", "customer_id", "amount", "processing_seconds")
+    found = rows(
+        computed(transactions)(paid, orders, NOW), "transaction_id", "customer_id", "amount", "processing_seconds"
+    )
     assert found == [("t", "ann", money("9.99"), 90), ("u", None, None, None)]

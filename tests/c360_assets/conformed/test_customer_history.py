@@ -1,5 +1,6 @@
 """Customer history: versions from snapshots, each with its time, its change and its run."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -9,14 +10,16 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from c360_assets import definitions
-from c360_assets.conformed.customer_history import history
+from c360_assets.conformed import customer_history
+from c360_assets.conformed.customer_history import advanced, history
 from resources.deployment import Deployment
 from tests.checks.measured import empty_deployment, hold
-from tests.tables import CONTRACTS, day, rows, table
+from tests.tables import CONTRACTS, computed, day, rows, table
 
 KEY, PROFILE = "customer_id", ("city", "annual_income")
 OWN = [
@@ -35,6 +38,13 @@ runs_of_any_time = st.lists(st.tuples(st.none() | moments, snapshots), max_size=
 runs_in_order = st.lists(st.tuples(moments, snapshots), max_size=6).map(
     lambda runs: sorted(runs, key=lambda run: run[0])
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(customer_history, "advanced", computed(advanced))
+        yield
 
 
 def snapshot_of(people: Snapshot) -> ir.Table:

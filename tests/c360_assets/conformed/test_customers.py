@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 
 from c360_assets.conformed.customers import customers
-from tests.tables import at, day, rows, table
+from tests.tables import at, computed, day, rows, table
 
 NO_ORDERS, NO_EVENTS = table("sources/orders"), table("sources/web_analytics")
 
 
 def conformed(moment: str = "2026-06-30T12:00:00", **customer: Any) -> Any:
-    return customers(table("sources/customer", {"customer_id": "c1", **customer}), NO_ORDERS, NO_EVENTS, at(moment))
+    return computed(customers)(
+        table("sources/customer", {"customer_id": "c1", **customer}), NO_ORDERS, NO_EVENTS, at(moment)
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ def test_state_code_and_name_complete_each_other() -> None:
 
 
 def test_who_only_orders_or_browses_is_a_customer_too_but_not_registered() -> None:
-    result = customers(
+    result = computed(customers)(
         table("sources/customer", {"customer_id": "registered"}),
         table("sources/orders", {"order_id": "o", "customer_id": "orders"}, {"order_id": "p", "customer_id": None}),
         table(

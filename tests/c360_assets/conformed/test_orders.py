@@ -7,20 +7,20 @@ import pytest
 from c360_assets.conformed.order_lines import order_lines
 from c360_assets.conformed.orders import orders
 from c360_assets.conformed.products import products
-from tests.tables import at, day, money, rows, table
+from tests.tables import at, computed, day, money, rows, table
 
 NOW = at("2026-06-30")
 
 
 def lines_of(lines: list[dict[str, Any]], order: dict[str, Any], product: dict[str, Any] | None = None) -> Any:
     source = table("sources/orders", {"order_id": "o", "ordered_at": day("2026-01-01"), **order})
-    catalogue = products(
+    catalogue = computed(products)(
         table("sources/product", *([{"sku_id": "s", "product_id": "p", **product}] if product else [])),
         table("sources/brand"),
         NOW,
     )
     items = table("sources/order_line_item", *[{"order_id": "o", **line} for line in lines])
-    return order_lines(items, source, catalogue, NOW), source
+    return computed(order_lines)(items, source, catalogue, NOW), source
 
 
 @pytest.mark.parametrize(
@@ -63,19 +63,19 @@ def test_price_is_the_sources_else_the_sale_price_else_the_list_price(
 
 
 def test_a_product_with_two_skus_does_not_double_a_line() -> None:
-    catalogue = products(
+    catalogue = computed(products)(
         table("sources/product", {"sku_id": "s2", "product_id": "p"}, {"sku_id": "s1", "product_id": "p"}),
         table("sources/brand"),
         NOW,
     )
     line = table("sources/order_line_item", {"order_li_id": "l", "order_id": "o", "product_id": "p", "qty": 1})
-    lines = order_lines(line, table("sources/orders", {"order_id": "o"}), catalogue, NOW)
+    lines = computed(order_lines)(line, table("sources/orders", {"order_id": "o"}), catalogue, NOW)
     assert rows(lines, "order_line_id", "sku_id") == [("l", "s1")]
 
 
 def test_a_line_without_its_order_waits() -> None:
     line = table("sources/order_line_item", {"order_li_id": "l", "order_id": "late", "qty": 1})
-    assert rows(order_lines(line, table("sources/orders"), table("products"), NOW), "order_line_id") == []
+    assert rows(computed(order_lines)(line, table("sources/orders"), table("products"), NOW), "order_line_id") == []
 
 
 def test_an_order_is_worth_its_sale_lines_less_the_discount() -> None:
@@ -88,21 +88,26 @@ def test_an_order_is_worth_its_sale_lines_less_the_discount() -> None:
         {"order_status": "delivered", "discounted_amount": 0.5, "shipping_amount": 4.0, "total_amount": 29.0},
     )
     found = rows(
-        orders(source, lines, NOW), "line_count", "item_count", "lines_amount", "order_amount", "returned_amount"
+        computed(orders)(source, lines, NOW),
+        "line_count",
+        "item_count",
+        "lines_amount",
+        "order_amount",
+        "returned_amount",
     )
     assert found == [(2, 3, money("25.5"), money("25"), money("0"))]
 
 
 def test_an_order_without_lines_is_worth_its_total_less_shipping() -> None:
     lines, source = lines_of([], {"order_status": "completed", "shipping_amount": 4.0, "total_amount": 29.0})
-    assert rows(orders(source, lines, NOW), "line_count", "order_amount") == [(0, money("25"))]
+    assert rows(computed(orders)(source, lines, NOW), "line_count", "order_amount") == [(0, money("25"))]
 
 
 def test_an_order_with_an_unpriced_line_is_worth_its_total_less_shipping_if_that_is_known() -> None:
     lines = [{"order_li_id": "1", "qty": 2}, {"order_li_id": "2", "qty": 1, "unit_price": 5.0}]
     for head, worth in (({"shipping_amount": 4.0, "total_amount": 29.0}, money("25")), ({}, None)):
         built, source = lines_of(lines, head)
-        found = rows(orders(source, built, NOW), "line_count", "item_count", "lines_amount", "order_amount")
+        found = rows(computed(orders)(source, built, NOW), "line_count", "item_count", "lines_amount", "order_amount")
         assert found == [(2, 3, None, worth)]
 
 
@@ -111,13 +116,13 @@ def test_a_return_is_worth_what_came_back_and_nothing_as_an_order(quantity: int)
     lines, source = lines_of(
         [{"order_li_id": "1", "qty": quantity, "unit_price": 10.0}], {"order_status": "returned", "total_amount": 1.0}
     )
-    found = rows(orders(source, lines, NOW), "is_completed", "order_amount", "returned_amount")
+    found = rows(computed(orders)(source, lines, NOW), "is_completed", "order_amount", "returned_amount")
     assert found == [(False, money("0"), money("20"))]
 
 
 def test_an_anonymous_order_is_kept() -> None:
     lines, source = lines_of([{"order_li_id": "1", "qty": 1, "unit_price": 10.0}], {"customer_id": None})
-    assert rows(orders(source, lines, NOW), "is_anonymous", "is_completed", "order_amount") == [
+    assert rows(computed(orders)(source, lines, NOW), "is_anonymous", "is_completed", "order_amount") == [
         (True, True, money("10"))
     ]
 
@@ -125,4 +130,4 @@ def test_an_anonymous_order_is_kept() -> None:
 def test_orders_after_as_of_are_not_known_yet() -> None:
     lines, source = lines_of([{"order_li_id": "1", "qty": 1, "unit_price": 1.0}], {"ordered_at": day("2026-07-01")})
     assert rows(lines, "order_line_id") == []
-    assert rows(orders(source, lines, NOW), "order_id") == []
+    assert rows(computed(orders)(source, lines, NOW), "order_id") == []

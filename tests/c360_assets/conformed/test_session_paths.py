@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.conformed.session_paths import MOST_ACTIONS, session_paths
-from tests.tables import at, rows, table
+from tests.tables import at, computed, rows, table
 
 MORNING = datetime(2026, 6, 1, 9)
 
@@ -20,7 +20,7 @@ def event(number: int, seconds: float, action: str, session: str | None = "s") -
 
 
 def paths(*events: dict[str, Any], as_of: str = "2026-06-30") -> list[tuple[Any, ...]]:
-    found: ir.Table = session_paths(table("sources/web_analytics", *events), at(as_of))
+    found: ir.Table = computed(session_paths)(table("sources/web_analytics", *events), at(as_of))
     return rows(found, "session_id", "path", "step_count")
 
 

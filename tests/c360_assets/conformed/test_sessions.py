@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.conformed.sessions import sessions
-from tests.tables import at, rows, table
+from tests.tables import at, computed, rows, table
 
 NOW = at("2026-06-30")
 MORNING = datetime(2026, 6, 1, 9)
@@ -35,8 +35,8 @@ def test_a_session_tells_what_the_visit_led_to() -> None:
     )
     counts = ("product_view_count", "favorite_count", "cart_count", "checkout_count", "order_count", "event_count")
     told = ("entity_id", "visitor_id", "engagement_minutes", "entry_page", "exit_page", "is_bounce")
-    assert rows(sessions(visit, NOW), *counts) == [(1, 1, 2, 1, 1, 8)]
-    assert rows(sessions(visit, NOW), *told) == [("ann", "v", 1.5, "/", "/checkout", False)]
+    assert rows(computed(sessions)(visit, NOW), *counts) == [(1, 1, 2, 1, 1, 8)]
+    assert rows(computed(sessions)(visit, NOW), *told) == [("ann", "v", 1.5, "/", "/checkout", False)]
 
 
 def test_a_visit_begins_when_the_source_says_but_not_after_its_first_event() -> None:
@@ -46,7 +46,7 @@ def test_a_visit_begins_when_the_source_says_but_not_after_its_first_event() -> 
         event("c", 60, session_id="untold"),
     )
     first = MORNING + timedelta(minutes=1)
-    assert rows(sessions(visits, NOW), "session_id", "started_at", "ended_at", "engagement_minutes") == [
+    assert rows(computed(sessions)(visits, NOW), "session_id", "started_at", "ended_at", "engagement_minutes") == [
         ("late", first, first, 0.0),
         ("s", MORNING, first, 1.0),
         ("untold", first, first, 0.0),
@@ -59,12 +59,14 @@ def test_device_and_traffic_are_those_of_the_first_event_that_has_one() -> None:
         event("y", 2, device="mobile", traffic_channel="organic"),
         event("x", 3, device="desktop", traffic_source="google"),
     )
-    assert rows(sessions(visit, NOW), "device", "traffic_channel", "traffic_source") == [("mobile", "email", "google")]
+    assert rows(computed(sessions)(visit, NOW), "device", "traffic_channel", "traffic_source") == [
+        ("mobile", "email", "google")
+    ]
 
 
 def test_events_a_microsecond_apart_keep_their_order() -> None:
     visit = web(*(event(f"e{n}", n * 1e-6, page_url=f"/{n}") for n in range(50)))
-    assert rows(sessions(visit, NOW), "entry_page", "exit_page") == [("/0", "/49")]
+    assert rows(computed(sessions)(visit, NOW), "entry_page", "exit_page") == [("/0", "/49")]
 
 
 def test_a_cart_is_abandoned_where_no_order_follows() -> None:
@@ -74,7 +76,7 @@ def test_a_cart_is_abandoned_where_no_order_follows() -> None:
         event("c", 5, "order_placed", session_id="bought"),
         event("d", 0, session_id="looked"),
     )
-    assert rows(sessions(visits, NOW), "session_id", "is_cart_abandoned", "is_bounce", "order_count") == [
+    assert rows(computed(sessions)(visits, NOW), "session_id", "is_cart_abandoned", "is_bounce", "order_count") == [
         ("bought", False, False, 1),
         ("left", True, True, 0),
         ("looked", False, True, 0),
@@ -83,11 +85,11 @@ def test_a_cart_is_abandoned_where_no_order_follows() -> None:
 
 def test_events_without_a_session_or_after_as_of_are_left_out() -> None:
     visits = web(event("a", 0), event("b", 0, session_id=None), event("c", 60 * 60 * 24 * 60))
-    assert rows(sessions(visits, NOW), "session_id", "event_count") == [("s", 1)]
+    assert rows(computed(sessions)(visits, NOW), "session_id", "event_count") == [("s", 1)]
 
 
 def test_no_events_make_no_sessions() -> None:
-    assert rows(sessions(web(), table("as_of", {"as_of": None})), "session_id") == []
+    assert rows(computed(sessions)(web(), table("as_of", {"as_of": None})), "session_id") == []
 
 
 VISITS = st.lists(
@@ -112,7 +114,9 @@ def test_the_order_of_rows_is_irrelevant_even_for_events_of_one_moment(visits: l
     ]
     shuffled = random.sample(events, len(events))
     pages = ("entry_page", "exit_page")
-    assert rows(sessions(web(*events), NOW), *ALL, *pages) == rows(sessions(web(*shuffled), NOW), *ALL, *pages)
+    assert rows(computed(sessions)(web(*events), NOW), *ALL, *pages) == rows(
+        computed(sessions)(web(*shuffled), NOW), *ALL, *pages
+    )
 
 
 @settings(max_examples=25, deadline=None)
@@ -132,4 +136,4 @@ def test_sessions_equal_a_plain_loop_where_no_two_events_coincide(visits: list[A
             sum(e["event_action"] == "add_to_cart" for e in visit), len(orders), len(visit) == 1,
             devices[0] if devices else None,
         ))  # fmt: skip
-    assert rows(sessions(web(*events), NOW), *ALL) == expected
+    assert rows(computed(sessions)(web(*events), NOW), *ALL) == expected

@@ -6,7 +6,7 @@ from typing import Any
 import ibis.expr.types as ir
 
 from c360_assets.serving.customer_360 import customer_360
-from tests.tables import CONTRACTS, at, day, money, rows, table
+from tests.tables import CONTRACTS, at, computed, day, money, rows, table
 
 ZERO = money("0")
 ANN = {"customer_id": "ann"}
@@ -37,7 +37,7 @@ def line(line_id: str, sku: str, amount: str, kind: str = "sale") -> dict[str, A
 def profile(**given: list[dict[str, Any]]) -> ir.Table:
     """The profile of ann and whoever else is given, with no rows in what is not given."""
     known = {"customers": [{**ANN, "is_registered": True}], "features": [ANN], "customer_segments": [ANN]} | given
-    return customer_360(*[table(name, *known.get(name, [])) for name in INPUTS], at("2026-06-30"))
+    return computed(customer_360)(*[table(name, *known.get(name, [])) for name in INPUTS], at("2026-06-30"))
 
 
 def test_a_profile_joins_who_they_are_what_they_bought_and_how_they_behave() -> None:

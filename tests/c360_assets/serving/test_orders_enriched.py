@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.serving.orders_enriched import orders_enriched
-from tests.tables import CONTRACTS, day, money, rows, table
+from tests.tables import CONTRACTS, computed, day, money, rows, table
 
 ANN = {"customer_id": "ann"}
 
@@ -17,7 +17,7 @@ def line(line_id: str, **more: Any) -> dict[str, Any]:
 
 
 def enriched(*lines: dict[str, Any]) -> ir.Table:
-    return orders_enriched(
+    return computed(orders_enriched)(
         table("order_lines", *lines),
         table("orders", {"order_id": "1", "is_completed": True, "ordered_at": day("2026-06-01"), "season": "Summer"}),
         table("customers", {**ANN, "is_registered": True, "country": "Japan"}),
