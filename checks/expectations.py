@@ -1,36 +1,42 @@
 """Great Expectations, run inside our own engine.
 
-What is to be judged of each row is a column of flags in one table: it counts them, and the rows. It gives counts and
-never a value of a row.
+What is to be judged of each row is a column of one table: 1 where a row breaks the rule, 0 where it keeps it, nothing
+where the rule does not ask. That nobody breaks a rule is an expectation about the sum of its column, so that one query
+answers all of them, and no value of a row is ever seen.
 """
 
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any
 
 from resources.engine import Engine, quoted
 
-COUNTS_ONLY = {"result_format": "BASIC", "partial_unexpected_count": 0}
+FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 0}
 # The view by which Great Expectations knows whatever table is judged.
 JUDGED = "judged"
 
 
 @dataclass(frozen=True)
-class Counted:
-    """Rows an expectation judged and found good or bad; or why it could not run."""
+class Outcome:
+    """Whether an expectation is met, and what was found; or why it could not run."""
 
-    passing: int = 0
-    failing: int = 0
+    is_met: bool = False
+    found: Mapping[str, Any] = field(default_factory=dict)
     problem: str | None = None
 
+    @property
+    def observed(self) -> int:
+        """The number that was to be expected, 0 where there are no rows."""
+        return int(self.found.get("observed_value") or 0)
 
-def flag(column: str) -> Any:
-    """The expectation that a column of flags holds: true passes, false fails, null is not judged."""
-    return load().expectations.ExpectColumnValuesToBeInSet(column=column, value_set=[True])
+
+def nobody_breaks(column: str) -> Any:
+    """The expectation that the 1s of a column, one for each row that breaks a rule, come to 0."""
+    return load().expectations.ExpectColumnSumToBeBetween(column=column, min_value=0, max_value=0)
 
 
 def at_least(rows: int) -> Any:
@@ -38,8 +44,8 @@ def at_least(rows: int) -> Any:
     return load().expectations.ExpectTableRowCountToBeBetween(min_value=rows)
 
 
-def validate(engine: Engine, table: str, expectations: Sequence[Any]) -> list[Counted]:
-    """The counts of each expectation over a view or table of the engine, in their order."""
+def validate(engine: Engine, table: str, expectations: Sequence[Any]) -> list[Outcome]:
+    """What comes of each expectation about a view or table of the engine, in their order."""
     if not expectations:
         return []
     gx = load()
@@ -47,9 +53,9 @@ def validate(engine: Engine, table: str, expectations: Sequence[Any]) -> list[Co
     asked = {_identity(expectation.configuration): expectation for expectation in expectations}
     with _quiet(), _batch(engine, table) as batch:
         suite = gx.ExpectationSuite(name=table, expectations=list(asked.values()))
-        validated = batch.validate(suite, result_format=COUNTS_ONLY)
-    found = {_identity(result.expectation_config): _counted(result) for result in validated.results}
-    return [found[_identity(expectation.configuration)] for expectation in expectations]
+        validated = batch.validate(suite, result_format=FORMAT)
+    outcomes = {_identity(result.expectation_config): _outcome(result) for result in validated.results}
+    return [outcomes[_identity(expectation.configuration)] for expectation in expectations]
 
 
 @cache
@@ -111,16 +117,10 @@ def _identity(configuration: Any) -> str:
     return f"{configuration.type} {asked}"
 
 
-def _counted(result: Any) -> Counted:
+def _outcome(result: Any) -> Outcome:
     if _raised(result.exception_info):
-        return Counted(problem="Great Expectations could not run it")
-    found = result.result
-    if "observed_value" in found:
-        return Counted(passing=int(bool(result.success)), failing=int(not result.success))
-    # Of a table without rows the counts are None.
-    judged = (found["element_count"] or 0) - (found.get("missing_count") or 0)
-    failing = found["unexpected_count"] or 0
-    return Counted(judged - failing, failing)
+        return Outcome(problem="Great Expectations could not run it")
+    return Outcome(bool(result.success), result.result)
 
 
 def _raised(info: Any) -> bool:

@@ -1,7 +1,7 @@
 """Measuring a table against the rules of its contract: counts per rule, and the rows free of any fault.
 
-One statement turns the rules of rows into flags, and Great Expectations counts them. A rule that cannot run is an error
-of its own and takes no other down.
+One statement marks the rows that break a rule of rows, and Great Expectations judges the marks. A rule that cannot run
+is an error of its own and takes no other down.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,6 @@ import duckdb
 import ibis.expr.types as ir
 
 from checks import expectations
-from checks.expectations import Counted
 from checks.scoring import Result, Score, counted, erred, score
 from checks.trends import Trends
 from governance.contracts import Contract
@@ -40,6 +39,15 @@ from resources.merging import gaps, loaded_hours
 # Faults of the SQL itself, whose messages quote the statement; those of rows quote values and are not told.
 STATEMENT_FAULTS = (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException)
 FAULTLESS = "_faultless"
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Rows a rule judged and found good or bad; or why it could not run."""
+
+    passing: int = 0
+    failing: int = 0
+    problem: str | None = None
 
 
 class MeasureError(C360Error):
@@ -105,7 +113,7 @@ class _Measuring:
         self.as_of = as_of
         self.table = f"checked {contract.key}"
         self.rows = quoted(self.table)
-        self.flags = f"flags of {contract.key}"
+        self.marks = f"marks of {contract.key}"
         self.text = frozenset(column.name for column in contract.columns if column.type == "VARCHAR")
         self.conditions = Conditions(contract, self.rows, self._other, as_of)
 
@@ -134,14 +142,14 @@ class _Measuring:
         return quoted(f"newest {key}")
 
     def _running(self, rules: Sequence[Rule]) -> tuple[dict[Rule, list[str]], dict[Rule, str]]:
-        """What each rule judges of a row, the flags of it made; and why some rules do not run."""
+        """What each rule judges of a row, the marks of it made; and why some rules do not run."""
         judged = {rule: conditions for rule in rules if (conditions := self._judged(rule))}
         # One statement for all; only where it fails are they asked one by one.
-        if not _complaint(lambda: self._flags(judged)):
+        if not _complaint(lambda: self._mark(judged)):
             return judged, {}
         problems = {rule: problem for rule, found in judged.items() if (problem := self._problem(rule, found))}
         running = {rule: found for rule, found in judged.items() if rule not in problems}
-        self._flags(running)
+        self._mark(running)
         return running, problems
 
     def _judged(self, rule: Rule) -> list[str]:
@@ -156,31 +164,36 @@ class _Measuring:
 
     def _counts(self, rules: Sequence[Rule], judged: dict[Rule, list[str]]) -> tuple[dict[Rule, Counted], int]:
         """Passing and failing rows (of filled cells: cells) of each rule, and the rows no rule finds fault with."""
-        names = _names(judged)
-        wanted = [(rule, expectations.flag(name)) for rule in names for name in names[rule]]
-        wanted += [
-            (rule, expectations.at_least(rule.need.minimum)) for rule in rules if isinstance(rule.need, RowCount)
-        ]
-        found = expectations.validate(self.engine, self.flags, [expectation for _, expectation in wanted])
+        names = [(rule, name) for rule, columns in _names(judged).items() for name in columns]
+        sizes = [rule for rule in rules if isinstance(rule.need, RowCount)]
+        expected = [expectations.nobody_breaks(name) for _, name in names]
+        expected += [expectations.at_least(rule.need.minimum) for rule in sizes if isinstance(rule.need, RowCount)]
+        outcomes = expectations.validate(self.engine, self.marks, expected)
+        asked = "".join(f", count({name})" for _, name in names)
+        ((faultless, *asked_of),) = self.engine.query(
+            f"SELECT count(*) FILTER (WHERE {FAULTLESS}){asked} FROM {quoted(self.marks)}"
+        )
+        self.engine.query(f"DROP TABLE {quoted(self.marks)}")
         counts: dict[Rule, Counted] = {}
-        for (rule, _), count in zip(wanted, found, strict=True):
+        for (rule, _), outcome, rows in zip(names, outcomes[: len(names)], asked_of, strict=True):
+            count = Counted(rows - outcome.observed, outcome.observed, outcome.problem)
             counts[rule] = _sum(counts.get(rule, Counted()), count)
-        ((faultless,),) = self.engine.query(f"SELECT count(*) FROM {quoted(self.flags)} WHERE {FAULTLESS}")
-        self.engine.query(f"DROP TABLE {quoted(self.flags)}")
+        for rule, outcome in zip(sizes, outcomes[len(names) :], strict=True):
+            counts[rule] = Counted(int(outcome.is_met), int(not outcome.is_met), outcome.problem)
         return counts, faultless
 
-    def _flags(self, judged: dict[Rule, list[str]]) -> None:
-        """Make the table of flags: of all that rules judge, and whether no rule of rows is broken."""
+    def _mark(self, judged: dict[Rule, list[str]]) -> None:
+        """Make the table of marks: of all that rules judge, and whether no rule of rows is broken."""
         names = _names(judged)
-        flags = [
-            f"({condition})::BOOLEAN AS {name}"
+        marks = [
+            f"(NOT ({condition}))::TINYINT AS {name}"
             for rule, conditions in judged.items()
             for name, condition in zip(names[rule], conditions, strict=True)
         ]
-        kept = [f"coalesce({name}, true)" for rule in names if rule.need.is_of_rows for name in names[rule]]
-        good, columns = " AND ".join(kept) or "true", ", ".join(flags) or "true AS ok"
+        kept = [f"{name} IS DISTINCT FROM 1" for rule in names if rule.need.is_of_rows for name in names[rule]]
+        good, columns = " AND ".join(kept) or "true", ", ".join(marks) or "0 AS none"
         self.engine.query(
-            f"CREATE OR REPLACE TABLE {quoted(self.flags)} AS SELECT *, {good} AS {FAULTLESS}"
+            f"CREATE OR REPLACE TABLE {quoted(self.marks)} AS SELECT *, {good} AS {FAULTLESS}"
             f" FROM (SELECT {columns} {self._from(list(judged))})"
         )
 
@@ -262,9 +275,9 @@ def _hours_loaded(rule: Rule, commit: Commit) -> Result:
 
 
 def _names(judged: dict[Rule, list[str]]) -> dict[Rule, list[str]]:
-    """The columns of flags of each rule."""
+    """The columns of marks of each rule."""
     return {
-        rule: [f"ok_{place}_{part}" for part in range(len(conditions))]
+        rule: [f"breaks_{place}_{part}" for part in range(len(conditions))]
         for place, (rule, conditions) in enumerate(judged.items())
     }
 
