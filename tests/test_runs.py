@@ -1,14 +1,14 @@
 """Whole runs of the golden company: repeatable, bound to as_of, safe to kill, silent about persons."""
 
+import multiprocessing
+import os
 import random
 import re
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import duckdb
@@ -19,12 +19,12 @@ from click.testing import CliRunner, Result
 from portal import cli
 from resources import deployment as deployments
 from resources.deployment import Deployment
+from resources.launcher import LIBRARIES
 from tests import golden_company
 from tests.deriving import derived
-from tests.golden_company import c360, configured
+from tests.golden_company import configured
 from tests.processes import until as until_true
 
-PROJECT = Path(__file__).parents[1]
 AS_OF = "2025-09-30T23:59:59"
 # A graph with gates, a source set aside in part, and tables three layers deep, that takes seconds.
 SOURCES = ("sources/customer", "sources/product", "sources/orders", "sources/order_line_item")
@@ -136,7 +136,9 @@ def test_a_killed_run_leaves_every_table_old_or_new_and_the_next_run_completes(
     whole = {key: content(deployment, key) for key in SMALL}
     snapshots = {key: deployment.lake.state(key).snapshot_id for key in SMALL}
     started = time.monotonic()
-    assert c360(*command).returncode == 0
+    with killing(command) as process:
+        process.join()
+        assert process.exitcode == 0
     duration = time.monotonic() - started
     # Run twice, nothing is another but the snapshots.
     assert {key: content(deployment, key) for key in SMALL} == whole
@@ -159,9 +161,8 @@ def killed(command: Sequence[str], after: float) -> tuple[float, bool]:
     """Kill a command after so many seconds: how long it lasted, and whether it was still at work."""
     started = time.monotonic()
     with killing(command) as process:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(after)
-        return time.monotonic() - started, process.poll() is None
+        process.join(after)
+        return time.monotonic() - started, process.is_alive()
 
 
 @pytest.mark.timeout(900)
@@ -171,8 +172,8 @@ def test_a_first_run_killed_halfway_is_completed_by_the_next(golden: Deployment,
     command = ["run", "--config", str(config)]
     deployment = deployments.load(config)
     with killing(command) as process:
-        until_true(lambda: process.poll() is not None or deployment.lake.state("rfm"), seconds=600)
-        assert process.poll() is None, "the run was over before it was killed"
+        until_true(lambda: not process.is_alive() or deployment.lake.state("rfm"), seconds=600)
+        assert process.is_alive(), "the run was over before it was killed"
     expected = {key: content(golden, key, but="run_id") for key in of_layers(golden)}
     torn = {key: content(deployment, key, but="run_id") for key in expected if deployment.lake.state(key)}
     assert 0 < len(torn) < len(expected)
@@ -188,17 +189,22 @@ def here(*arguments: str) -> Result:
 
 
 @contextmanager
-def killing(command: Sequence[str]) -> Iterator["subprocess.Popen[bytes]"]:
-    """A command of the product, killed at the end with all its threads."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "portal.cli", *command],
-        cwd=PROJECT, env=golden_company.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+def killing(command: Sequence[str]) -> Iterator[BaseProcess]:
+    """A command of the product in a process that has the libraries loaded, killed at the end with all its threads."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.test_runs", *LIBRARIES])
+    process = context.Process(target=_silent, args=(command,))
+    process.start()
     try:
         yield process
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.join()
+
+
+def _silent(command: Sequence[str]) -> None:
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        cli.main(command)
 
 
 def test_a_run_is_kept_in_dagsters_history(golden: Deployment) -> None:

@@ -16,11 +16,13 @@ import pytest
 from click.testing import CliRunner
 
 from c360_assets import definitions
+from c360_assets.analytics import clustering
 from examples.customer_records import records
 from portal import cli
 from resources.deployment import Deployment
 from resources.feeds import Feeds
-from tests.running import deployed, run
+from tests.deriving import FEW_REFITS
+from tests.running import deployed
 
 MAPPING = Path(records.__file__).parent / "c360.yaml"
 MEASURES = ["frequency", "monetary", "first_ordered_at", "last_ordered_at"]
@@ -222,7 +224,7 @@ def test_nobody_is_renamed_when_earlier_purchases_arrive_late(tmp_path: Path) ->
     deployment = deployed(tmp_path / MAPPING.name, tmp_path / ".c360")
     described = ["customer_id", "gender", "country", "age", "is_premium", *MEASURES]
     try:
-        run(deployment)
+        build_profiles(deployment)
         before = rows_of(deployment, "customer_360", described).set_index("customer_id")
         records_before = rows_in(tmp_path)
         buyers = records_before[records_before.order_count != "0"]
@@ -305,11 +307,12 @@ def test_what_cannot_be_read_is_set_aside_and_not_lost(tmp_path: Path) -> None:
 
 
 def build_profiles(deployment: Deployment) -> None:
-    """Build the profiles and segments and all they need, and nothing else."""
+    """Build the profiles and segments and all they need, and nothing else; clusters are refitted to few halves."""
     built = definitions.build(deployment)
     needed = dg.AssetSelection.assets(*PROFILES).upstream().resolve(built.resolve_asset_graph())
     refresh = built.resolve_job_def("refresh")
-    with dg.DagsterInstance.ephemeral() as instance:
+    with dg.DagsterInstance.ephemeral() as instance, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clustering, "REFITS", FEW_REFITS)
         refresh.execute_in_process(instance=instance, asset_selection=sorted(needed), raise_on_error=True)
 
 
