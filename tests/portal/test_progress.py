@@ -76,10 +76,11 @@ def written(shop: Path, **environment: str) -> Iterator[str]:
     os.close(ours)
 
 
-def test_it_moves_while_tables_are_built(shop: Path) -> None:
+def test_it_moves_while_tables_are_built_and_is_gone_when_the_summary_comes(shop: Path) -> None:
     deployment = deployments.load(shop)
-    counts, screen, was_early = [], "", False
+    counts, raw, screen, was_early = [], "", "", False
     for piece in written(shop):
+        raw += piece
         screen += ESCAPES.sub("", piece)
         counts = [int(done) for done, *_ in LINE.findall(screen)]
         if counts and 0 < counts[-1] < len(TABLES):
@@ -92,6 +93,9 @@ def test_it_moves_while_tables_are_built(shop: Path) -> None:
     assert {table for *_, table in LINE.findall(screen)} & set(TABLES)
     assert screen.index(" tables 0:") < screen.index("Two brands: what was built")
     assert max(len(line.split("\r")[-1]) for line in screen.splitlines()) <= 80
+    last = raw.split("Two brands: what was built")[0]
+    # What a transient line leaves: the cursor back at its start, and the line erased.
+    assert last[last.rindex("tables") :].count("\x1b[2K") >= 1
 
 
 @pytest.mark.parametrize(
@@ -124,12 +128,6 @@ def test_it_is_on_the_terminal_while_a_step_has_the_descriptors(environment: dic
 def _read(terminal: int) -> str:
     ready, _, _ = select.select([terminal], [], [], 60)
     return os.read(terminal, 65536).decode() if ready else ""
-
-
-def test_its_line_is_gone_when_the_summary_comes(shop: Path) -> None:
-    last = "".join(written(shop)).split("Two brands: what was built")[0]
-    # What a transient line leaves: the cursor back at its start, and the line erased.
-    assert last[last.rindex("tables") :].count("\x1b[2K") >= 1
 
 
 def test_without_a_terminal_there_is_none(shop: Path) -> None:

@@ -27,11 +27,14 @@ def test_rfm_measures_completed_orders_and_keeps_returns_apart() -> None:
         order("4", "bob", "2026-05-01", "99"),
         order("5", "returns only", "2026-05-01", "0", is_completed=False),
         order("6", None, "2026-05-01", "7"),
+        order("7", "ann", "2026-06-26", "0", is_completed=False, returned_amount=money("2")),
+        order("8", "cid", "2026-05-01", "0", order_amount=None),
     )
     columns = ("customer_id", "recency_days", "frequency", "monetary", "returned_amount", "first_ordered_at")
     assert rows(computed(rfm)(orders, at("2026-06-30T08:00:00")), *columns) == [
-        ("ann", 10, 2, money("14.75"), money("3"), day("2026-01-01")),
+        ("ann", 10, 2, money("14.75"), money("5"), day("2026-01-01")),
         ("bob", 60, 1, money("99"), money("0"), day("2026-05-01")),
+        ("cid", 60, 1, money("0"), money("0"), day("2026-05-01")),
     ]
 
 

@@ -33,6 +33,7 @@ def lines_of(lines: list[dict[str, Any]], order: dict[str, Any], product: dict[s
         ("completed", 0, 2.0, "other"),
         ("completed", -1, 2.0, "other"),
         ("completed", 1, 0.0, "other"),
+        ("completed", 1, 0.5, "sale"),
         ("completed", 1, None, "sale"),
         ("cancelled", 1, 2.0, "other"),
         ("adjustment", 1, 2.0, "other"),
@@ -100,7 +101,10 @@ def test_an_order_is_worth_its_sale_lines_less_the_discount() -> None:
 
 def test_an_order_without_lines_is_worth_its_total_less_shipping() -> None:
     lines, source = lines_of([], {"order_status": "completed", "shipping_amount": 4.0, "total_amount": 29.0})
-    assert rows(computed(orders)(source, lines, NOW), "line_count", "order_amount") == [(0, money("25"))]
+    columns = ("line_count", "item_count", "order_amount")
+    assert rows(computed(orders)(source, lines, NOW), *columns) == [(0, 0, money("25"))]
+    lines, source = lines_of([], {"order_status": "completed", "total_amount": 29.0})
+    assert rows(computed(orders)(source, lines, NOW), *columns) == [(0, 0, money("29"))]
 
 
 def test_an_order_with_an_unpriced_line_is_worth_its_total_less_shipping_if_that_is_known() -> None:

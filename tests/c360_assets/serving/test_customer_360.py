@@ -50,7 +50,12 @@ def test_a_profile_joins_who_they_are_what_they_bought_and_how_they_behave() -> 
             order("2", "2026-02-01", payment_method="cash"),
             order("3", "2026-03-01", payment_method="cash", is_completed=False, returned_amount=money("5")),
         ],
-        order_lines=[line("1", "hat", "30"), line("2", "shoe", "20"), line("3", "shoe", "90", "return")],
+        order_lines=[
+            line("1", "hat", "30"),
+            line("2", "shoe", "20"),
+            line("3", "shoe", "15"),
+            line("4", "hat", "90", "return"),
+        ],
         products=[
             {"sku_id": "hat", "product_category": "Accessories", "brand_name": "B"},
             {"sku_id": "shoe", "product_category": "Footwear", "brand_name": "A"},
@@ -60,13 +65,13 @@ def test_a_profile_joins_who_they_are_what_they_bought_and_how_they_behave() -> 
     )
     columns = (
         "customer_id", "city", "frequency", "monetary", "returned_amount", "preferred_category", "preferred_brand",
-        "preferred_payment_method", "last_seen_at", "last_ordered_at", "preferred_device", "persona", "cluster_name",
-        "as_of",
+        "preferred_payment_method", "last_seen_at", "first_ordered_at", "last_ordered_at", "preferred_device",
+        "persona", "cluster_name", "as_of",
     )  # fmt: skip
     assert rows(found, *columns) == [
         (
-            "ann", "Austin", 2, money("50"), money("5"), "Accessories", "B", "card", datetime(2026, 6, 1, 10),
-            day("2026-02-01"), "mobile", "Explorer", "Frequent", day("2026-06-30"),
+            "ann", "Austin", 2, money("50"), money("5"), "Footwear", "A", "card", datetime(2026, 6, 1, 10),
+            day("2026-01-01"), day("2026-02-01"), "mobile", "Explorer", "Frequent", day("2026-06-30"),
         )
     ]  # fmt: skip
     assert "email_address" not in found.columns
