@@ -1,0 +1,38 @@
+"""What `c360 run` is told and tells: moments, and faults in words that quote nobody."""
+
+from datetime import datetime
+
+import pytest
+from dagster._utils.error import SerializableErrorInfo
+
+from portal import running
+from portal.running import SelectionError
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-06-30", datetime(2026, 6, 30, 23, 59, 59, 999999)),
+        ("2026-06-30T12:00:00", datetime(2026, 6, 30, 12)),
+        ("2026-06-30T12:00:00+02:00", datetime(2026, 6, 30, 10)),
+    ],
+)
+def test_a_date_alone_is_the_end_of_its_day_and_moments_are_utc(text: str, moment: datetime) -> None:
+    assert running.moment(text) == moment
+
+
+def test_what_is_no_moment_is_named() -> None:
+    with pytest.raises(SelectionError, match="'soon' is no moment"):
+        running.moment("soon")
+
+
+def error(name: str, message: str, cause: SerializableErrorInfo | None = None) -> SerializableErrorInfo:
+    return SerializableErrorInfo(message=message, stack=[], cls_name=name, cause=cause)
+
+
+def test_own_errors_are_told_as_they_are_and_others_by_their_kind_alone() -> None:
+    own = error("SelectionError", "portal.running.SelectionError: Table x: is not there\n")
+    wrapped = error("DagsterExecutionStepExecutionError", "Error in x", own)
+    assert running._fault(wrapped) == "Table x: is not there"
+    told = running._fault(error("ValueError", "ValueError: ann@example.com is no number\n"))
+    assert told == "Unexpected fault (ValueError). Run again with --debug to see where."
