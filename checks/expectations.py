@@ -61,14 +61,27 @@ def validate(engine: Engine, table: str, expectations: Sequence[Any]) -> list[Ou
 @cache
 def load() -> Any:
     """Great Expectations, imported at first need: it takes seconds."""
-    main = sys.modules["__main__"]
-    # With PySpark beside it, the import ends a process that looks to PySpark like a doctest, with exit code 0.
-    if getattr(main, "__spec__", None) is None and not hasattr(main, "__file__"):
-        main.__file__ = "<worker>"
-    with _quiet():
+    with _quiet(), _named_main():
         import great_expectations as gx
         import great_expectations.expectations
     return gx
+
+
+@contextmanager
+def _named_main() -> Iterator[None]:
+    """A main module of some file: with PySpark beside it, the import ends a process without one, with exit code 0.
+
+    To PySpark that is a doctest. Kept, the name would be looked for by every process that Python starts from this one.
+    """
+    main = sys.modules["__main__"]
+    is_nameless = getattr(main, "__spec__", None) is None and not hasattr(main, "__file__")
+    if is_nameless:
+        main.__file__ = "<worker>"
+    try:
+        yield
+    finally:
+        if is_nameless:
+            del main.__file__
 
 
 # For the engine used last: each table or data source it is told of, Great Expectations writes out all it knows.
