@@ -291,7 +291,7 @@ def test_no_personal_value_is_in_events_or_logs_of_a_run(
 
 
 def test_great_expectations_cannot_end_the_process() -> None:
-    code = "import __main__ as main; from checks.expectations import load; load(); print(hasattr(main, '__file__'), 'alive')"
+    code = "import __main__ as m; from checks.expectations import load; load(); print(hasattr(m, '__file__'), 'alive')"
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=False)
     assert done.stdout.strip().endswith("False alive"), done.stderr
 
