@@ -165,9 +165,8 @@ class _Measuring:
     def _counts(self, rules: Sequence[Rule], judged: dict[Rule, list[str]]) -> tuple[dict[Rule, Counted], int]:
         """Passing and failing rows (of filled cells: cells) of each rule, and the rows no rule finds fault with."""
         names = [(rule, name) for rule, columns in _names(judged).items() for name in columns]
-        sizes = [rule for rule in rules if isinstance(rule.need, RowCount)]
-        expected = [expectations.nobody_breaks(name) for _, name in names]
-        expected += [expectations.at_least(rule.need.minimum) for rule in sizes if isinstance(rule.need, RowCount)]
+        sizes = {rule: expectations.at_least(rule.need.minimum) for rule in rules if isinstance(rule.need, RowCount)}
+        expected = [*(expectations.nobody_breaks(name) for _, name in names), *sizes.values()]
         outcomes = expectations.validate(self.engine, self.marks, expected)
         asked = "".join(f", count({name})" for _, name in names)
         ((faultless, *asked_of),) = self.engine.query(

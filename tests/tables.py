@@ -61,7 +61,7 @@ def computed(made: Callable[..., ir.Table] | dg.AssetsDefinition) -> Callable[..
         for name, given_rows in tables.items():
             engine.con.register(name, given_rows.to_pyarrow())
         if asked not in expressions:
-            expression = function(**{name: ibis.table(columns, name) for name, columns in columns}, **others)
+            expression = function(**{name: ibis.table(schema, name) for name, schema in columns}, **others)
             # What else it was given is kept, so that nothing else can have the same id.
             expressions[asked] = expression, others
             found = engine.to_pyarrow(expression)

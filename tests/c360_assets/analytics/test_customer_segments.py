@@ -21,19 +21,15 @@ BASE = {"is_registered": True, "frequency": 1, "monetary": money("1"), "historic
 INTEREST = {"category": "Baby", "recent_interest_count": 3}
 
 
-def known_rules() -> Rules:
-    return RULES
-
-
 def segmented(
-    *people: dict[str, Any], rules: Callable[[], Rules] = known_rules, interests: tuple[dict[str, Any], ...] = ()
+    *people: dict[str, Any], rules: Callable[[], Rules] = segments.load, interests: tuple[dict[str, Any], ...] = ()
 ) -> ir.Table:
     described = table("features", *[BASE | person for person in people])
     return computed(customer_segments)(described, table("category_interest", *interests), rules)
 
 
 def listed(
-    *people: dict[str, Any], rules: Callable[[], Rules] = known_rules, interests: tuple[dict[str, Any], ...] = ()
+    *people: dict[str, Any], rules: Callable[[], Rules] = segments.load, interests: tuple[dict[str, Any], ...] = ()
 ) -> ir.Table:
     described = table("features", *[BASE | person for person in people])
     return computed(audiences)(described, table("category_interest", *interests), rules)

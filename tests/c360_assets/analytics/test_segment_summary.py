@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from c360_assets.analytics.segment_summary import segment_summary
 from c360_assets.analytics.segment_traits import segment_traits
 from governance import playbook, segments
-from governance.segments import Rules
 from tests.tables import CONTRACTS, computed, money, table
 
 RULES = segments.load()
@@ -19,10 +18,6 @@ PLAYBOOK = playbook.load()
 BESIDE = ("engagement_level", "price_range", "audience", "cluster", "agreed")
 Person = dict[str, Any]
 Row = dict[str, Any]
-
-
-def known_rules() -> Rules:
-    return RULES
 
 
 def summary(*people: Person, stability: tuple[Row, ...] = (), with_traits: bool = True) -> dict[str, Row]:
@@ -39,7 +34,7 @@ def summary(*people: Person, stability: tuple[Row, ...] = (), with_traits: bool 
     customers = table("customers", *[_only(one) | {"accepts_email": one.get("agreed")} for one in people])
     steady = table("segment_stability", *stability)
     found = computed(segment_summary)(
-        features, customers, placed, audiences, clusters, traits, steady, known_rules, playbook.load
+        features, customers, placed, audiences, clusters, traits, steady, segments.load, playbook.load
     )
     return {row["segment_id"]: row for row in found.to_pyarrow().to_pylist()}
 
