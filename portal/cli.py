@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from governance.errors import C360Error
+from resources.garbage import collect_seldom
 
 PROJECT = Path(__file__).parent.parent
 out = Console()
@@ -53,6 +54,7 @@ def main(debug: bool) -> None:
       c360 run                          build every table of the deployment
       c360 show customer_360 --limit 5  look at the result
     """
+    collect_seldom()
     # As it ends, Python looks for garbage among all that was imported, for longer than it takes to show a table.
     atexit.register(gc.freeze)
 

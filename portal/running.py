@@ -17,7 +17,7 @@ from checks.quality import SCORE, SUFFIX
 from governance.errors import C360Error
 from resources.deployment import Deployment
 from resources.instance import instance
-from resources.launcher import collect_seldom, process_tags
+from resources.launcher import process_tags
 
 STEP_STARTED, STEP_DONE, STEP_FAILED, STEP_SKIPPED = (
     "STEP_START",
@@ -94,7 +94,6 @@ def run(
         config["ops"] = {"as_of": {"config": {"as_of": as_of.isoformat()}}}
     report = RunReport(str(uuid.uuid4()))
     expect(len(keys))
-    collect_seldom()
     with instance(deployment) as dagster:
         dagster.add_event_listener(report.run_id, _Listener(report, notice))
         job.execute_in_process(

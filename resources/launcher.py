@@ -62,7 +62,6 @@ LIBRARIES = (
 PROCESS_TAG = "c360/process"
 STARTS_WITHIN_SECONDS = 30.0
 STOPS_WITHIN_SECONDS = 20.0
-OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 
 class ForkingRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
@@ -161,14 +160,6 @@ def process_tags() -> dict[str, str]:
     if not sys.platform.startswith("linux"):
         return {}
     return {PROCESS_TAG: "/".join(str(part) for part in astuple(_Process.this()))}
-
-
-def collect_seldom() -> None:
-    """From now on look for garbage once in so many new objects, in all of them every 400 times that.
-
-    A run makes millions that stay to its end; to look through them as often as Python does takes 7 % of its time.
-    """
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
 
 
 def _process_of(run: DagsterRun | None) -> _Process | None:
@@ -300,10 +291,12 @@ def _execute(arguments: str) -> int:
     # As `python -m dagster` has it; and what was looked for in vain before the fork may be there now.
     sys.path.insert(0, os.getcwd())
     importlib.invalidate_caches()
+    from resources.garbage import collect_seldom
+
+    collect_seldom()
     asked = deserialize_value(arguments, ExecuteRunArgs)
     with capture_interrupts(), DagsterInstance.from_ref(check.not_none(asked.instance_ref)) as instance:
         instance.add_run_tags(asked.run_id, process_tags())
-        collect_seldom()
         return _execute_run_command_body(asked.run_id, instance, lambda event: None, set_exit_code_on_failure=True)
 
 

@@ -12,11 +12,15 @@ import sqlalchemy as sa
 
 from resources import deployment as deployments
 from resources.deployment import Deployment
+from resources.garbage import collect_seldom
 from tests import golden_company
 
 # What the command line prints is as wide as a test asks for, and would stay as wide as the environment says at import.
 for name in ("COLUMNS", "LINES"):
     os.environ.pop(name, None)
+
+# As the command line does: tests make as many objects as it.
+collect_seldom()
 
 # Begun first, so that at the end no process works at one of them while the others have nothing left to do.
 LONGEST = (
