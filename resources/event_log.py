@@ -8,7 +8,7 @@ transaction of each file it goes to, and so are events that come together, as th
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -50,7 +50,7 @@ class EventLog(SqliteEventLogStorage):
         self._engines: OrderedDict[str, sa.Engine] = OrderedDict()
         # Transactions under way, by file: what is asked for within one is part of it.
         self._under_way: dict[str, sa.Connection] = {}
-        self._tables: set[str] = set()
+        self._there: set[tuple[str, str]] = set()
         self._turn = threading.RLock()
         super().__init__(base_dir)
 
@@ -66,9 +66,21 @@ class EventLog(SqliteEventLogStorage):
 
     def has_table(self, table_name: str) -> bool:
         """Whether there is such a table; one that was there stays."""
-        if table_name not in self._tables and super().has_table(table_name):
-            self._tables.add(table_name)
-        return table_name in self._tables
+        return self._stays(super().has_table, table_name)
+
+    def has_asset_key_col(self, column_name: str) -> bool:
+        """Whether the table of assets has such a column; one that was there stays."""
+        return self._stays(super().has_asset_key_col, column_name)
+
+    def has_secondary_index(self, name: str) -> bool:
+        """Whether the history was brought up to this change of Dagster's; if so, it stays."""
+        return self._stays(super().has_secondary_index, name)
+
+    def _stays(self, is_there: Callable[[str], bool], name: str) -> bool:
+        known = (is_there.__name__, name)
+        if known not in self._there and is_there(name):
+            self._there.add(known)
+        return known in self._there
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[sa.Connection]:

@@ -35,6 +35,8 @@ PUBLISHED = "published"
 # Which hours of event time were loaded: spans `start/end`, the end not included.
 HOURS = "c360.hours"
 ROW_GROUP_ROWS = 122_880
+# Against level 3, which is usual: a third less time to write, files 2 % larger.
+COMPRESSION = "COMPRESSION zstd, COMPRESSION_LEVEL 1"
 # Files of a moderate size: a batch rewrites little more than what it changes, and DuckDB, which reads a single file by
 # field ids with one thread, reads several with all.
 ROW_GROUPS_OF_A_FILE = 2
@@ -414,7 +416,7 @@ class Lake:
         try:
             copied = self.engine.query(
                 f"COPY (SELECT {columns} FROM ({rows})) TO {literal(str(folder))} (FORMAT parquet, {layout},"
-                f" COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS}, FIELD_IDS {{{ids}}}, RETURN_STATS)"
+                f" {COMPRESSION}, ROW_GROUP_SIZE {ROW_GROUP_ROWS}, FIELD_IDS {{{ids}}}, RETURN_STATS)"
             )
         except BaseException as fault:
             shutil.rmtree(folder, ignore_errors=True)
