@@ -2,7 +2,7 @@
 
 import gc
 
-OBJECTS_BETWEEN_COLLECTIONS = 1_000_000
+OBJECTS_BETWEEN_COLLECTIONS = 5_000_000
 
 
 def collect_seldom() -> None:
