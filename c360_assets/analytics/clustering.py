@@ -257,26 +257,15 @@ def _grown(points: Floats, most: int) -> Iterator[_Fit]:
     fit = _Fit(points.mean(axis=0, keepdims=True), np.zeros(len(points), dtype=np.int64), 0.0)
     yield fit
     while fit.k < most and (starts := list(_splits(points, fit))):
-        fit = _best_of(points, starts)
+        fit = min((_lloyd(points, start) for start in starts), key=lambda grown: grown.inertia)
         yield fit
 
 
-def _best_of(points: Floats, starts: Sequence[Floats]) -> _Fit:
-    """The fit with the least inertia of those from each of the `starts`."""
+def _lloyd(points: Floats, seeds: Floats) -> _Fit:
     from sklearn.cluster import KMeans
 
-    seeds = iter(starts)
-    # It centres the points before it asks for a start.
-    mean = points.mean(axis=0)
-    # Given its start and no tolerance each is run to the very end: nothing is left to a random state.
-    model = KMeans(
-        len(starts[0]),
-        init=lambda centred, k, random_state: next(seeds) - mean,
-        n_init=len(starts),
-        tol=0,
-        max_iter=MOST_ROUNDS,
-        random_state=0,
-    ).fit(points)
+    # Given its start and no tolerance it is run to the very end: nothing is left to a random state.
+    model = KMeans(len(seeds), init=seeds, n_init=1, tol=0, max_iter=MOST_ROUNDS).fit(points)
     return _Fit(
         model.cluster_centers_.round(DECIMALS), model.labels_.astype(np.int64), round(float(model.inertia_), DECIMALS)
     )

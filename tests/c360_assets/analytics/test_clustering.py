@@ -101,6 +101,16 @@ def test_no_random_start_does_notably_better() -> None:
         assert trial.inertia <= best * 1.02
 
 
+def test_of_two_splits_that_are_as_good_the_first_is_taken() -> None:
+    # Each group is the mirror image of the other, so only the last digits of a sum could prefer one of them.
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        group = rng.normal(loc=(6, 0, 0), size=(60, 3)).round(3)
+        points = rng.permutation(np.vstack([group, group * [-1, 1, 1]]))
+        customers = Prepared(("x", "y", "z"), points, np.zeros(120, int), np.arange(120, dtype=np.uint64), None)
+        assert [centre > 0 for centre in clustering.centres(customers, 3)[:, 0]] == [False, False, True]
+
+
 def test_every_customer_is_with_the_nearest_centre(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(5)
     points, centres = rng.normal(size=(103, 3)), rng.normal(size=(4, 3))
