@@ -15,7 +15,7 @@ test: .venv/test ## Run the tests
 	@$(BIN)/python -m pytest -m "not live" --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 live: .venv/test ## Run the tests that start servers and watch them for minutes
-	@$(BIN)/python -m pytest -m live --numprocesses 2 --dist loadscope
+	@$(BIN)/python -m pytest -m live --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 ui: .venv/runtime ## Open the Dagster UI on http://127.0.0.1:3000, or another PORT=
 	@$(BIN)/c360 ui --port $(PORT)
