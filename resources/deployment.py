@@ -19,9 +19,9 @@ from governance.errors import C360Error
 from governance.playbook import Playbook
 from governance.segments import Rules
 from governance.yaml_loader import SafeLoader
-from resources.connectors import Files, Sample
 from resources.databases import Postgres, Redshift
 from resources.engine import Engine, quoted
+from resources.files import Files, Sample
 from resources.google_analytics import GoogleAnalytics
 from resources.lake import Lake
 from resources.notifications import AnySink, LogSink

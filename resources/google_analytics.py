@@ -12,8 +12,9 @@ from typing import Literal
 
 import duckdb
 
-from resources.connectors import MARK, ConnectorError, OnDisk, Raw, Request, ending, file_mark, readable
+from resources.connectors import MARK, ConnectorError, Raw, Request, readable
 from resources.engine import Engine, literal, quoted
+from resources.files import OnDisk, ending, file_mark
 from resources.text_files import LINES_THAT_TELL, TextFile, TextFileError
 
 ENDINGS = (".parquet", ".json", ".jsonl", ".ndjson")
@@ -61,7 +62,7 @@ class GoogleAnalytics(OnDisk):
 
     def read(self, request: Request, engine: Engine) -> Raw:
         """The events in the columns of `web_analytics`; ConnectorError where a file is no such export."""
-        where, files = self.named(request), self.found(request)
+        where, (files, notes) = self.named(request), self.filled(request)
         try:
             sql = _rows(_events([_parquet(file, where, engine) for file in files], where, engine))
             engine.query(f"DESCRIBE {sql}")
@@ -70,7 +71,7 @@ class GoogleAnalytics(OnDisk):
         except duckdb.Error as fault:
             # Not chained: DuckDB quotes the row, and the chain ends in Dagster's log.
             raise ConnectorError(f"{where}: {readable(fault)}") from None
-        return Raw(sql, self.origin(request), [], {MARK: file_mark(files)})
+        return Raw(sql, self.origin(request), [], {MARK: file_mark(files)}, notes)
 
 
 def _parquet(file: Path, where: str, engine: Engine) -> Path:
@@ -103,7 +104,7 @@ def _stage(file: Path, target: Path, engine: Engine) -> None:
     event = ", ".join(f"{column} {type_}" for column, type_ in COLUMNS.items())
     lines = engine.scratch / f"{uuid.uuid4().hex}.parquet"
     try:
-        TextFile(file).stage("lines", lines, engine)
+        TextFile(file, "lines").stage(lines, engine)
         engine.query(
             "COPY (SELECT unnest(event), event IS NULL AS is_broken FROM ("
             "SELECT CASE WHEN starts_with(ltrim(line), '{')"

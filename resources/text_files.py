@@ -1,19 +1,24 @@
 """Text files: CSV, JSON lines and plain lines as tables of text, whole or not at all.
 
 DuckDB parses; what it would pass over in silence (a gzip that breaks off, a header in another encoding, a quote that
-swallows the lines after it) is looked for here. Every value stays the text it is until a contract gives it a type.
+swallows the lines after it) is looked for here, and every line of a CSV file is accounted for. Every value stays the
+text it is until a contract gives it a type.
 """
 
 import codecs
 import csv
 import gzip
+import io
 import json
+import re
 import uuid
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import duckdb
 
@@ -24,153 +29,429 @@ MAX_LINE_BYTES = 64 * 1024 * 1024
 CHUNK_BYTES = 8 * 1024 * 1024
 # Where no line has the columns of the header, the file is another than it should be; with fewer lines nobody can tell.
 LINES_THAT_TELL = 20
+# A line of so many columns within a cell is a row and no note, whatever is in its first.
+COLUMNS_THAT_TELL = 5
+# What Windows calls ANSI and many programs write as latin-1, whose 32 control characters it fills; browsers read it so.
+WINDOWS = "windows-1252"
+CODECS = {"latin-1": WINDOWS, "latin1": WINDOWS, "iso-8859-1": WINDOWS, "ascii": "utf-8"}
+UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# The first line by which a spreadsheet is told the delimiter.
+SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?', re.IGNORECASE)
+SWALLOWS = (
+    "swallows the lines after it. Correct the file, or set `quote: ''` on the connector where quotes are plain text"
+)
+LINE_END = re.compile(r"\r\n|\r|\n")
+PACKED = {b"PK\x03\x04": (".zip or, of Excel, .xlsx", "a zip archive"), b"\x1f\x8b": (".gz", "a gzip file")}
 
 
 class TextFileError(Exception):
-    """A file that cannot be read as the table it should be; says why, without the text of a row."""
+    """A file that cannot be read as the table it should be; names it and says why, without the text of a row."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """How a CSV file begins: its first record, and what stands before it.
+
+    `title` counts the lines that are no part of the table, `blank` the empty ones after them.
+    """
+
+    record: tuple[str, ...]
+    title: int
+    blank: int
+    line_count: int
+    delimiter: str
 
 
 @dataclass(frozen=True)
 class TextFile:
-    """How to read one text file; `encoding` is Python's name."""
+    """How to read one text file: its `kind` is `csv`, `jsonl` or `lines`, its `encoding` one that Python knows.
+
+    Of CSV: what separates and quotes (an empty `quote`: nothing does) and what stands before a quote that is none; how
+    many lines come before the table (`skip`); whether its first record is a `header`, or else the names of `columns`.
+    """
 
     path: Path
+    kind: str = "csv"
     encoding: str = "utf-8"
-    delimiter: str = ","
+    delimiter: str | None = None
     header: bool = True
+    quote: str = '"'
+    escape: str | None = None
+    skip: int = 0
+    columns: tuple[str, ...] | None = None
+    called: str | None = None
 
-    def stage(self, kind: str, target: Path, engine: Engine) -> list[str]:
-        """Write the rows of a `csv`, `jsonl` or `lines` file to the Parquet file `target`, as columns of text.
+    @property
+    def name(self) -> str:
+        """What errors call the file."""
+        return self.called or self.path.name
 
-        Returns one description per line that could not be split into its columns. TextFileError where the file is no
-        such table; duckdb.Error where DuckDB cannot parse it.
-        """
-        plain = self._plain(engine.scratch)
+    @cached_property
+    def head(self) -> Head:
+        """How the CSV file begins, without a look at the rest. TextFileError where nothing does."""
         try:
-            return self._stage(kind, plain, target, engine)
+            with _opened(self.path) as source, io.TextIOWrapper(source, self._codec, newline="") as text:
+                return self._head(text)
+        except UnicodeDecodeError:
+            # Says which line it is.
+            for _ in self._texts():
+                pass
+            raise
+        except (EOFError, OSError, zlib.error) as fault:
+            raise self._torn() from fault
+
+    @property
+    def first_names(self) -> list[str]:
+        """The first record as names of columns, whether they are any or not."""
+        return first_names(self.head.record, self.header)
+
+    @cached_property
+    def column_names(self) -> list[str]:
+        """The names in the header, or those given, or column0, column1 ...; TextFileError where two are the same."""
+        return named_columns(self.head.record, self.name, self.header, self.columns)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is not one line with anything on it; of plain lines, not one line."""
+        if self.kind == "csv":
+            return not self.head.record
+        return not any(text.strip() for text in self._texts())
+
+    def stage(self, target: Path, engine: Engine, more: str = "") -> list[str]:
+        """Write the rows to the Parquet file `target`, as columns of text.
+
+        `more` are further columns in SQL. Returns one description per line that belongs to no row. TextFileError where
+        the file is no such table; duckdb.Error where DuckDB cannot parse it.
+        """
+        title = self.head.title if self.kind == "csv" else 0
+        plain, line_count = self._plain(engine.scratch, title)
+        try:
+            if self.kind == "jsonl":
+                rows = _json_rows(plain, engine)
+                engine.query(f"COPY (SELECT *{more} FROM ({rows})) TO {literal(str(target))} (FORMAT parquet)")
+                return []
+            if self.kind == "lines":
+                # No byte of a text file separates or quotes plain lines: the whole line is one value.
+                return self._copy(_Shape(plain, ["line"], "\x1f"), target, engine, more)
+            return self._copy(self._shape(plain, line_count), target, engine, more)
         finally:
             if plain != self.path:
                 plain.unlink()
 
-    def _stage(self, kind: str, plain: Path, target: Path, engine: Engine) -> list[str]:
-        if kind == "jsonl":
-            engine.query(f"COPY ({_json_rows(plain, engine)}) TO {literal(str(target))} (FORMAT parquet)")
-            return []
-        # No byte of a text file separates or quotes plain lines: the whole line is one value.
-        columns, shape = ["line"], _Shape("\x1f", "", False)
-        if kind == "csv":
-            columns, blank = self._columns(plain)
-            shape = _Shape(self.delimiter, '"', self.header, blank)
+    def _head(self, text: io.TextIOWrapper) -> Head:
+        title = sum(1 for _ in islice(text, self.skip))
+        first = text.readline()
+        separator = SEPARATOR.fullmatch(first.strip().lstrip("\ufeff"))
+        delimiter = self.delimiter or (separator[1] if separator else ("\t" if ".tsv" in self.path.suffixes else ","))
+        csv.field_size_limit(MAX_LINE_BYTES)
+        lines = text if separator else chain([first.removeprefix("\ufeff")], text)
+        records = csv.reader(lines, strict=True, **_dialect(delimiter, self.quote, self.escape))
+        blank = 0
         try:
-            return self._copy(plain, columns, shape, target, engine)
-        except duckdb.InvalidInputException as fault:
-            if "invalid state" not in str(fault):
-                raise
-            # Lines that end now this way, now that way: DuckDB wants one.
-            return self._copy(_with_one_line_end(plain, engine.scratch), columns, shape, target, engine)
+            while not any(record := next(records)):
+                blank = records.line_num
+        except StopIteration:
+            return Head((), title, blank, 0, delimiter)
+        except csv.Error as fault:
+            line = title + bool(separator) + blank + 1
+            raise self._error(f"line {line:,} opens a quote that nothing closes") from fault
+        return Head(tuple(record), title + bool(separator), blank, records.line_num - blank, delimiter)
 
-    def _plain(self, scratch: Path) -> Path:
-        """The file itself where it is plain UTF-8, else a UTF-8 copy; TextFileError where it cannot be decoded."""
-        is_plain = self.encoding == "utf-8" and self.path.suffix not in (".gz", ".zst")
+    def _shape(self, plain: Path, line_count: int) -> "_Shape":
+        head, names = self.head, self.column_names
+        if not head.record:
+            raise self._error("is empty; not even column names are there")
+        rows = line_count - head.blank - (head.line_count if self.header else 0)
+        return _Shape(plain, names, head.delimiter, self.quote, self.escape, self.header, head.title, head.blank, rows)
+
+    def _plain(self, scratch: Path, title: int) -> tuple[Path, int]:
+        """The file itself where it is plain UTF-8, else a UTF-8 copy without the title; and how many lines there are.
+
+        TextFileError where it cannot be decoded.
+        """
+        is_plain = self._codec == "utf-8" and self.path.suffix not in (".gz", ".zst") and not title
         copy = scratch / f"{uuid.uuid4().hex}{self.path.with_suffix('').suffix}"
+        lines = _Lines()
         try:
-            with _opened(self.path) as source:
-                if is_plain:
-                    for _ in self._decoded(source):
-                        pass
-                    return self.path
-                with copy.open("wb") as target:
-                    for text in self._decoded(source):
-                        target.write(text.encode())
+            if is_plain:
+                for text in self._texts():
+                    lines.count(text)
+                return self.path, lines.total
+            with copy.open("wb") as target:
+                for text in _without_lines(self._texts(), title):
+                    lines.count(text)
+                    target.write(text.encode())
+        except TextFileError:
+            copy.unlink(missing_ok=True)
+            raise
         except (EOFError, OSError, zlib.error) as fault:  # OSError is what a broken gzip or zstd raises
             copy.unlink(missing_ok=True)
-            raise TextFileError(f"{self.path.name} is no whole {self._packing()} file; fetch it again") from fault
-        return copy
+            raise self._torn() from fault
+        return copy, lines.total
 
-    def _packing(self) -> str:
-        return {".gz": "gzip", ".zst": "zstd"}.get(self.path.suffix, self.encoding)
+    @cached_property
+    def _codec(self) -> str:
+        """The codec to decode by: UTF-16 needs no mark that says which byte comes first."""
+        known = codecs.lookup(CODECS.get(self.encoding.lower(), self.encoding)).name
+        if known != "utf-16":
+            return known
+        with _opened(self.path) as source:
+            start = source.read(4096)
+        if start[:2] in UTF_16_MARKS or not start:
+            return known
+        high, low = start[0::2].count(0), start[1::2].count(0)
+        # Delimiters, digits and line ends have a zero in one of their two bytes, in whatever language the text is.
+        if max(high, low) * 16 < len(start) // 2:
+            raise self._error(f"is no UTF-16. Leave `encoding` out, which means UTF-8, or set `encoding: {WINDOWS}`")
+        return "utf-16-be" if high > low else "utf-16-le"
 
-    def _decoded(self, source: IO[bytes]) -> Iterator[str]:
-        decode = codecs.getincrementaldecoder(self.encoding)().decode
-        line = 1
-        while chunk := source.read(CHUNK_BYTES):
-            yield self._text(decode, chunk, line, final=False)
-            line += chunk.count(b"\n")
-        yield self._text(decode, b"", line, final=True)
+    def _texts(self) -> Iterator[str]:
+        decode, line = codecs.getincrementaldecoder(self._codec)().decode, 1
+        with _opened(self.path) as source:
+            while chunk := source.read(CHUNK_BYTES):
+                yield self._text(decode, chunk, line, final=False)
+                line += chunk.count(b"\n")
+            yield self._text(decode, b"", line, final=True)
 
     def _text(self, decode: Any, chunk: bytes, line: int, final: bool) -> str:
         try:
             return str(decode(chunk, final))
-        except UnicodeDecodeError as fault:
-            line += fault.object[: fault.start].count(b"\n")
-            raise TextFileError(
-                f"line {line:,} is not {self.encoding}. Set `encoding: latin-1` (or utf-16) on the connector, or"
-                " convert the file"
-            ) from fault
+        except UnicodeError as fault:
+            if isinstance(fault, UnicodeDecodeError):
+                line += fault.object[: fault.start].count(b"\n")
+            raise self._error(f"line {line:,} is not {self.encoding}. {self._remedy()}") from fault
 
-    def _columns(self, plain: Path) -> tuple[list[str], int]:
-        """The names in the header, or column0, column1 ... where there is none; and the blank lines before it."""
-        csv.field_size_limit(MAX_LINE_BYTES)
-        with plain.open(encoding="utf-8-sig", newline="") as text:
-            lines = csv.reader(text, delimiter=self.delimiter, strict=True)
-            first: list[str] = []
-            blank = 0
-            try:
-                while not any(first := next(lines)):
-                    blank = lines.line_num
-            except StopIteration:
-                first = []
-            except csv.Error as fault:
-                raise TextFileError(f"line {blank + 1:,} opens a quote that nothing closes") from fault
-        if not first:
-            raise TextFileError(f"{self.path.name} is empty; not even column names are there")
-        if not self.header:
-            return [f"column{position}" for position in range(len(first))], blank
-        names = [name.strip() or f"column{position}" for position, name in enumerate(first)]
-        folded = [name.lower() for name in names]
-        repeated = sorted({name for name in names if folded.count(name.lower()) > 1})
-        if repeated:
-            raise TextFileError(
-                f"the header names {len(repeated)} columns more than once, the first in column"
-                f" {names.index(repeated[0]) + 1}"
-            )
-        return names, blank
+    def _remedy(self) -> str:
+        with _opened(self.path) as source:
+            start = source.read(4096)
+        for mark, (suffix, kind) in PACKED.items():
+            if start.startswith(mark):
+                return f"It is {kind}: let its name end in {suffix}"
+        if start[:2] in UTF_16_MARKS or start.count(0) * 4 > len(start):
+            return "Set `encoding: utf-16` on the connector"
+        if self._codec == "utf-8":
+            return f"Set `encoding: {WINDOWS}` on the connector, or another that it was written in, or convert the file"
+        return "Set the encoding it was written in on the connector, or convert the file"
 
-    def _copy(self, plain: Path, columns: list[str], shape: "_Shape", target: Path, engine: Engine) -> list[str]:
+    def _copy(self, shape: "_Shape", target: Path, engine: Engine, more: str) -> list[str]:
+        try:
+            return self._copied(shape, target, engine, more)
+        except duckdb.InvalidInputException as fault:
+            if "invalid state" not in str(fault):
+                raise
+            # Lines that end now this way, now that way: DuckDB wants one.
+            even = _with_one_line_end(shape.plain, engine.scratch)
+            return self._copied(replace(shape, plain=even), target, engine, more)
+
+    def _copied(self, shape: "_Shape", target: Path, engine: Engine, more: str) -> list[str]:
         rejects = f"rejects_{uuid.uuid4().hex}"
-        types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
         engine.query(
-            f"COPY (SELECT * FROM read_csv({literal(str(plain))}, columns = {{{types}}}, auto_detect = false,"
-            f" delim = {literal(shape.delimiter)}, quote = {literal(shape.quote)}, escape = {literal(shape.quote)},"
-            f" header = {str(shape.header).lower()}, skip = {shape.skip}, store_rejects = true,"
+            f"COPY (SELECT *{more} FROM read_csv({shape.arguments}, store_rejects = true,"
             f" rejects_table = {literal(rejects)}, rejects_scan = {literal(rejects + '_scan')}, rejects_limit = 0,"
             f" max_line_size = {MAX_LINE_BYTES}, buffer_size = {2 * MAX_LINE_BYTES}))"
             f" TO {literal(str(target))} (FORMAT parquet)"
         )
-        faults = engine.query(
-            "SELECT line, min(lower(error_type::VARCHAR)),"
-            # An odd number of quotes: one of them was never closed.
-            " bool_or(error_type = 'UNQUOTED VALUE' AND regexp_matches(csv_line, '[\\n\\r]')"
-            " AND (length(csv_line) - length(replace(csv_line, '\"', ''))) % 2 = 1)"
-            f" FROM {quoted(rejects)} GROUP BY line ORDER BY line"
-        )
-        for line, _, swallows in faults:
-            if swallows:
-                raise TextFileError(f"line {line:,} opens a quote that nothing closes; it swallows the lines after it")
+        refused = [
+            _Refused(line + shape.title, fault, LINE_END.split(text.rstrip("\r\n")))
+            for line, fault, text in engine.query(
+                "SELECT line, min(lower(error_type::VARCHAR)), first(csv_line ORDER BY length(csv_line) DESC)"
+                f" FROM {quoted(rejects)} GROUP BY line ORDER BY line"
+            )
+        ]
+        for record in refused:
+            if shape.quote and (shape.is_open(record.lines) or shape.swallows(record.lines)):
+                raise self._error(f"line {record.line:,} opens a quote that nothing closes; it {SWALLOWS}")
         ((count,),) = engine.query(f"SELECT count(*) FROM read_parquet({literal(str(target))})")
-        if not count and len(faults) >= LINES_THAT_TELL:
-            raise TextFileError(f"no line has the columns of the header ({faults[0][1]}); check `delimiter`")
-        return [f"line {line} of {self.path.name}: {fault}" for line, fault, _ in faults]
+        if not count and len(refused) >= LINES_THAT_TELL:
+            raise self._error(f"has no line with the columns of its header ({refused[0].fault}); check `delimiter`")
+        if shape.line_count not in (None, count + sum(len(record.lines) for record in refused)):
+            self._account(shape, count + len(refused))
+        return [told for record in refused for told in record.told(self.name)]
+
+    def _account(self, shape: "_Shape", record_count: int) -> None:
+        """Compare with the records Python's reader finds; TextFileError where they are not as many, or swallow others.
+
+        Where each line is a record there is no need for it: this takes a second for a million short lines.
+        """
+        with shape.plain.open(encoding="utf-8-sig", newline="") as text:
+            lines = _Kept(text)
+            found = 0
+            for record in csv.reader(lines, **shape.dialect):
+                first, taken = lines.take()
+                if not record:
+                    continue
+                found += 1
+                is_header = shape.header and found == 1
+                if len(taken) > 1 and not is_header and shape.swallows(taken):
+                    raise self._error(f"line {first + shape.title:,} opens a quote that {SWALLOWS}")
+        if found - shape.header != record_count:
+            raise self._error(
+                f"{abs(found - shape.header - record_count):,} records are read by one reader and not by another; check"
+                " `delimiter`, `quote` and `escape`"
+            )
+
+    def _error(self, problem: str) -> TextFileError:
+        return TextFileError(f"{self.name}{', ' if problem.startswith('line ') else ' '}{problem}")
+
+    def _torn(self) -> TextFileError:
+        packing = {".gz": "gzip", ".zst": "zstd"}.get(self.path.suffix, self.encoding)
+        return self._error(f"is no whole {packing} file; fetch it again")
+
+
+def first_names(record: Sequence[str | None], header: bool) -> list[str]:
+    """The names in a first record; column0, column1 ... where there are none."""
+    return [((name or "").strip() if header else "") or f"column{position}" for position, name in enumerate(record)]
+
+
+def named_columns(
+    record: Sequence[str | None], file: str, header: bool = True, given: Sequence[str] | None = None
+) -> list[str]:
+    """The names of columns by the first record of a file; TextFileError where they do not tell the columns apart."""
+    if given is not None and len(given) != len(record):
+        raise TextFileError(
+            f"{file} has {len(record)} columns, while `columns` names {len(given)}; name every column, in order"
+        )
+    if given is not None:
+        return list(given)
+    names = first_names(record, header)
+    if any("\0" in name for name in names):
+        raise TextFileError(f"{file} looks like UTF-16. Set `encoding: utf-16` on the connector")
+    folded = [name.lower() for name in names]
+    repeated = sorted({name for name in names if folded.count(name.lower()) > 1})
+    if repeated:
+        raise TextFileError(
+            f"{file}: the header names {len(repeated)} columns more than once, the first in column"
+            f" {names.index(repeated[0]) + 1}"
+        )
+    return names
 
 
 @dataclass(frozen=True)
 class _Shape:
-    """What separates and quotes, and whether the first line names the columns."""
+    """A table in a plain file: its columns, what separates and quotes, and whether the first record names the columns.
 
+    `title` lines stood before what the plain file holds, `skip` empty ones stand before the table in it; `line_count`
+    is the number of lines below the header, where they have to be accounted for.
+    """
+
+    plain: Path
+    columns: Sequence[str]
     delimiter: str
-    quote: str
-    header: bool
+    quote: str = ""
+    escape: str | None = None
+    header: bool = False
+    title: int = 0
     skip: int = 0
+    line_count: int | None = None
+
+    @property
+    def arguments(self) -> str:
+        """What DuckDB's reader is told."""
+        types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.columns)
+        return (
+            f"{literal(str(self.plain))}, columns = {{{types}}}, auto_detect = false,"
+            f" delim = {literal(self.delimiter)}, quote = {literal(self.quote)},"
+            f" escape = {literal(self.escape or self.quote)}, header = {str(self.header).lower()}, skip = {self.skip}"
+        )
+
+    @property
+    def dialect(self) -> dict[str, Any]:
+        """What Python's reader is told."""
+        return _dialect(self.delimiter, self.quote, self.escape)
+
+    def is_open(self, lines: Sequence[str]) -> bool:
+        """Whether a record of these lines has an odd number of quotes: one of them was never closed."""
+        return len(lines) > 1 and sum(line.count(self.quote) for line in lines) % 2 == 1
+
+    def swallows(self, lines: Sequence[str]) -> bool:
+        """Whether a line but the first has the columns of a record, and a first cell written like that of the first.
+
+        So it is with a quote that stands for inches: the next one, some rows below, closes it.
+        """
+        first = self._written(lines[0])
+        # Words and commas are in any note, numbers where the rows have theirs are not.
+        if "9" not in first and len(self.columns) < COLUMNS_THAT_TELL:
+            return False
+        rows = (line for line in lines[1:] if line.count(self.delimiter) >= len(self.columns) - 1)
+        return any(self._written(row) == first for row in rows)
+
+    def _written(self, line: str) -> str:
+        """How the first cell of a line is written: digits and letters without their number."""
+        cell = line.split(self.delimiter)[0].replace(self.quote, "").strip()
+        return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", cell))
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """A record the reader refused: the line it begins in, why, and the text of each of its lines."""
+
+    line: int
+    fault: str
+    lines: Sequence[str]
+
+    def told(self, name: str) -> list[str]:
+        """A description of each line, without its text."""
+        further = [f"line {self.line + more} of {name}: part of line {self.line}" for more in range(1, len(self.lines))]
+        return [f"line {self.line} of {name}: {self.fault}", *further]
+
+
+class _Kept:
+    """The lines of a text, and which of them a reader has taken since last asked."""
+
+    def __init__(self, text: Iterator[str]) -> None:
+        self.text = text
+        self.lines: list[str] = []
+        self.taken = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self.text:
+            self.lines.append(line)
+            yield line
+
+    def take(self) -> tuple[int, list[str]]:
+        """The number of the first of these lines, and all of them."""
+        first, lines, self.lines = self.taken + 1, self.lines, []
+        self.taken += len(lines)
+        return first, lines
+
+
+class _Lines:
+    """Counts the lines of a text that comes in pieces."""
+
+    def __init__(self) -> None:
+        self.ends = 0
+        self.last = "\n"
+
+    def count(self, text: str) -> None:
+        """Count those that end in this piece."""
+        if not text:
+            return
+        returns = text.count("\r") - text.count("\r\n")
+        self.ends += text.count("\n") + returns - (self.last == "\r" and text[0] == "\n")
+        self.last = text[-1]
+
+    @property
+    def total(self) -> int:
+        """All lines, the last too where nothing ends it."""
+        return self.ends + (self.last not in "\r\n")
+
+
+def _dialect(delimiter: str, quote: str, escape: str | None) -> dict[str, Any]:
+    quoting = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
+    own_escape = escape if escape != quote else None
+    return {
+        "delimiter": delimiter, "quotechar": quote or None, "quoting": quoting,
+        "doublequote": own_escape is None, "escapechar": own_escape,
+    }  # fmt: skip
+
+
+def _without_lines(texts: Iterator[str], count: int) -> Iterator[str]:
+    """The text without its first lines, which are all in the first piece."""
+    for text in texts:
+        if count:
+            begun = re.match(rf"(?:[^\r\n]*(?:\r\n|\r|\n)){{{count}}}", text)
+            text, count = text[begun.end() :] if begun else "", 0
+        yield text
 
 
 def _opened(path: Path) -> Any:

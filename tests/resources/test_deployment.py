@@ -11,8 +11,8 @@ from governance import segments
 from governance.contracts import LAYERS
 from governance.segments import RulesError
 from resources import deployment as deployments
-from resources.connectors import Files
 from resources.deployment import Deployment, DeploymentError
+from resources.files import Files
 
 SHOP = """\
 name: Shop
@@ -41,7 +41,7 @@ FAULTS = {
     "files without path": (", path: orders.csv", "", "connectors.shop.path"),
     "an unknown connector type": ("type: files", "type: ftp", "connectors.shop"),
     "a connector without type": ("type: files, ", "", "connectors.shop"),
-    "an unknown encoding": ("orders.csv", "orders.csv, encoding: cp1252", "connectors.shop.encoding"),
+    "an unknown encoding": ("orders.csv", "orders.csv, encoding: utf-9", "connectors.shop.encoding"),
     "a sample of nobody": ("customers: 10", "customers: 0", "connectors.company.customers"),
     "a feed from nowhere": ("    from: shop\n", "", "feeds.orders.from"),
     "a feed that says nothing": ("\n    from: shop\n    select: select * from raw", "", "feeds.orders"),

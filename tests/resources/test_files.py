@@ -1,21 +1,25 @@
-"""Connectors: the shapes a source may come in, and what is said of one that cannot be read."""
+"""Files: the shapes a source may come in, and what is said of one that cannot be read."""
 
 import csv
 import gzip
 import io
+import zipfile
 from collections.abc import Iterator
+from datetime import date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resources.connectors import ConnectorError, Files, Raw, Request, Sample
+from resources.connectors import ConnectorError, Raw, Request
 from resources.engine import Engine
+from resources.files import Files, Sample
 
 HEADER = "id,name\n"
 MANY = 30_000  # more lines than a parser looks at before it decides on a shape
@@ -36,6 +40,22 @@ def put(folder: Path, content: str | bytes, name: str = "people.csv") -> Path:
     file = folder / name
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     return file
+
+
+def put_workbook(file: Path, **sheets: list[list[Any]]) -> None:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, table in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in table:
+            sheet.append(row)
+    book.save(file)
+
+
+def put_archive(file: Path, **members: str) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
 
 
 def read(engine: Engine, folder: Path, path: str = "people.csv", **settings: Any) -> Raw:
@@ -134,11 +154,13 @@ def test_blank_lines_before_the_header_are_passed_over(engine: Engine, tmp_path:
     assert rows(engine, read(engine, tmp_path)) == [("1", "Ann")]
 
 
-def test_an_empty_file_among_others_is_named(engine: Engine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("nothing", [b"", b"\n\n", gzip.compress(b"")], ids=["no byte", "blank lines", "gzip"])
+def test_an_empty_file_among_others_is_passed_over_and_told(nothing: bytes, engine: Engine, tmp_path: Path) -> None:
+    name = "june.csv.gz" if nothing.strip() else "june.csv"
     put(tmp_path, f"{HEADER}1,Ann\n", "may.csv")
-    put(tmp_path, "", "june.csv")
-    with pytest.raises(ConnectorError, match=r"june\.csv is empty"):
-        read(engine, tmp_path, "*.csv")
+    put(tmp_path, nothing, name)
+    raw = read(engine, tmp_path, "*.csv*")
+    assert (rows(engine, raw), raw.notes) == ([("1", "Ann")], [f"{name} is empty and was passed over"])
 
 
 def test_a_missing_file_is_refused_with_where_was_looked_and_what_to_do(engine: Engine, tmp_path: Path) -> None:
@@ -146,7 +168,7 @@ def test_a_missing_file_is_refused_with_where_was_looked_and_what_to_do(engine: 
         read(engine, tmp_path, "x.csv")
 
 
-@pytest.mark.parametrize("name", ["people", "people.xls", "people.csv.bak"])
+@pytest.mark.parametrize("name", ["people", "people.dat", "people.csv.bak"])
 def test_a_file_of_unknown_ending_needs_a_format(name: str, engine: Engine, tmp_path: Path) -> None:
     put(tmp_path, f"{HEADER}1,Ann\n", name)
     with pytest.raises(ConnectorError, match=r"set `format`, or use one of \.csv, \.tsv"):
@@ -176,13 +198,13 @@ def test_text_of_another_encoding_is_refused_with_line_and_remedy(line: int, eng
     lines = [HEADER, *numbered(line + 3)]
     lines[line - 1] = "0,Müller\n"
     put(tmp_path, "".join(lines).encode("latin-1"))
-    with pytest.raises(ConnectorError, match=rf"line {line:,} is not utf-8\. Set `encoding: latin-1`"):
+    with pytest.raises(ConnectorError, match=rf"line {line:,} is not utf-8\. Set `encoding: windows-1252`"):
         read(engine, tmp_path)
 
 
 def test_a_header_of_another_encoding_is_refused_too(engine: Engine, tmp_path: Path) -> None:
     put(tmp_path, "id,größe\n1,3\n2,4\n".encode("latin-1"))
-    with pytest.raises(ConnectorError, match=r"line 1 is not utf-8\. Set `encoding: latin-1`"):
+    with pytest.raises(ConnectorError, match=r"line 1 is not utf-8\. Set `encoding: windows-1252`"):
         read(engine, tmp_path)
 
 
@@ -247,28 +269,29 @@ def test_a_quote_without_end_is_refused_with_its_line(place: int, engine: Engine
     lines = [HEADER, *numbered(place + 10)]
     lines[place - 1] = '0,"Ann\n'
     put(tmp_path, "".join(lines))
-    with pytest.raises(ConnectorError, match=rf"shop, path people\.csv: line {place:,} .*quote"):
+    with pytest.raises(ConnectorError, match=rf"shop, path people\.csv: people\.csv, line {place:,} .*quote"):
         read(engine, tmp_path)
 
 
 @pytest.mark.parametrize("count", [5, MANY])
 def test_a_quote_without_end_in_the_header_is_refused_too(count: int, engine: Engine, tmp_path: Path) -> None:
     put(tmp_path, "".join(['id,"name\n', *numbered(count)]))
-    with pytest.raises(ConnectorError, match=r"shop, path people\.csv: line 1 [^\n]*quote[^\n]*\Z"):
+    with pytest.raises(ConnectorError, match=r"shop, path people\.csv: people\.csv, line 1 [^\n]*quote[^\n]*\Z"):
         read(engine, tmp_path)
 
 
 def test_text_after_a_quote_that_spans_lines_is_no_quote_without_end(engine: Engine, tmp_path: Path) -> None:
     put(tmp_path, f'{HEADER}1,"two\nlines"x\n2,Bob\n')
     raw = read(engine, tmp_path)
-    assert (raw.broken, rows(engine, raw)) == (["line 2 of people.csv: unquoted value"], [("2", "Bob")])
+    assert raw.broken == ["line 2 of people.csv: unquoted value", "line 3 of people.csv: part of line 2"]
+    assert rows(engine, raw) == [("2", "Bob")]
 
 
 def test_a_file_of_which_no_line_can_be_split_is_refused(engine: Engine, tmp_path: Path) -> None:
     # Such as an export with a column more than its header.
     put(tmp_path, HEADER + "1,Ann,x\n" * 20)
     with pytest.raises(
-        ConnectorError, match=r"shop, path people\.csv: no line has the columns of the header \(too many columns\)"
+        ConnectorError, match=r"people\.csv has no line with the columns of its header \(too many columns\)"
     ):
         read(engine, tmp_path)
 
@@ -349,10 +372,42 @@ def test_a_broken_line_of_json_is_refused_without_its_content(engine: Engine, tm
 
 def test_files_of_one_path_are_joined_by_column_name(engine: Engine, tmp_path: Path) -> None:
     put(tmp_path, "id,name\n1,Ann\n", "2024-05.csv")
-    put(tmp_path, "name,city,id\nBob,Rome,2\n", "2024-06.csv")
+    put(tmp_path, "Name,id\nBob,2\n", "2024-06.csv")
     put(tmp_path, "id,name\n", "2024-07.csv")
     raw = read(engine, tmp_path, "2024-*.csv")
-    assert rows(engine, raw, "id, name, city") == [("1", "Ann", None), ("2", "Bob", "Rome")]
+    assert rows(engine, raw, "id, name") == [("1", "Ann"), ("2", "Bob")]
+
+
+@pytest.mark.parametrize(
+    ("odd", "complaint"),
+    [
+        ("id,nickname\n2,Bob\n", "b.csv lacks the column name, which a.csv has"),
+        ("id,name,city\n2,Bob,Rome\n", "b.csv has the column city, which a.csv lacks"),
+        ("id\n2\n", "b.csv lacks the column name"),
+        ("2,Bob\n3,Cy\n", "the first line of b.csv is not the header of a.csv"),
+        ("2,2\n3,3\n", "the first line of b.csv is not the header of a.csv"),
+    ],
+    ids=["renamed", "more", "fewer", "no header", "no header, twice the same"],
+)
+def test_a_file_with_other_columns_than_the_others_is_named(
+    odd: str, complaint: str, engine: Engine, tmp_path: Path
+) -> None:
+    for name, content in (("a", f"{HEADER}1,Ann\n"), ("b", odd), ("c", f"{HEADER}4,Dan\n")):
+        put(tmp_path, content, f"{name}.csv")
+    with pytest.raises(ConnectorError, match=complaint) as raised:
+        read(engine, tmp_path, "*.csv")
+    assert "Bob" not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "xlsx"])
+def test_so_it_is_in_files_that_are_no_text(kind: str, engine: Engine, tmp_path: Path) -> None:
+    for file, name in (("a", "name"), ("b", "nickname"), ("c", "name")):
+        if kind == "parquet":
+            pq.write_table(pa.table({"id": [1], name: ["Ann"]}), tmp_path / f"{file}.parquet")
+        else:
+            put_workbook(tmp_path / f"{file}.xlsx", people=[["id", name], [1, "Ann"]])
+    with pytest.raises(ConnectorError, match=rf"b\.{kind} lacks the column name, which a\.{kind} has"):
+        read(engine, tmp_path, f"*.{kind}")
 
 
 def test_a_broken_line_is_named_with_its_file(engine: Engine, tmp_path: Path) -> None:
@@ -384,3 +439,233 @@ def test_the_sample_company_is_made_once_below_the_deployment(engine: Engine, tm
     second = sample.read(Request("sample", "customer", tmp_path), engine)
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")} == made
     assert rows(engine, first) == rows(engine, second) != []
+
+
+# Encodings.
+
+
+@pytest.mark.parametrize("setting", ["windows-1252", "latin-1", "iso-8859-1"])
+def test_what_windows_calls_latin_1_has_dashes_quotes_and_the_euro(
+    setting: str, engine: Engine, tmp_path: Path
+) -> None:
+    put(tmp_path, f"{HEADER}1,O’Neill – 5 € Žofie\n".encode("windows-1252"))
+    assert rows(engine, read(engine, tmp_path, encoding=setting)) == [("1", "O’Neill – 5 € Žofie")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_needs_no_mark(encoding: str, engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, f"{HEADER}1,José 文字\n".encode(encoding))
+    assert rows(engine, read(engine, tmp_path, encoding="utf-16")) == [("1", "José 文字")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_what_is_no_utf_16_is_told_with_the_remedy(encoding: str, engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, f"{HEADER}1,José\n".encode(encoding))
+    with pytest.raises(ConnectorError, match=r"people\.csv is no UTF-16\. Leave `encoding` out, .*windows-1252"):
+        read(engine, tmp_path, encoding="utf-16")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("name", ["Ann", "José"])
+def test_utf_16_read_as_utf_8_is_told_with_the_remedy(name: str, encoding: str, engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, f"{HEADER}1,{name}\n".encode(encoding))
+    with pytest.raises(ConnectorError, match="Set `encoding: utf-16`"):
+        read(engine, tmp_path)
+    assert rows(engine, read(engine, tmp_path, encoding="utf-16")) == [("1", name)]
+
+
+def test_any_encoding_that_python_knows_can_be_set(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, f"{HEADER}1,Łódź\n".encode("cp1250"))
+    assert rows(engine, read(engine, tmp_path, encoding="cp1250")) == [("1", "Łódź")]
+
+
+@pytest.mark.parametrize(("packed", "remedy"), [("zip", r"\.zip"), ("gzip", r"\.gz")])
+def test_a_packed_file_under_another_name_is_told(packed: str, remedy: str, engine: Engine, tmp_path: Path) -> None:
+    if packed == "zip":
+        put_archive(tmp_path / "people.csv", people=f"{HEADER}1,Ann\n")
+    else:
+        put(tmp_path, gzip.compress(f"{HEADER}1,Ann\n".encode()))
+    with pytest.raises(ConnectorError, match=rf"let its name end in {remedy}"):
+        read(engine, tmp_path)
+
+
+# Shapes of tables in text.
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("line", ["sep=;", "SEP=;", '"sep=;"'])
+def test_the_line_that_names_the_separator_is_no_header(
+    line: str, line_end: str, engine: Engine, tmp_path: Path
+) -> None:
+    put(tmp_path, line_end.join([line, "id;name", "1;Müller, Ann", ""]))
+    assert rows(engine, read(engine, tmp_path)) == [("1", "Müller, Ann")]
+    assert rows(engine, read(engine, tmp_path, delimiter=";")) == [("1", "Müller, Ann")]
+
+
+def test_a_block_of_titles_is_skipped_and_lines_keep_their_numbers(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, f'Report "May\n\n{HEADER}1,Ann\n2\n')
+    raw = read(engine, tmp_path, skip=2)
+    assert (rows(engine, raw), raw.broken) == ([("1", "Ann")], ["line 5 of people.csv: missing columns"])
+
+
+def test_columns_without_header_can_be_named(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, "1,Ann\n2,Bob\n")
+    raw = read(engine, tmp_path, header=False, columns=["id", "name"])
+    assert (column_names(engine, raw), rows(engine, raw)) == (["id", "name"], [("1", "Ann"), ("2", "Bob")])
+    with pytest.raises(ConnectorError, match=r"people\.csv has 2 columns, while `columns` names 1"):
+        read(engine, tmp_path, header=False, columns=["id"])
+
+
+def test_another_sign_may_quote_or_none_or_be_escaped(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, f"{HEADER}1,'Müller, Ann'\n")
+    assert rows(engine, read(engine, tmp_path, quote="'")) == [("1", "Müller, Ann")]
+    put(tmp_path, f'{HEADER}1,19" rack\n2,"x\n')
+    assert rows(engine, read(engine, tmp_path, quote="")) == [("1", '19" rack'), ("2", '"x')]
+    put(tmp_path, f'{HEADER}1,"19\\" rack, new"\n')
+    assert rows(engine, read(engine, tmp_path, escape="\\")) == [("1", '19" rack, new')]
+
+
+def test_rows_can_say_which_file_they_come_from(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, f"{HEADER}1,Ann\n", "lyon.csv")
+    put(tmp_path, f"{HEADER}1,Bob\n", "berlin.csv")
+    pq.write_table(pa.table({"id": [2], "name": ["Cy"]}), tmp_path / "rome.parquet")
+    read_back = [
+        row for path in ("*.csv", "*.parquet") for row in rows(engine, read(engine, tmp_path, path, filename=True))
+    ]
+    assert read_back == [("1", "Ann", "lyon.csv"), ("1", "Bob", "berlin.csv"), (2, "Cy", "rome.parquet")]
+
+
+# Quotes that belong to the text.
+
+
+@pytest.mark.parametrize("closing", ['10,"C10",10.00', '10,C10,10.00"', '10,C"10,10.00', '"10,C10,10.00'])
+def test_a_stray_quote_that_another_closes_some_lines_below_stops_the_load(
+    closing: str, engine: Engine, tmp_path: Path
+) -> None:
+    lines = [f"{number},C{number},{number}.00" for number in range(30)]
+    lines[4], lines[10] = '4,"C4,4.00', closing
+    put(tmp_path, "\n".join(["id,name,amount", *lines, ""]))
+    with pytest.raises(ConnectorError, match=r"people\.csv, line 6 opens a quote .*`quote: ''`"):
+        read(engine, tmp_path)
+    # What the error advises keeps every line.
+    assert len(rows(engine, read(engine, tmp_path, quote=""))) == 30
+
+
+def test_a_note_of_many_lines_with_commas_is_no_stray_quote(engine: Engine, tmp_path: Path) -> None:
+    note = "Dear shop,\nI bought, paid, and\n\nwaited, long, long"
+    put(tmp_path, f'id,name,note\n1,Ann,"{note}"\n\n2,Bob,\n')
+    raw = read(engine, tmp_path)
+    assert (rows(engine, raw), raw.broken) == ([("1", "Ann", note), ("2", "Bob", None)], [])
+
+
+lines = st.text(st.sampled_from("ab1,;\"'\\\r\n "), max_size=40)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    texts=st.lists(lines, min_size=1, max_size=3),
+    encoding=st.sampled_from(["utf-8", "utf-16", "windows-1252"]),
+    escape=st.sampled_from([None, "\\"]),
+)
+def test_no_record_is_lost_unless_the_load_stops(
+    engine: Engine, texts: list[str], encoding: str, escape: str | None
+) -> None:
+    """Of the records Python's reader finds none is missing among the rows and the lines that were refused."""
+    with TemporaryDirectory() as folder:
+        for position, text in enumerate(texts):
+            put(Path(folder), f"a,b,c\n{text}".encode(encoding), f"{position}.csv")
+        try:
+            raw = read(engine, Path(folder), "*.csv", encoding=encoding, escape=escape)
+        except ConnectorError:
+            return
+        kept = engine.query(f"SELECT * FROM ({raw.sql})")
+    readers = [
+        csv.reader(io.StringIO(text, newline=""), doublequote=escape is None, escapechar=escape) for text in texts
+    ]
+    expected = sum(bool(record) for reader in readers for record in reader)
+    assert len(kept) <= expected <= len(kept) + len(raw.broken)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    count=st.integers(2, 25),
+    strays=st.lists(st.tuples(st.integers(0), st.integers(0)), min_size=1, max_size=4),
+    fault=st.sampled_from(["", "1,2", "1,2,3,4", '5,"6"7,8']),
+)
+def test_quotes_that_stray_into_the_text_lose_no_line(
+    engine: Engine, count: int, strays: list[tuple[int, int]], fault: str
+) -> None:
+    rows_written = [f'{number},"Ann, {number}",{number}.50' for number in range(count)]
+    for row, place in strays:
+        line = rows_written[row % count]
+        cut = place % (len(line) + 1)
+        rows_written[row % count] = line[:cut] + '"' + line[cut:]
+    with TemporaryDirectory() as folder:
+        put(Path(folder), "\n".join(["id,name,amount", *rows_written, *([fault] if fault else []), ""]))
+        try:
+            raw = read(engine, Path(folder))
+        except ConnectorError:
+            return
+        kept = engine.query(f"SELECT * FROM ({raw.sql})")
+    assert len(kept) + len(raw.broken) == count + bool(fault)
+
+
+# Archives and workbooks.
+
+
+def test_files_in_a_zip_archive_are_read_like_files(engine: Engine, tmp_path: Path) -> None:
+    put_archive(
+        tmp_path / "orders.zip",
+        **{"may.csv": f"{HEADER}1,Ann\n", "b/june.csv": f"{HEADER}2,Bob\n3\n", "__MACOSX/x": "?"},
+    )
+    raw = read(engine, tmp_path, "orders.zip")
+    assert rows(engine, raw) == [("1", "Ann"), ("2", "Bob")]
+    assert raw.broken == ["line 3 of orders.zip/b/june.csv: missing columns"]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [(b"PK\x03\x04 and no more", "no whole zip archive"), (b"no zip", "no whole zip archive")],
+)
+def test_a_broken_archive_is_refused(content: bytes, complaint: str, engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, content, "orders.zip")
+    with pytest.raises(ConnectorError, match=rf"orders\.zip is {complaint}"):
+        read(engine, tmp_path, "orders.zip")
+
+
+def test_an_archive_of_nothing_is_refused(engine: Engine, tmp_path: Path) -> None:
+    put_archive(tmp_path / "orders.zip")
+    with pytest.raises(ConnectorError, match=r"orders\.zip holds no file"):
+        read(engine, tmp_path, "orders.zip")
+
+
+def test_a_workbook_is_text_as_csv_would_have_it(engine: Engine, tmp_path: Path) -> None:
+    table = [
+        ["id", "born", "seen", "amount", "is_paid"],
+        [17850, date(1970, 12, 31), datetime(2024, 5, 1, 10, 30), 2.5, True],
+        [None, None, None, None, None],
+        ["0012", None, None, 3.0, False],
+        [1, None, None, None, None, "more"],
+    ]
+    put_workbook(tmp_path / "people.xlsx", notes=[["nothing"]], people=table)
+    raw = read(engine, tmp_path, "people.xlsx", sheet="people")
+    assert rows(engine, raw) == [
+        ("0012", None, None, "3", "false"),
+        ("17850", "1970-12-31", "2024-05-01 10:30:00", "2.5", "true"),
+    ]
+    assert raw.broken == ["line 5 of people.xlsx: too many columns"]
+    assert rows(engine, read(engine, tmp_path, "people.xlsx")) == []
+    with pytest.raises(ConnectorError, match=r"has no sheet 'orders'; correct `sheet`, there are 'notes', 'people'"):
+        read(engine, tmp_path, "people.xlsx", sheet="orders")
+
+
+def test_titles_above_the_table_of_a_workbook_are_skipped(engine: Engine, tmp_path: Path) -> None:
+    put_workbook(tmp_path / "people.xlsx", people=[["Report"], [], ["id", "name"], [1, "Ann"]])
+    assert rows(engine, read(engine, tmp_path, "people.xlsx", skip=1)) == [("1", "Ann")]
+
+
+@pytest.mark.parametrize("name", ["people.xlsx", "people.xls", "people.ods"])
+def test_what_is_no_workbook_is_refused(name: str, engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, f"{HEADER}1,Ann\n", name)
+    with pytest.raises(ConnectorError, match=rf"{name} is no whole file of Excel or OpenDocument"):
+        read(engine, tmp_path, name)

@@ -1,0 +1,312 @@
+"""Files on disk as what a feed reads: of any kind, alone or many of one path, packed or not."""
+
+import glob
+import json
+import re
+import uuid
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import duckdb
+from pydantic import Field, field_validator, model_validator
+
+from resources.connectors import MARK, Connector, ConnectorError, Raw, Request, readable
+from resources.engine import Engine, literal
+from resources.merging import Window
+from resources.sheets import Sheet
+from resources.text_files import WINDOWS, TextFile, TextFileError
+
+# A day in a path, as strftime writes it.
+DAY = re.compile("%[Ymdj]")
+COMPRESSION_SUFFIXES = (".gz", ".zst")
+FORMATS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "lines",
+    ".parquet": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".xlsx": "excel",
+    ".xlsm": "excel",
+    ".xls": "excel",
+    ".ods": "excel",
+}
+# Of these, all files of a path have the same columns.
+TABULAR = ("csv", "excel")
+# How many names of columns an error lists.
+LISTED = 6
+
+
+class OnDisk(Connector):
+    """What lies in files below a path, which may be a glob."""
+
+    path: str
+
+    def mark(self, request: Request) -> str:
+        """Names, sizes and times of the files."""
+        return file_mark(self.found(request))
+
+    def found(self, request: Request) -> list[Path]:
+        """The files the path names, in order; ConnectorError where there is none."""
+        found = _matching(_patterns(self.path, request.window), request.folder)
+        if not found and request.window:
+            # Of these days there is no file; any other tells the columns.
+            found = _matching(_patterns(self.path, None), request.folder)[-1:]
+        if not found:
+            raise ConnectorError(
+                f"{self.named(request)}: no such file, looked below {request.folder}. Correct the path in c360.yaml, or"
+                " set the environment variable it uses."
+            )
+        return found
+
+    def filled(self, request: Request) -> tuple[list[Path], list[str]]:
+        """The files with anything in them, and a note of each that has nothing; ConnectorError where all have not."""
+        found = self.found(request)
+        filled = [file for file in found if file.stat().st_size]
+        if not filled:
+            raise ConnectorError(f"{self.named(request)}: {found[0].name} is empty; not even column names are there.")
+        return filled, [_passed_over(file.name) for file in found if file not in filled]
+
+    def named(self, request: Request) -> str:
+        """How errors name the connector."""
+        return f"Connector {request.name}, path {self.path}"
+
+    def origin(self, request: Request) -> str:
+        """Connector and path as people know them: below the deployment's folder where it lies there."""
+        absolute, folder = request.folder / self.path, request.folder
+        path = str(absolute.relative_to(folder)) if absolute.is_relative_to(folder) else self.path
+        return f"{request.name}: {path}"
+
+
+class Files(OnDisk):
+    """Files on disk: CSV, Excel, Parquet, JSON lines, or plain lines, compressed or not; `path` may be a glob.
+
+    `format` follows the file's ending unless given; `lines` gives one column `line`, for shapes of their own. The files
+    in a .zip count as if they lay beside it. A path with the day in it, such as 'web/%Y-%m-%d.parquet', is read day by
+    day where hours are loaded.
+    """
+
+    type: Literal["files"]
+    format: Literal["csv", "excel", "parquet", "jsonl", "lines"] | None = None
+    encoding: str = "utf-8"
+    delimiter: Annotated[str, Field(min_length=1, max_length=4)] | None = None
+    quote: Annotated[str, Field(max_length=1)] = '"'
+    escape: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    skip: Annotated[int, Field(ge=0)] = 0
+    header: bool = True
+    columns: tuple[str, ...] | None = None
+    sheet: str | None = None
+    filename: bool = False
+
+    @field_validator("encoding")
+    @classmethod
+    def _check_encoding(cls, name: str) -> str:
+        try:
+            "".encode(name)
+        except LookupError:
+            raise ValueError(f"must be an encoding, such as utf-8, {WINDOWS} (Excel on Windows) or utf-16") from None
+        return name
+
+    @model_validator(mode="after")
+    def _check_columns(self) -> Self:
+        if self.columns is not None and self.header:
+            raise ValueError("`columns` names those of files without a header; set `header: false` too")
+        return self
+
+    def read(self, request: Request, engine: Engine) -> Raw:
+        """The files' rows; ConnectorError where they are not there or cannot be parsed."""
+        where, (files, notes) = self.named(request), self.filled(request)
+        try:
+            packed = [file for file in files if file.suffix == ".zip"]
+            unpacked = [table for file in packed for table in _unpacked(file, engine)]
+            tables = [*(_Named(file.name, file) for file in files if file not in packed), *unpacked]
+            staged = self._stage(self.format or self._format_of(tables[0].path, where), tables, engine)
+            engine.query(f"DESCRIBE {staged.sql}")
+        except TextFileError as fault:
+            raise ConnectorError(f"{where}: {fault}.") from None
+        except duckdb.Error as fault:
+            # Not chained: DuckDB quotes the row, and the chain ends in Dagster's log.
+            raise ConnectorError(f"{where}: {readable(fault)}") from None
+        return Raw(staged.sql, self.origin(request), staged.broken, {MARK: file_mark(files)}, [*notes, *staged.notes])
+
+    def _format_of(self, file: Path, where: str) -> str:
+        if ending(file) not in FORMATS:
+            known = ", ".join(FORMATS)
+            raise ConnectorError(f"{where}: the ending tells no format; set `format`, or use one of {known}.")
+        return FORMATS[ending(file)]
+
+    def _stage(self, kind: str, tables: Sequence["_Named"], engine: Engine) -> "_Staged":
+        """The rows of all files as Parquet: text is parsed once, into scratch files that all feeds of the connector
+        read.
+        """
+        if kind == "parquet":
+            columns = {table.name: _parquet_columns(table.path, engine) for table in tables}
+            _check_columns(columns)
+            return _Staged(_parquet_rows([table.path for table in tables], self.filename))
+        name = uuid.uuid5(uuid.NAMESPACE_URL, self.model_dump_json() + file_mark(table.path for table in tables)).hex
+        folder = engine.scratch / f"raw-{name}"
+        told = folder / "told.json"
+        if not told.exists():
+            folder.mkdir(exist_ok=True)
+            files = [self._opened(kind, table) for table in tables]
+            filled = [file for file in files if not file.is_empty]
+            if not filled:
+                raise TextFileError(f"{files[0].name} is empty; not even column names are there")
+            if kind in TABULAR:
+                _check_columns({file.name: file.first_names for file in filled})
+            broken: list[str] = []
+            for position, file in enumerate(filled):
+                more = f", {literal(file.name)} AS filename" if self.filename else ""
+                broken += file.stage(folder / f"{position:05d}.parquet", engine, more)
+            notes = [_passed_over(file.name) for file in files if file not in filled]
+            told.write_text(json.dumps({"broken": broken, "notes": notes}), encoding="utf-8")
+        return _Staged(_parquet_rows(sorted(folder.glob("*.parquet"))), **json.loads(told.read_text(encoding="utf-8")))
+
+    def _opened(self, kind: str, table: "_Named") -> TextFile | Sheet:
+        if kind == "excel":
+            return Sheet(table.path, self.sheet, self.header, self.skip, self.columns, table.name)
+        return TextFile(
+            table.path, kind, self.encoding, self.delimiter, self.header, self.quote, self.escape, self.skip,
+            self.columns, table.name,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A file, and what it is called: one in an archive lies elsewhere."""
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class _Staged:
+    """A SELECT of the rows of all files, the lines that are in no row, and what was passed over."""
+
+    sql: str
+    broken: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def _passed_over(name: str) -> str:
+    return f"{name} is empty and was passed over"
+
+
+def _parquet_rows(paths: Sequence[Path], with_name: bool = False) -> str:
+    listed = ", ".join(literal(str(path)) for path in paths)
+    if with_name:
+        named = "SELECT * REPLACE (parse_filename(filename) AS filename)"
+        return f"{named} FROM read_parquet([{listed}], union_by_name = true, filename = true)"
+    return f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"
+
+
+def _parquet_columns(path: Path, engine: Engine) -> list[str]:
+    return [name for name, *_ in engine.query(f"DESCRIBE SELECT * FROM read_parquet({literal(str(path))})")]
+
+
+def _check_columns(columns: Mapping[str, Sequence[str]]) -> None:
+    """TextFileError where the columns of a file are not those of the others: its values would be missing unseen."""
+    sets = {file: frozenset(name.lower() for name in names) for file, names in columns.items()}
+    ((usual, _),) = Counter(sets.values()).most_common(1)
+    model = next(file for file, found in sets.items() if found == usual)
+    for file, found in sets.items():
+        if found == usual:
+            continue
+        apart = "or read that file by a connector of its own"
+        if not found & usual:
+            raise TextFileError(
+                f"the first line of {file} is not the header of {model}. Give it one, {apart}, with `header: false`"
+            )
+        if lacking := [name for name in columns[model] if name.lower() not in found]:
+            raise TextFileError(f"{file} lacks {_listed(lacking)}, which {model} has. Rename it there, {apart}")
+        extra = [name for name in columns[file] if name.lower() not in usual]
+        raise TextFileError(f"{file} has {_listed(extra)}, which {model} lacks. Remove it there, {apart}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+    return f"the column{'s' if len(names) > 1 else ''} {shown}"
+
+
+def _unpacked(archive: Path, engine: Engine) -> list[_Named]:
+    """The files in a zip archive, unpacked into the scratch folder."""
+    folder = engine.scratch / f"zip-{file_mark([archive])}"
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            members = [
+                one for one in packed.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")
+            ]
+            found = [_Named(f"{archive.name}/{one.filename}", Path(packed.extract(one, folder))) for one in members]
+    except (zipfile.BadZipFile, EOFError, OSError, zlib.error) as fault:
+        raise TextFileError(f"{archive.name} is no whole zip archive; fetch it again") from fault
+    except (RuntimeError, NotImplementedError) as fault:
+        raise TextFileError(
+            f"{archive.name} is locked by a password or packed in a way we do not know; unpack it"
+        ) from fault
+    if not found:
+        raise TextFileError(f"{archive.name} holds no file")
+    return sorted(found, key=lambda table: table.name)
+
+
+class Sample(Connector):
+    """The sample company, generated on first use: synthetic customers with all datasets."""
+
+    type: Literal["sample"]
+    customers: Annotated[int, Field(ge=1)] = 5_000
+    seed: Annotated[int, Field(ge=0)] = 7
+    path: str = ".c360/sample"
+
+    def read(self, request: Request, engine: Engine) -> Raw:
+        """The company's rows of the dataset."""
+        company = self._company(request)
+        if not company.exists():
+            from examples.company.generator import generate
+
+            generate(company, self.customers, self.seed)
+        return self._files(request).read(request, engine)
+
+    def mark(self, request: Request) -> str:
+        """That of the generated files; nothing as long as there are none."""
+        return self._files(request).mark(request) if self._company(request).exists() else ""
+
+    def _company(self, request: Request) -> Path:
+        return request.folder / self.path / f"customers-{self.customers}-seed-{self.seed}"
+
+    def _files(self, request: Request) -> Files:
+        return Files(type="files", path=str(self._company(request) / request.dataset / "*.parquet"))
+
+
+def file_mark(files: Iterable[Path]) -> str:
+    """A word for the files as they are: their names, sizes and times."""
+    stamps = "".join(f"{file}{file.stat().st_mtime_ns}{file.stat().st_size}" for file in files)
+    return uuid.uuid5(uuid.NAMESPACE_URL, stamps).hex
+
+
+def _patterns(path: str, window: Window | None) -> list[str]:
+    """The path with the days of the window in it; with any day where there is no window."""
+    if not DAY.search(path):
+        return [path]
+    if window is None:
+        return [DAY.sub("*", path)]
+    # Exports are cut into days by the clock of wherever they are made, so a day more on either side may hold some.
+    days = (window.end - window.start).days + 3
+    return [(window.start + timedelta(days=day - 1)).strftime(path) for day in range(days + 1)]
+
+
+def _matching(patterns: Iterable[str], folder: Path) -> list[Path]:
+    below = [
+        pattern if Path(pattern).is_absolute() else f"{glob.escape(str(folder))}/{pattern}" for pattern in patterns
+    ]
+    return sorted({Path(file) for pattern in below for file in glob.glob(pattern, recursive=True)})
+
+
+def ending(file: Path) -> str:
+    """The file's ending without that of its compression."""
+    suffixes = [suffix for suffix in file.suffixes if suffix not in COMPRESSION_SUFFIXES]
+    return suffixes[-1] if suffixes else ""

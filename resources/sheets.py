@@ -1,0 +1,98 @@
+"""Sheets of Excel and OpenDocument files as tables of text, like those of text files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from resources.engine import Engine, literal, quoted
+from resources.text_files import TextFileError, first_names, named_columns
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """How to read one sheet, the first unless it is named; the rest as of a text file."""
+
+    path: Path
+    sheet: str | None = None
+    header: bool = True
+    skip: int = 0
+    columns: tuple[str, ...] | None = None
+    called: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What errors call the file."""
+        return self.called or self.path.name
+
+    @property
+    def first_names(self) -> list[str]:
+        """The first row as names of columns, whether they are any or not."""
+        return first_names(self._rows[0][1], self.header)
+
+    @cached_property
+    def column_names(self) -> list[str]:
+        """The names in the header, or those given, or column0, column1 ...; TextFileError where two are the same."""
+        return named_columns(self._rows[0][1], self.name, self.header, self.columns)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no cell holds anything."""
+        return not self._rows
+
+    def stage(self, target: Path, engine: Engine, more: str = "") -> list[str]:
+        """Write the rows to the Parquet file `target`, as columns of text; `more` are further columns in SQL.
+
+        Returns one description per row that has more cells than there are columns.
+        """
+        import pyarrow as pa
+
+        names = self.column_names
+        rows = self._rows[1:] if self.header else self._rows
+        kept = [cells for _, cells in rows if len(cells) <= len(names)]
+        columns = [[cells[place] if place < len(cells) else None for cells in kept] for place in range(len(names))]
+        staged = pa.table({name: pa.array(cells, pa.string()) for name, cells in zip(names, columns, strict=True)})
+        engine.connection.register("sheet", staged)
+        try:
+            engine.query(f"COPY (SELECT *{more} FROM {quoted('sheet')}) TO {literal(str(target))} (FORMAT parquet)")
+        finally:
+            engine.connection.unregister("sheet")
+        return [f"line {row} of {self.name}: too many columns" for row, cells in rows if len(cells) > len(names)]
+
+    @cached_property
+    def _rows(self) -> list[tuple[int, list[str | None]]]:
+        """The rows that hold anything: where they stand, from 1, and their cells up to the last that is filled."""
+        from python_calamine import CalamineError, CalamineWorkbook
+
+        try:
+            book = CalamineWorkbook.from_path(str(self.path))
+        except (CalamineError, OSError) as fault:
+            raise TextFileError(f"{self.name} is no whole file of Excel or OpenDocument; save it again") from fault
+        if self.sheet is not None and self.sheet not in book.sheet_names:
+            known = ", ".join(f"'{name}'" for name in book.sheet_names)
+            raise TextFileError(f"{self.name} has no sheet '{self.sheet}'; correct `sheet`, there are {known}")
+        sheet = book.get_sheet_by_name(self.sheet) if self.sheet else book.get_sheet_by_index(0)
+        rows = [_filled(cells) for cells in sheet.to_python(skip_empty_area=False)]
+        return [(place, cells) for place, cells in enumerate(rows, 1) if cells and place > self.skip]
+
+
+def _filled(cells: Sequence[Any]) -> list[str | None]:
+    texts = [_text(cell) for cell in cells]
+    while texts and texts[-1] is None:
+        texts.pop()
+    return texts
+
+
+def _text(cell: Any) -> str | None:
+    """A cell as CSV would have it: whole numbers without a fraction, moments as ISO 8601 writes them."""
+    if cell == "" or cell is None:
+        return None
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    if isinstance(cell, datetime):
+        return cell.isoformat(sep=" ")
+    return str(cell)
