@@ -252,7 +252,7 @@ class TextFile:
             f" TO {literal(str(target))} (FORMAT parquet)"
         )
         refused = [
-            _Refused(line + shape.title, fault, LINE_END.split(text.rstrip("\r\n")))
+            _Refused(line + shape.title, fault, LINE_END.split(text.strip("\r\n")))
             for line, fault, text in engine.query(
                 "SELECT line, min(lower(error_type::VARCHAR)), first(csv_line ORDER BY length(csv_line) DESC)"
                 f" FROM {quoted(rejects)} GROUP BY line ORDER BY line"
