@@ -35,8 +35,10 @@ class SelectionError(C360Error):
 class TableRun:
     """What became of one table in a run; `state` is running, done, failed, skipped or held back.
 
-    A table is held back where a blocking rule failed: it was built, but readers keep the rows they had. `score` is its
-    quality score, `failing_rules` the names of rules that did not pass.
+    Of a source, `read` rows and lines were read, the mapping made `selected` of them, `kept` keep the contract and
+    `quarantined` were set aside; `notes` say what was passed over. A table is held back where a blocking rule failed:
+    it was built, but readers keep the rows they had. `score` is its quality score, `failing_rules` the names of rules
+    that did not pass.
     """
 
     key: str
@@ -45,7 +47,11 @@ class TableRun:
     seconds: float = 0.0
     rows: int | None = None
     bytes: int = 0
+    read: int = 0
+    selected: int = 0
+    kept: int = 0
     quarantined: int = 0
+    notes: list[str] = field(default_factory=list)
     source: str | None = None
     score: float | None = None
     failing_rules: list[str] = field(default_factory=list)
@@ -180,6 +186,9 @@ class _Listener:
         table.rows = metadata.get("dagster/row_count")
         table.bytes = metadata.get("bytes", 0)
         table.quarantined = metadata.get("quarantined", 0)
+        table.read, table.selected = metadata.get("rows read", 0), metadata.get("rows selected", 0)
+        table.kept = metadata.get("rows kept", 0)
+        table.notes = metadata.get("notes", [])
         table.source = metadata.get("source")
 
     def _checked(self, event: dg.DagsterEvent) -> None:

@@ -42,11 +42,27 @@ def print_summary(console: Console, deployment: Deployment, report: RunReport, d
         console.print("Quality, 0 to 100, and the rules behind it: c360 quality")
     if quarantined:
         console.print("Rows set aside, with the reason: c360 show quarantine")
+    for line in feeds_told(report):
+        console.print(line, highlight=False)
     if report.success and "order_lines" in report.tables:
         for line in accounting(deployment):
             console.print(line)
     if report.success and "customer_segments" in report.tables:
         console.print(engagement(deployment))
+
+
+def feeds_told(report: RunReport) -> list[str]:
+    """Of each feed that did not bring all it read: how many rows were read, selected, kept and set aside, in words."""
+    told = []
+    for table in report.tables.values():
+        if table.state == "done" and table.read and (table.read != table.selected or table.quarantined):
+            share = f" ({table.selected / table.read:.0%})" if table.read != table.selected else ""
+            told.append(
+                f"{table.key}: {table.read:,} rows read, {table.selected:,} selected{share},"
+                f" {table.kept:,} kept, {table.quarantined:,} set aside."
+            )
+        told += [f"{table.key}: {escape(note)}." for note in table.notes]
+    return told
 
 
 def _quality(table: TableRun) -> str:

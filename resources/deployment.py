@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 CONFIG_VARIABLE = "C360_CONFIG"
 DEFAULT_CONFIG = Path(__file__).parent.parent / "c360.yaml"
+# The mapping of a feed whose source has the contract's columns.
+EVERYTHING = "select * from raw"
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 AnyConnector = Annotated[Files | GoogleAnalytics | Postgres | Redshift | Sample, Field(discriminator="type")]
@@ -97,7 +99,7 @@ class Feed(_Section):
     """
 
     connector: str = Field(alias="from")
-    select: str = "select * from raw"
+    select: str = EVERYTHING
     table: str | None = None
     watermark: str | None = None
     overlap: int = Field(default=600, ge=0)

@@ -6,7 +6,7 @@ the reason, its classified values masked; the rest is the dataset. Nothing is dr
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from governance.errors import C360Error
 from resources.conditions import Conditions
 from resources.connectors import MARK, Raw, Request
 from resources.databases import WATERMARK
-from resources.deployment import Deployment
+from resources.deployment import EVERYTHING, Deployment
 from resources.engine import Engine, literal, quoted
 from resources.lake import Commit, ibis_schema
 from resources.merging import Window
@@ -33,6 +33,8 @@ REPEATS = ": key repeats, another row of that key is kept"
 MISSING = "is missing"
 # Where a column casts nowhere, the mapping is wrong and not the rows; below this many rows nobody can tell.
 ROWS_THAT_TELL = 20
+# How many reasons an error gives.
+REASONS_SHOWN = 3
 
 
 class FeedError(C360Error):
@@ -41,20 +43,25 @@ class FeedError(C360Error):
 
 @dataclass(frozen=True)
 class Load:
-    """What one feed brought: the rows that keep the contract and those that do not; how many came, how many do not.
+    """What one feed brought: the rows that keep the contract and those that do not.
 
-    The rows are the whole dataset, or, where `is_part`, changed ones or those of a `window`. `properties` are what the
-    table keeps of the load, such as how far the source was read.
+    `read_count` rows and lines were read, the mapping made `row_count` rows of them, `kept_count` keep the contract,
+    and `quarantined_count` were set aside, lines that could not be split into columns among them. The rows are the
+    whole dataset, or, where `is_part`, changed ones or those of a `window`. `properties` are what the table keeps of
+    the load, such as how far the source was read; `notes` say what was passed over.
     """
 
     rows: ir.Table
     quarantine: ir.Table
+    read_count: int
     row_count: int
+    kept_count: int
     quarantined_count: int
     origin: str
     is_part: bool = False
     window: Window | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 class Feeds:
@@ -74,7 +81,7 @@ class Feeds:
         feed = self.deployment.feeds.get(contract.name)
         if feed is None:
             empty = self.deployment.lake.empty(contract)
-            return Load(empty, self._no_quarantine(), 0, 0, "no feed")
+            return Load(empty, self._no_quarantine(), 0, 0, 0, 0, "no feed")
         head = self.deployment.lake.head(contract)
         request = self.request(contract, None if is_whole else head, window)
         raw = self.deployment.settings.connectors[feed.connector].read(request, self.engine)
@@ -136,6 +143,20 @@ class Feeds:
         lake.publish(commit)
         return commit
 
+    def check_some_are_kept(self, contract: Contract, load: Load) -> None:
+        """FeedError where rows came and none of them keeps the contract: an empty table is no success."""
+        feed = self.deployment.feeds.get(contract.name)
+        if load.kept_count or not load.read_count or load.is_part or (feed and feed.may_be_empty):
+            return
+        reasons = load.quarantine.group_by("reason").agg(copies=ibis._.copies.sum())
+        most = reasons.order_by(ibis.desc("copies"), "reason").limit(REASONS_SHOWN).to_pyarrow().to_pylist()
+        why = "; ".join(f"{row['reason']} ({row['copies']:,})" for row in most)
+        raise FeedError(
+            f"Feed {contract.name} ({load.origin}): of {load.read_count:,} rows none is kept. "
+            + (f"Set aside: {why}. They are in the table quarantine." if why else "The select leaves all of them out.")
+            + " Correct the select in c360.yaml; if that is right, set `may_be_empty: true` for the feed."
+        )
+
     def commit(self, contract: Contract, load: Load, properties: Mapping[str, str] | None = None) -> Commit:
         """Write what was loaded, or merge it where it is a part; nobody reads it until it is published."""
         lake, kept = self.deployment.lake, {**(properties or {}), **load.properties}
@@ -183,10 +204,20 @@ class _Sorting:
         return Load(
             rows=self.engine.view(f"feed of {self.contract.name}", kept, ibis_schema(self.contract)),
             quarantine=self._quarantine(staged, repeated),
+            read_count=self._read_count(row_count) + len(self.raw.broken),
             row_count=row_count,
+            kept_count=row_count - unfit - surplus,
             quarantined_count=unfit + surplus + len(self.raw.broken),
             origin=self.raw.origin,
+            notes=self.raw.notes,
         )
+
+    def _read_count(self, row_count: int) -> int:
+        """How many rows the source has; of some hours, those that are of them."""
+        if self.select == EVERYTHING or self.window:
+            return row_count
+        ((count,),) = self.engine.query(f"SELECT count(*) FROM ({self.raw.sql})")
+        return int(count)
 
     def _given_columns(self) -> dict[str, str]:
         """Names and types the mapping gives; FeedError where they do not match the contract."""

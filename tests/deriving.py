@@ -45,20 +45,29 @@ def loaded(deployment: Deployment) -> dict[str, ir.Table]:
 
 
 def derived(
-    deployment: Deployment, sources: Tables, as_of: str | None = None, name: str = "derived", refits: int = FEW_REFITS
+    deployment: Deployment,
+    sources: Tables,
+    as_of: str | None = None,
+    name: str = "derived",
+    refits: int = FEW_REFITS,
+    only: Sequence[str] = (),
 ) -> Derived:
     """Every table made of the sources; its columns and required values are held against its contract.
+
+    `only` names tables that are made, with all they are made of, and no other.
 
     `name` keeps apart what one deployment derives from several sets of sources. Clusters are fitted again to so many
     halves of the customers; with fewer than the product's own, all is the same but their `stability`.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clustering, "REFITS", refits)
-        return _derived(deployment, sources, as_of, name)
+        return _derived(deployment, sources, as_of, name, only)
 
 
-def _derived(deployment: Deployment, sources: Tables, as_of: str | None, name: str) -> Derived:
+def _derived(deployment: Deployment, sources: Tables, as_of: str | None, name: str, only: Sequence[str]) -> Derived:
     assets = [asset for layer in LAYERS for asset in dg.load_assets_from_package_module(layer)]
+    if only:
+        assets = _upstream(assets, only)
     resources = {
         "config": AsOf(as_of=as_of),
         "context": SimpleNamespace(run=SimpleNamespace(run_id="none")),
@@ -76,6 +85,18 @@ def _derived(deployment: Deployment, sources: Tables, as_of: str | None, name: s
             tables[key] = _kept(deployment, key, rows, f"{name} {key}")
         assets = [asset for asset in assets if asset not in ready]
     return Derived(deployment, tables)
+
+
+def _upstream(assets: Sequence[dg.AssetsDefinition], only: Sequence[str]) -> list[dg.AssetsDefinition]:
+    """The assets that make these tables, and those that make what they are made of."""
+    made = {asset.key.to_user_string(): asset for asset in assets}
+    found: dict[str, dg.AssetsDefinition] = {}
+    waiting = [key for key in only if key in made]
+    while waiting:
+        key = waiting.pop()
+        found[key] = made[key]
+        waiting += [table for table in _inputs(made[key]).values() if table in made and table not in found]
+    return [asset for key, asset in made.items() if key in found]
 
 
 def _inputs(asset: dg.AssetsDefinition) -> dict[str, str]:

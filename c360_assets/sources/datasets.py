@@ -34,10 +34,20 @@ def source(contract: Contract, schedules: ScheduleSettings) -> dg.AssetsDefiniti
         is_whole = WHOLE_TAG in context.run.tags
         load = feeds.load(contract, _window(context, timedelta(hours=schedules.lateness_hours)), is_whole)
         feeds.quarantine(contract, load, {"c360.run_id": context.run.run_id})
+        feeds.check_some_are_kept(contract, load)
         if load.quarantined_count:
             context.log.warning("%s: %s rows set aside in quarantine", contract.name, f"{load.quarantined_count:,}")
+        for note in load.notes:
+            context.log.warning("%s: %s", contract.name, note)
         context.add_output_metadata(
-            {"source": load.origin, "rows read": load.row_count, "quarantined": load.quarantined_count}
+            {
+                "source": load.origin,
+                "rows read": load.read_count,
+                "rows selected": load.row_count,
+                "rows kept": load.kept_count,
+                "quarantined": load.quarantined_count,
+                **({"notes": list(load.notes)} if load.notes else {}),
+            }
         )
         return load
 

@@ -1,6 +1,8 @@
-"""Sources as assets: what a run for some hours loads, and what it leaves alone."""
+"""Sources as assets: what a run for some hours loads, and what it leaves alone; when a load is no success."""
 
+import re
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -150,3 +152,46 @@ def test_a_run_without_hours_loads_everything(site: Site) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         assert job.execute_in_process(QUIET, instance=instance).success
     assert site.held == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("select", "may_be_empty", "complaint"),
+    [
+        (
+            "select id as order_id, day as ordered_at from raw",
+            False,
+            r"of 3 rows none is kept\. Set aside: ordered_at is",
+        ),
+        (
+            "select id as order_id from raw where total > '5'",
+            False,
+            "of 2 rows none is kept. The select leaves all of them",
+        ),
+        ("select id as order_id from raw where total > '5'", True, None),
+        ("select id as order_id from raw", False, None),
+    ],
+    ids=["set aside", "left out", "may be empty", "kept"],
+)
+def test_a_load_that_keeps_no_row_is_no_success(
+    select: str, may_be_empty: bool, complaint: str | None, tmp_path: Path
+) -> None:
+    """What was set aside can be looked at all the same; a line that cannot be split is one of the rows read."""
+    is_broken = bool(complaint and "Set aside" in complaint)
+    (tmp_path / "orders.csv").write_text("id,day,total\n1,1 May,1\n2,2 May,2\n" + "3\n" * is_broken)
+    (tmp_path / "c360.yaml").write_text(
+        "name: Shop\ncurrency: EUR\nconnectors:\n  shop: {type: files, path: orders.csv}\n"
+        f'feeds:\n  orders: {{from: shop, select: "{select}", may_be_empty: {str(may_be_empty).lower()}}}\n'
+    )
+    with closing(deployed(tmp_path / "c360.yaml", tmp_path / "home")) as deployment:
+        job = build(deployment).resolve_job_def("refresh")
+        only = [dg.AssetKey(["sources", "orders"])]
+        with dg.DagsterInstance.ephemeral() as instance:
+            done = job.execute_in_process(QUIET, instance=instance, asset_selection=only, raise_on_error=False)
+            failures = [event.step_failure_data.error.to_string() for event in done.filter_events(_is_failure)]
+        assert bool(failures) == bool(complaint)
+        assert not complaint or re.search(complaint, failures[0])
+        assert deployment.read("quarantine").count().to_pyarrow().as_py() == 3 * is_broken
+
+
+def _is_failure(event: dg.DagsterEvent) -> bool:
+    return event.is_step_failure

@@ -1,0 +1,106 @@
+"""Small inputs out of other people's bug reports, as a shop would bring them, each with the right values.
+
+What each is about stands beside it, in `cases/<name>/expected.md`.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resources.connectors import ConnectorError
+from resources.deployment import Deployment
+from resources.feeds import Feeds, Load
+from tests.deriving import derived, loaded
+from tests.running import deployed
+
+CASES = Path(__file__).parent / "cases"
+
+
+class Shop:
+    """A case as it is loaded, and the tables made of it."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+
+    def load(self, dataset: str) -> Load:
+        return Feeds(self.deployment).load(self.deployment.contracts[f"sources/{dataset}"])
+
+    def rows(self, key: str, *columns: str) -> list[tuple[Any, ...]]:
+        """These columns of a table, in order."""
+        tables = loaded(self.deployment)
+        if key not in tables:
+            tables = derived(self.deployment, tables, only=[key]).tables
+        found = tables[key].select(*columns).to_pyarrow().to_pylist()
+        return sorted((tuple(row.values()) for row in found), key=str)
+
+    def spent(self) -> dict[str | None, Decimal]:
+        """The amounts of orders by customer."""
+        spent: dict[str | None, Decimal] = {}
+        for customer, amount in self.rows("orders", "customer_id", "order_amount"):
+            spent[customer] = spent.get(customer, Decimal(0)) + amount
+        return spent
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Callable[[str], Shop]]:
+    with ExitStack() as opened:
+
+        def shop(name: str) -> Shop:
+            deployment = deployed(CASES / name / "c360.yaml", tmp_path)
+            opened.callback(deployment.close)
+            return Shop(deployment)
+
+        yield shop
+
+
+Opened = Callable[[str], Shop]
+
+
+# Files as they come.
+
+
+def test_two_stray_quotes_stop_the_load_with_their_line(shop: Opened) -> None:
+    with pytest.raises(ConnectorError, match=r"orders\.csv, line 12 opens a quote"):
+        shop("two_stray_quotes").load("orders")
+
+
+def test_names_from_windows_have_their_signs(shop: Opened) -> None:
+    names = shop("names_from_windows").rows("sources/customer", "first_name", "last_name", "city", "hobbies")
+    assert names == [("Zoë", "O’Neill", "Köln", "5 € Lotto"), ("Žofie", "Šimková", "Brno", "Skat – Doppelkopf")]
+
+
+def test_what_is_not_utf_16_is_named(shop: Opened) -> None:
+    with pytest.raises(ConnectorError, match=r"customers\.csv is no UTF-16\. Leave `encoding` out"):
+        shop("not_utf16").load("customer")
+
+
+def test_utf_16_without_a_mark_is_read(shop: Opened) -> None:
+    assert shop("utf16_without_mark").rows("sources/customer", "first_name") == [("José",), ("Zoë",)]
+
+
+def test_an_empty_part_has_no_rows(shop: Opened) -> None:
+    opened = shop("one_empty_part")
+    assert opened.rows("orders", "order_id", "order_amount") == [("1", Decimal(10)), ("2", Decimal(20))]
+    assert opened.load("orders").notes == ["part-0001.csv is empty and was passed over"]
+
+
+def test_a_part_without_the_header_is_named(shop: Opened) -> None:
+    with pytest.raises(ConnectorError, match=r"the first line of orders-01\.csv is not the header of orders-00\.csv"):
+        shop("parts_without_header").load("orders")
+
+
+def test_a_header_renamed_in_one_file_is_named(shop: Opened) -> None:
+    with pytest.raises(ConnectorError, match=r"till-2024-02\.csv lacks the column card_no"):
+        shop("header_renamed_in_one_file").load("orders")
+
+
+def test_the_separator_line_is_no_header(shop: Opened) -> None:
+    assert shop("separator_line").spent() == {f"C{number}": Decimal(10) for number in range(1, 6)}
+
+
+def test_a_zip_of_two_months_is_read(shop: Opened) -> None:
+    assert len(shop("zip_of_two_months").rows("orders", "order_id")) == 2
