@@ -32,9 +32,10 @@ from governance.quality import (
 from resources.conditions import Conditions
 from resources.deployment import Deployment
 from resources.engine import literal, quoted
-from resources.feeds import BREAKS, MISSING, REPEATS
+from resources.feeds import BREAKS, REPEATS
 from resources.lake import HOURS, Commit
 from resources.merging import gaps, loaded_hours
+from resources.values import MISSING
 
 # Faults of the SQL itself, whose messages quote the statement; those of rows quote values and are not told.
 STATEMENT_FAULTS = (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException)

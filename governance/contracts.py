@@ -45,7 +45,7 @@ SNAPSHOT, UPSERT, HOURLY = "snapshot", "upsert", "hourly"
 LOADING = (SNAPSHOT, UPSERT, HOURLY)
 
 CONTRACT_PROPERTIES = {"eventTime", "loading", "optional", "qualityTarget", "sensitiveRows"}
-COLUMN_PROPERTIES = {"renamedFrom"}
+COLUMN_PROPERTIES = {"identifier", "needed", "renamedFrom"}
 TYPE_OPTIONS = {"minimum", "maximum"}
 HOURS = {"h": 1, "d": 24}
 UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "m": timedelta(days=31)}
@@ -66,7 +66,11 @@ class ContractError(C360Error):
 
 @dataclass(frozen=True)
 class Column:
-    """One column: `type` is DuckDB's, `key_position` counts from 1 where the column is part of the primary key."""
+    """One column: `type` is DuckDB's, `key_position` counts from 1 where the column is part of the primary key.
+
+    It is an identifier where it is part of a key or refers to one, or is declared as one; a row whose value does not
+    fit a column that `is_needed` is worth nothing, while in another the value alone is left out.
+    """
 
     name: str
     type: str
@@ -81,6 +85,14 @@ class Column:
     renamed_from: str | None = None
     partitions: bool = False
     critical: bool = False
+    declared_identifier: bool = False
+    is_needed: bool = False
+
+    @property
+    def is_identifier(self) -> bool:
+        """Whether its values stand for things: blanks around them mean nothing, and `NULL` is no thing."""
+        is_one = bool(self.key_position or self.references or self.declared_identifier)
+        return is_one and self.type == "VARCHAR"
 
     @property
     def is_masked(self) -> bool:
@@ -274,6 +286,7 @@ def _column(file: Path, field: SchemaProperty) -> Column:
     minimum, maximum = _bounds(file, path, field)
     if field.primaryKey and not field.required:
         raise ContractError(file, f"{path}.required", "must be true for a column of the primary key")
+    custom = _custom(file, path, field.customProperties, COLUMN_PROPERTIES)
     return Column(
         name=name,
         type=field.physicalType,
@@ -285,9 +298,11 @@ def _column(file: Path, field: SchemaProperty) -> Column:
         maximum=maximum,
         values=tuple(str(entry.value) for entry in field.enum or []),
         references=_reference(file, path, field),
-        renamed_from=_custom(file, path, field.customProperties, COLUMN_PROPERTIES).get("renamedFrom"),
+        renamed_from=custom.get("renamedFrom"),
         partitions=bool(field.partitioned),
         critical=bool(field.required or field.criticalDataElement),
+        declared_identifier=bool(custom.get("identifier", False)),
+        is_needed=bool(custom.get("needed", False)),
     )
 
 

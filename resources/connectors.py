@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from governance.errors import C360Error
 from resources.engine import Engine
 from resources.merging import Window
+from resources.values import Notation
 
 # The property in which a table keeps the mark of its source when it was read.
 MARK = "c360.mark"
@@ -42,7 +43,7 @@ class Raw:
     """What a connector brought: a SELECT over it, where it came from, and the lines that could not even be split.
 
     `reached` is how far it read, as properties that the table keeps and that the next request starts from; `notes` say
-    what was passed over.
+    what was passed over, and the `notation` is how numbers, moments and missing values are written.
     """
 
     sql: str
@@ -50,6 +51,7 @@ class Raw:
     broken: list[str]
     reached: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    notation: Notation = field(default_factory=Notation)
 
 
 class Connector(BaseModel):

@@ -25,6 +25,7 @@ from resources.files import Files, Sample
 from resources.google_analytics import GoogleAnalytics
 from resources.lake import Lake
 from resources.notifications import AnySink, LogSink
+from resources.values import Identity
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -95,7 +96,8 @@ class Feed(_Section):
 
     Of a database: the `table`, and the column by which it is read in part, the `watermark`. That is a time or a number
     that grows with every change of a row, read from `overlap` (seconds, or units of the number) before where the last
-    read came to; for a dataset that is loaded by the hour it is the time of the event.
+    read came to; for a dataset that is loaded by the hour it is the time of the event. `identifiers` says what tells
+    no two of them apart, which has to be the same wherever they are referred to.
     """
 
     connector: str = Field(alias="from")
@@ -104,6 +106,7 @@ class Feed(_Section):
     watermark: str | None = None
     overlap: int = Field(default=600, ge=0)
     may_be_empty: bool = False
+    identifiers: Identity = Identity()
 
 
 class Settings(_Section):

@@ -19,10 +19,11 @@ from governance.errors import C360Error
 from resources.conditions import Conditions
 from resources.connectors import MARK, Raw, Request
 from resources.databases import WATERMARK
-from resources.deployment import EVERYTHING, Deployment
+from resources.deployment import EVERYTHING, Deployment, Feed
 from resources.engine import Engine, literal, quoted
 from resources.lake import Commit, ibis_schema
 from resources.merging import Window
+from resources.values import EITHER_WAY, GROUPED, Value
 
 MASK = "***"
 # The property in which a table keeps how its rows were mapped.
@@ -30,7 +31,6 @@ MAPPING = "c360.mapping"
 # How the reasons in the quarantine begin or end, by which the rows set aside are counted again.
 BREAKS = "breaks rule "
 REPEATS = ": key repeats, another row of that key is kept"
-MISSING = "is missing"
 # Where a column casts nowhere, the mapping is wrong and not the rows; below this many rows nobody can tell.
 ROWS_THAT_TELL = 20
 # How many reasons an error gives.
@@ -85,7 +85,7 @@ class Feeds:
         head = self.deployment.lake.head(contract)
         request = self.request(contract, None if is_whole else head, window)
         raw = self.deployment.settings.connectors[feed.connector].read(request, self.engine)
-        load = _Sorting(self.engine, contract, raw, _without_semicolon(feed.select), window).load()
+        load = _Sorting(self.engine, contract, raw, feed, window).load()
         is_part = window is not None or request.since is not None
         if not (is_part or load.row_count or feed.may_be_empty) and head and head.rows:
             raise FeedError(
@@ -177,14 +177,16 @@ class Feeds:
 class _Sorting:
     """One dataset on its way from mapped rows to rows that fit and rows that do not."""
 
-    def __init__(self, engine: Engine, contract: Contract, raw: Raw, select: str, window: Window | None) -> None:
+    def __init__(self, engine: Engine, contract: Contract, raw: Raw, feed: Feed, window: Window | None) -> None:
         self.window = window
         self.engine = engine
         self.contract = contract
         self.raw = raw
-        self.select = select
+        self.select = _without_semicolon(feed.select)
+        self.identity = feed.identifiers
+        self.notes = list(raw.notes)
         # The line break ends a comment on the last line of the select.
-        self.mapped = f"WITH raw AS ({raw.sql}) SELECT * FROM ({select}\n)"
+        self.mapped = f"WITH raw AS ({raw.sql}) SELECT * FROM ({self.select}\n)"
         self.where = f"Feed {contract.name} ({raw.origin})"
         self.key = ", ".join(quoted(name) for name in contract.primary_key)
         self.columns = ", ".join(quoted(name) for name in contract.column_names)
@@ -209,7 +211,7 @@ class _Sorting:
             kept_count=row_count - unfit - surplus,
             quarantined_count=unfit + surplus + len(self.raw.broken),
             origin=self.raw.origin,
-            notes=self.raw.notes,
+            notes=self.notes,
         )
 
     def _read_count(self, row_count: int) -> int:
@@ -244,13 +246,19 @@ class _Sorting:
 
         Returns the SQL that reads it, the number of rows, and of those that do not fit.
         """
-        typed = ", ".join(f"{_cast(column, given)} AS {quoted(column.name)}" for column in self.contract.columns)
-        faults = [fault for column in self.contract.columns for fault in _faults(column, given)]
-        reason = f"nullif(concat_ws('; ', {', '.join(faults)}), '')" if faults else "NULL::VARCHAR"
+        values = [
+            Value(column, given.get(column.name), self.raw.notation, self.identity) for column in self.contract.columns
+        ]
+        meant = f"SELECT *, {', '.join(value.meant for value in values)} FROM ({self.mapped})"
+        typed = f"SELECT *, {', '.join(value.typed for value in values)} FROM ({meant})"
+        reason = _together([fault for value in values if value.is_needed for fault in value.faults])
+        emptied = _together([fault for value in values if not value.is_needed for fault in value.faults])
+        readings = [value.reading for value in values if value.reading]
         record = _record((self.contract.column(name), type_) for name, type_ in given.items())
         sql = (
-            f"SELECT {typed}, {reason} AS _reason, CASE WHEN {reason} IS NOT NULL THEN {record} END AS _record"
-            f" FROM ({self.mapped})"
+            f"SELECT {', '.join(value.named for value in values)}, {reason} AS _reason,"
+            f" CASE WHEN {reason} IS NOT NULL THEN {record} END AS _record, {emptied} AS _emptied,"
+            f" greatest(NULL::INTEGER, {', '.join(readings) or 'NULL'}) AS _reading FROM ({typed})"
         )
         if self.window:
             sql = f"SELECT * FROM ({sql}) WHERE {self.window.holds(quoted(self.contract.event_time or ''))}"
@@ -260,8 +268,49 @@ class _Sorting:
         count = sum(row[1] for row in copied)
         if not count:
             return f"({sql})", 0, 0
-        fit = sum(int(row[4]['"_reason"']["null_count"]) for row in copied if row[1])
-        return f"read_parquet({target})", count, count - fit
+        statistics = [row[4] for row in copied if row[1]]
+        if max(int(each['"_reading"'].get("max", 0)) for each in statistics) == EITHER_WAY:
+            self._raise_reading(values)
+        fit, whole = (
+            sum(int(each[f'"{name}"']["null_count"]) for each in statistics) for name in ("_reason", "_emptied")
+        )
+        staged = f"read_parquet({target})"
+        if whole < count:
+            self._note_emptied(staged)
+        return staged, count, count - fit
+
+    def _note_emptied(self, staged: str) -> None:
+        """Count the cells that were left empty; FeedError where a column is left with none of at least 20."""
+        for reason, count in self.engine.query(
+            "SELECT emptied, count(*) FROM"
+            f" (SELECT unnest(string_split(_emptied, '; ')) AS emptied FROM {staged} WHERE _reason IS NULL)"
+            " GROUP BY ALL ORDER BY 2 DESC, 1"
+        ):
+            column = quoted(reason.split(" ")[0])
+            ((kept,),) = self.engine.query(f"SELECT count({column}) FROM {staged}")
+            if not kept and count >= ROWS_THAT_TELL:
+                raise FeedError(
+                    f"{self.where}: {reason} in all {count:,} rows that have a value there, so the mapping is wrong and"
+                    " not the rows. Correct the select in c360.yaml."
+                )
+            self.notes.append(f"{reason} in {count:,} row{'s' if count > 1 else ''}, where it was left empty")
+
+    def _raise_reading(self, values: Sequence[Value]) -> None:
+        """Say which numbers can be read either way, with one of them where it is of no person."""
+        for value in values:
+            if not value.reading:
+                continue
+            name = quoted(value.column.name)
+            grouped = f"SELECT min({name}) FROM ({self.mapped}) WHERE regexp_matches({name}, {literal(GROUPED)})"
+            ((found,),) = self.engine.query(grouped)
+            if found is not None:
+                shown = "1.250" if value.column.is_masked else found.strip()
+                as_fraction = f"{float(shown):g}" if shown.count(".") == 1 else "no number at all"
+                raise FeedError(
+                    f"{self.where}: column '{value.column.name}' has numbers such as {shown}, which is"
+                    f" {shown.replace('.', '')} or {as_fraction}, and nothing says which. Set"
+                    " `decimal: ','` or `decimal: '.'` on the connector, or cast it in the select."
+                )
 
     def _with_broken_rules(self, sql: str) -> str:
         """The typed rows, those that break a `quarantine` rule of the contract with that as a reason."""
@@ -291,8 +340,9 @@ class _Sorting:
         if not isinstance(fault, duckdb.BinderException | duckdb.ParserException | duckdb.CatalogException):
             kind = type(fault).__name__.removesuffix("Exception")
             return (
-                f"the select fails on a row ({kind} error). Use try_cast instead of cast, so that the row is set aside"
-                " with its reason."
+                f"the select fails on a row ({kind} error). Select the column as it is: it is cast to the contract's"
+                " type, and a row where that fails is set aside with its reason. For numbers and dates in another"
+                " notation set `decimal` or `date_format` on the connector."
             )
         detail = " ".join(str(fault).split("LINE ")[0].split("Candidate bindings")[0].split())
         names = [name for name, *_ in self.engine.query(f"DESCRIBE {self.raw.sql}")]
@@ -362,46 +412,9 @@ def _without_semicolon(select: str) -> str:
     return select
 
 
-def _cast(column: Column, given: dict[str, str]) -> str:
-    """The value in its contract's type, null where it is none. NaN is pandas' null."""
-    name = quoted(column.name)
-    if column.name not in given:
-        return f"NULL::{column.type}"
-    if column.type == "DOUBLE":
-        return f"(CASE WHEN isnan(try_cast({name} AS DOUBLE)) THEN NULL ELSE try_cast({name} AS DOUBLE) END)"
-    if column.type == "TIMESTAMP" and given[column.name] == "VARCHAR":
-        # A cast to TIMESTAMP drops the offset from UTC; one to TIMESTAMPTZ heeds it, at nine times the cost.
-        in_utc = f"try_cast(try_cast({name} AS TIMESTAMPTZ) AS TIMESTAMP)"
-        has_offset = f"regexp_matches({name}, ':.*[+-][0-9:]+\\s*$')"
-        return f"(CASE WHEN {has_offset} THEN {in_utc} ELSE try_cast({name} AS TIMESTAMP) END)"
-    return name if given[column.name] == column.type else f"try_cast({name} AS {column.type})"
-
-
-def _faults(column: Column, given: dict[str, str]) -> list[str]:
-    """CASE expressions that say what is wrong with a value, or NULL. They never quote the value."""
-    if column.name not in given:
-        return []
-    name, value = quoted(column.name), _cast(column, given)
-    tests = []
-    if column.type == "DOUBLE":
-        tests.append((f"{name} IS NOT NULL AND try_cast({name} AS DOUBLE) IS NULL OR isinf({value})", "is no number"))
-    elif column.type in ("INTEGER", "BIGINT") and given[column.name] != column.type:
-        # DuckDB rounds '2.5' to 3 when it casts to a whole number.
-        number = f"try_cast({name} AS DOUBLE)"
-        is_nan = f"coalesce(isnan({number}), false)"
-        test = f"{name} IS NOT NULL AND {value} IS NULL AND NOT {is_nan} OR {number} <> {value}"
-        tests.append((test, "is no whole number"))
-    elif given[column.name] != column.type:
-        tests.append((f"{name} IS NOT NULL AND {value} IS NULL", f"is no {column.type}"))
-    if column.required:
-        is_text = column.type == "VARCHAR" and given[column.name] == "VARCHAR"
-        blank = f" OR NOT regexp_matches({name}, '\\S')" if is_text else ""
-        tests.append((f"{name} IS NULL{blank}", MISSING))
-    for bound, sign in ((column.minimum, "<"), (column.maximum, ">")):
-        if bound is not None:
-            limit = f"{literal(bound)}::{column.type}"
-            tests.append((f"{value} {sign} {limit}", f"is {'before' if sign == '<' else 'after'} {bound}"))
-    return [f"CASE WHEN {test} THEN {literal(f'{column.name} {fault}')} END" for test, fault in tests]
+def _together(faults: Sequence[str]) -> str:
+    """All faults of a row as one text, null where it has none."""
+    return f"nullif(concat_ws('; ', {', '.join(faults)}), '')" if faults else "NULL::VARCHAR"
 
 
 def _record(columns: Iterable[tuple[Column, str]]) -> str:

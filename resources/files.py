@@ -21,6 +21,7 @@ from resources.engine import Engine, literal
 from resources.merging import Window
 from resources.sheets import Sheet
 from resources.text_files import WINDOWS, TextFile, TextFileError
+from resources.values import Notation
 
 # A day in a path, as strftime writes it.
 DAY = re.compile("%[Ymdj]")
@@ -103,6 +104,10 @@ class Files(OnDisk):
     columns: tuple[str, ...] | None = None
     sheet: str | None = None
     filename: bool = False
+    decimal: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    thousands: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    date_format: str | tuple[str, ...] = ()
+    null_values: tuple[str, ...] | None = None
 
     @field_validator("encoding")
     @classmethod
@@ -114,7 +119,9 @@ class Files(OnDisk):
         return name
 
     @model_validator(mode="after")
-    def _check_columns(self) -> Self:
+    def _check_together(self) -> Self:
+        if self.thousands is not None and self.thousands == (self.decimal or "."):
+            raise ValueError("`decimal` and `thousands` are the same sign")
         if self.columns is not None and self.header:
             raise ValueError("`columns` names those of files without a header; set `header: false` too")
         return self
@@ -133,7 +140,20 @@ class Files(OnDisk):
         except duckdb.Error as fault:
             # Not chained: DuckDB quotes the row, and the chain ends in Dagster's log.
             raise ConnectorError(f"{where}: {readable(fault)}") from None
-        return Raw(staged.sql, self.origin(request), staged.broken, {MARK: file_mark(files)}, [*notes, *staged.notes])
+        return Raw(
+            staged.sql,
+            self.origin(request),
+            staged.broken,
+            {MARK: file_mark(files)},
+            [*notes, *staged.notes],
+            self._notation,
+        )
+
+    @property
+    def _notation(self) -> Notation:
+        formats = (self.date_format,) if isinstance(self.date_format, str) else self.date_format
+        decimal = self.decimal or (("," if self.thousands == "." else ".") if self.thousands else None)
+        return Notation(decimal, self.thousands, formats, self.null_values)
 
     def _format_of(self, file: Path, where: str) -> str:
         if ending(file) not in FORMATS:

@@ -1,0 +1,241 @@
+"""Values: what a mapped cell becomes in its contract's type, as SQL, and what is wrong with one that becomes nothing.
+
+A cell passes three stages, each a column of its own so that none is computed twice: as it was given, as what it means
+(no value, an identifier without the blanks around it), and in the type of the contract.
+"""
+
+import re
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from governance.contracts import Column
+from resources.engine import literal, quoted
+
+MISSING = "is missing"
+# How programs write that there is no value, where a number, a moment or an identifier is expected; in small letters.
+NO_VALUE = ("", "null", "(null)", "\\n", "none", "nan", "n/a", "#n/a", "<na>", "nat", "undefined")
+# MySQL's word for no date.
+ZERO_DATE = "0000-00-00%"
+# Blanks of all alphabets, control characters, and signs without width such as the byte order mark.
+UNSEEN = r"[\s\p{Z}\p{Cf}\p{Cc}]"
+EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+GUID = r"^\{?[0-9A-Fa-f]{8}-?([0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}\}?$"
+WHOLE = r"^(-?[0-9]+)\.0+$"
+# What may need a second look among identifiers; most are taken as they are.
+SUSPICIOUS = "|".join(
+    [
+        f"^{UNSEEN}",
+        f"{UNSEEN}$",
+        r"\.0+$",
+        "@",
+        "^.?[0-9A-Fa-f]{8}-?[0-9A-Fa-f]{4}",
+        *(f"^(?i){re.escape(w)}$" for w in NO_VALUE),
+    ]
+)
+OFFSET = r":.*[+-][0-9:]+\s*$"
+TWELVE_HOURS = r"(?i)[0-9]\s*[ap]\.?m\.?\s*$"
+TWELVE_HOUR_FORMATS = ("%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %I:%M %p", "%Y-%m-%dT%I:%M:%S %p")
+WHOLE_TYPES = ("INTEGER", "BIGINT")
+NUMBERS = (*WHOLE_TYPES, "DOUBLE")
+# A dot before three digits each: 1.250 is one thousand two hundred and fifty, or one and a quarter.
+GROUPED = r"^\s*[+-]?[1-9][0-9]{0,2}(\.[0-9]{3})+\s*$"
+# What `reading` says of a cell.
+EITHER_WAY, DOT_IS_DECIMAL = 1, 2
+
+
+@dataclass(frozen=True)
+class Notation:
+    """How a source writes what is no text; None where it does not say so.
+
+    `decimal` and `thousands` are signs within numbers, `date_format` are formats as strftime has them, and
+    `null_values` are the texts that mean no value, in whatever column.
+    """
+
+    decimal: str | None = None
+    thousands: str | None = None
+    date_format: tuple[str, ...] = ()
+    null_values: tuple[str, ...] | None = None
+
+
+class Identity(BaseModel):
+    """What tells no two identifiers apart: blanks around them, `.0` behind a whole number, and the case of letters."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    trim: bool = True
+    whole_numbers: bool = True
+    ignore_case: bool = False
+
+
+@dataclass(frozen=True)
+class Value:
+    """A column of a contract on its way from the type it is `given` in; None where the mapping does not give it."""
+
+    column: Column
+    given: str | None
+    notation: Notation
+    identity: Identity
+
+    @property
+    def meant(self) -> str:
+        """The cell as what it means, under the name `_meant_<column>`: null where it says that there is no value."""
+        return f"{self._meant()} AS {self._name('meant')}"
+
+    @property
+    def typed(self) -> str:
+        """What is meant in the type of the contract, under the name `_typed_<column>`: null too where it has none."""
+        return f"{self._typed()} AS {self._name('typed')}"
+
+    @property
+    def named(self) -> str:
+        """The typed value under the name of the column, null where it breaks the contract."""
+        value = self._name("typed")
+        if self.is_needed or not self.faults:
+            return f"{value} AS {quoted(self.column.name)}"
+        faults = " OR ".join(f"coalesce({test}, false)" for test, _ in self._faults())
+        return f"CASE WHEN NOT ({faults}) THEN {value} END AS {quoted(self.column.name)}"
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether a row without a right value here is worth nothing."""
+        return self.column.required or self.column.is_needed
+
+    @property
+    def faults(self) -> list[str]:
+        """CASE expressions that say what is wrong with the cell, or NULL. They never quote it."""
+        return [f"CASE WHEN {test} THEN {literal(f'{self.column.name} {fault}')} END" for test, fault in self._faults()]
+
+    @property
+    def reading(self) -> str | None:
+        """Which of two readings a number allows; None where its dot, if it has one, is the decimal sign anyway."""
+        if self.given != "VARCHAR" or self.column.type not in NUMBERS or self.notation.decimal:
+            return None
+        meant = self._name("meant")
+        grouped = f"regexp_matches({meant}, {literal(GROUPED)})"
+        decimal = f"WHEN {self._name('typed')} IS NOT NULL THEN {DOT_IS_DECIMAL}"
+        return f"CASE WHEN contains({meant}, '.') THEN CASE WHEN {grouped} THEN {EITHER_WAY} {decimal} END END"
+
+    def _name(self, stage: str) -> str:
+        return quoted(f"_{stage}_{self.column.name}")
+
+    def _meant(self) -> str:
+        if self.given is None:
+            return f"NULL::{self.column.type}"
+        name = quoted(self.column.name)
+        if self.column.is_identifier:
+            return self._identifier(name)
+        if self.given != "VARCHAR" or (self.column.type == "VARCHAR" and self.notation.null_values is None):
+            return name
+        return f"CASE WHEN {self._says_nothing(name)} THEN NULL ELSE {name} END"
+
+    def _says_nothing(self, text: str) -> str:
+        if self.notation.null_values is not None:
+            listed = ", ".join(map(literal, self.notation.null_values))
+            return f"trim({text}) IN ({listed})" if listed else "false"
+        nothing = f"lower(trim({text})) IN ({', '.join(map(literal, NO_VALUE))})"
+        is_moment = self.column.type in ("DATE", "TIMESTAMP")
+        return f"({nothing} OR {text} LIKE {literal(ZERO_DATE)})" if is_moment else nothing
+
+    def _identifier(self, name: str) -> str:
+        if self.given in ("DOUBLE", "FLOAT") or (self.given or "").startswith("DECIMAL"):
+            whole = f"WHEN {name} = trunc({name}) AND abs({name}) < 1e15 THEN {name}::BIGINT::VARCHAR"
+            is_nan = f"WHEN isnan({name}::DOUBLE) THEN NULL"
+            return f"CASE {is_nan} {whole if self.identity.whole_numbers else ''} ELSE {name}::VARCHAR END"
+        if self.given != "VARCHAR":
+            return f"{name}::VARCHAR"
+        text = name
+        if self.identity.trim:
+            text = f"regexp_replace({text}, {literal(f'^{UNSEEN}+|{UNSEEN}+$')}, '', 'g')"
+        if self.identity.whole_numbers:
+            text = f"regexp_replace({text}, {literal(WHOLE)}, '\\1')"
+        is_folded = f"regexp_matches({text}, {literal(GUID)}) OR regexp_matches({text}, {literal(EMAIL)})"
+        folded = (
+            f"lower({text})"
+            if self.identity.ignore_case
+            else f"CASE WHEN {is_folded} THEN lower({text}) ELSE {text} END"
+        )
+        known = f"CASE WHEN {self._says_nothing(text)} THEN NULL ELSE {folded} END"
+        if self.identity.ignore_case or self.notation.null_values is not None:
+            return known
+        words = "|".join(
+            word.replace("\\", "\\\\").replace("(", r"\(").replace(")", r"\)") for word in NO_VALUE if word
+        )
+        suspicious = literal(SUSPICIOUS.replace("{words}", words))
+        return f"CASE WHEN regexp_matches({name}, {suspicious}) THEN {known} ELSE nullif({name}, '') END"
+
+    def _typed(self) -> str:
+        meant, type_ = self._name("meant"), self.column.type
+        if self.given is None or self.column.is_identifier or self.given == type_ != "DOUBLE":
+            return meant
+        if type_ == "DOUBLE":
+            number = self._number(meant)
+            return f"CASE WHEN isnan({number}) THEN NULL ELSE {number} END"
+        if self.given == "VARCHAR" and type_ in WHOLE_TYPES:
+            return f"try_cast({self._plain(meant)} AS {type_})"
+        if self.given == "VARCHAR" and type_ in ("DATE", "TIMESTAMP"):
+            return f"try_cast({self._moment(meant)} AS {type_})"
+        return f"try_cast({meant} AS {type_})"
+
+    def _number(self, meant: str) -> str:
+        return f"try_cast({self._plain(meant) if self.given == 'VARCHAR' else meant} AS DOUBLE)"
+
+    def _plain(self, meant: str) -> str:
+        """The text of a number as SQL writes numbers; null where it is not written as the source says."""
+        decimal = self.notation.decimal
+        if decimal is None:
+            return meant
+        thousands = self.notation.thousands or ("." if decimal == "," else ",")
+        one, group = _in_pattern(decimal), _in_pattern(thousands)
+        written = rf"^\s*[+-]?([0-9]+|[0-9]{{1,3}}({group}[0-9]{{3}})+)({one}[0-9]+)?([eE][+-]?[0-9]+)?\s*$"
+        plain = f"replace(replace({meant}, {literal(thousands)}, ''), {literal(decimal)}, '.')"
+        return f"CASE WHEN regexp_matches({meant}, {literal(written)}) THEN {plain} END"
+
+    def _moment(self, meant: str) -> str:
+        """The text of a moment, with an offset from UTC in UTC."""
+        if self.notation.date_format:
+            formats = ", ".join(map(literal, self.notation.date_format))
+            return f"try_strptime(trim({meant}), [{formats}])"
+        # A cast to TIMESTAMP drops the offset; one to TIMESTAMPTZ heeds it, at nine times the cost.
+        close = f"regexp_replace({meant}, '\\s+([+-][0-9:]+)\\s*$', '\\1')"
+        in_utc = f"try_cast(try_cast({close} AS TIMESTAMPTZ) AS TIMESTAMP)"
+        formats = ", ".join(map(literal, TWELVE_HOUR_FORMATS))
+        twelve = f"try_strptime(upper(replace(trim({meant}), '.', '')), [{formats}])"
+        return (
+            f"CASE WHEN regexp_matches({meant}, {literal(OFFSET)}) THEN {in_utc}"
+            f" WHEN regexp_matches({meant}, {literal(TWELVE_HOURS)}) THEN {twelve}"
+            f" ELSE try_cast(trim({meant}) AS TIMESTAMP) END"
+        )
+
+    def _faults(self) -> list[tuple[str, str]]:
+        if self.given is None:
+            return []
+        meant, value, column = self._name("meant"), self._name("typed"), self.column
+        tests: list[tuple[str, str]] = []
+        if column.type == "DOUBLE":
+            is_none = f"{meant} IS NOT NULL AND {self._number(meant)} IS NULL"
+            tests.append((f"{is_none} OR isinf({value})", "is no number"))
+        elif column.type in WHOLE_TYPES and self.given != column.type:
+            # DuckDB rounds '2.5' to 3 when it casts to a whole number.
+            number = self._number(meant)
+            is_nan = f"coalesce(isnan({number}), false)"
+            test = f"{meant} IS NOT NULL AND {value} IS NULL AND NOT {is_nan} OR {number} <> {value}"
+            tests.append((test, "is no whole number"))
+        elif self.given != column.type and not column.is_identifier:
+            tests.append((f"{meant} IS NOT NULL AND {value} IS NULL", f"is no {column.type}"))
+        if column.required:
+            is_text = column.type == "VARCHAR" and self.given == "VARCHAR"
+            blank = f" OR NOT regexp_matches({value}, '\\S')" if is_text else ""
+            tests.append((f"{meant} IS NULL{blank}", MISSING))
+        is_number = column.type in NUMBERS
+        for bound, sign, word in (
+            (column.minimum, "<", "below" if is_number else "before"),
+            (column.maximum, ">", "above" if is_number else "after"),
+        ):
+            if bound is not None:
+                tests.append((f"{value} {sign} {literal(bound)}::{column.type}", f"is {word} {bound}"))
+        return tests
+
+
+def _in_pattern(sign: str) -> str:
+    return f"[{sign}]" if sign not in "\\^]-" else f"\\{sign}"
