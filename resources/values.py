@@ -19,6 +19,8 @@ NO_VALUE = ("", "null", "(null)", "\\n", "none", "nan", "n/a", "#n/a", "<na>", "
 ZERO_DATE = "0000-00-00%"
 # Blanks of all alphabets, control characters, and signs without width such as the byte order mark.
 UNSEEN = r"[\s\p{Z}\p{Cf}\p{Cc}]"
+# What reports write where a row has its key.
+TOTALS = r"(?i)^(grand |sub[- ]?)?(totals?|sum|summe|gesamt(summe)?|totale|total g[eé]n[eé]ral)\s*:?$"
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 GUID = r"^\{?[0-9A-Fa-f]{8}-?([0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}\}?$"
 WHOLE = r"^(-?[0-9]+)\.0+$"
@@ -223,6 +225,8 @@ class Value:
             tests.append((test, "is no whole number"))
         elif self.given != column.type and not column.is_identifier:
             tests.append((f"{meant} IS NOT NULL AND {value} IS NULL", f"is no {column.type}"))
+        if column.key_position and column.type == "VARCHAR":
+            tests.append((f"regexp_matches({meant}, {literal(TOTALS)})", "is a line of totals"))
         if column.required:
             is_text = column.type == "VARCHAR" and self.given == "VARCHAR"
             blank = f" OR NOT regexp_matches({value}, '\\S')" if is_text else ""
@@ -233,7 +237,8 @@ class Value:
             (column.maximum, ">", "above" if is_number else "after"),
         ):
             if bound is not None:
-                tests.append((f"{value} {sign} {literal(bound)}::{column.type}", f"is {word} {bound}"))
+                shown = f"{float(bound):,.0f}" if is_number else bound
+                tests.append((f"{value} {sign} {literal(bound)}::{column.type}", f"is {word} {shown}"))
         return tests
 
 

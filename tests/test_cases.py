@@ -5,6 +5,7 @@ What each is about stands beside it, in `cases/<name>/expected.md`.
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from resources.connectors import ConnectorError
 from resources.deployment import Deployment
-from resources.feeds import Feeds, Load
+from resources.feeds import FeedError, Feeds, Load
 from tests.deriving import derived, loaded
 from tests.running import deployed
 
@@ -33,15 +34,20 @@ class Shop:
         """These columns of a table, in order."""
         tables = loaded(self.deployment)
         if key not in tables:
-            tables = derived(self.deployment, tables, only=[key]).tables
+            tables = derived(self.deployment, tables, only=[key], name=f"{key} with").tables
         found = tables[key].select(*columns).to_pyarrow().to_pylist()
         return sorted((tuple(row.values()) for row in found), key=str)
+
+    def set_aside(self) -> list[str]:
+        """The reasons of all rows that were set aside."""
+        found = loaded(self.deployment)["quarantine"].select("reason", "copies").to_pyarrow().to_pylist()
+        return sorted(row["reason"] for row in found for _ in range(row["copies"]))
 
     def spent(self) -> dict[str | None, Decimal]:
         """The amounts of orders by customer."""
         spent: dict[str | None, Decimal] = {}
         for customer, amount in self.rows("orders", "customer_id", "order_amount"):
-            spent[customer] = spent.get(customer, Decimal(0)) + amount
+            spent[customer] = spent.get(customer, Decimal(0)) + (amount or 0)
         return spent
 
 
@@ -104,3 +110,62 @@ def test_the_separator_line_is_no_header(shop: Opened) -> None:
 
 def test_a_zip_of_two_months_is_read(shop: Opened) -> None:
     assert len(shop("zip_of_two_months").rows("orders", "order_id")) == 2
+
+
+# Keys and values.
+
+
+def test_blanks_behind_a_key_are_no_part_of_it(shop: Opened) -> None:
+    opened = shop("padded_keys")
+    assert opened.spent() == {"C001": Decimal(60), "C002": Decimal(30), "C003": Decimal(10)}
+    assert opened.rows("customers", "customer_id", "is_registered") == [(f"C00{n}", True) for n in (1, 2, 3)]
+
+
+def test_keys_that_became_fractions_are_whole_again(shop: Opened) -> None:
+    opened = shop("ids_as_fractions")
+    assert opened.spent() == {"17850": Decimal(60), "12346": Decimal(30), "13047": Decimal(10), None: Decimal(5)}
+    assert [known for _, known in opened.rows("customers", "customer_id", "is_registered")] == [True] * 3
+
+
+def test_nobody_is_called_null(shop: Opened) -> None:
+    assert shop("guests_called_NULL").spent() == {
+        "C1": Decimal(30),
+        "C2": Decimal(30),
+        "C3": Decimal(5),
+        None: Decimal(145),
+    }
+
+
+def test_a_dot_that_can_be_read_either_way_is_told(shop: Opened) -> None:
+    opened = shop("dot_at_the_thousands")
+    with pytest.raises(
+        FeedError, match=r"total_amount' has numbers such as 1\.250, which is 1250 or 1\.25, and nothing"
+    ):
+        opened.load("orders")
+
+
+def test_a_line_of_totals_is_no_order(shop: Opened) -> None:
+    opened = shop("line_of_totals")
+    assert (sum(opened.spent().values()), opened.set_aside()) == (Decimal(100), ["order_id is a line of totals"])
+
+
+def test_a_barcode_is_no_price(shop: Opened) -> None:
+    opened = shop("barcode_as_price")
+    assert opened.set_aside() == ["unit_price is above 100,000,000"]
+    assert {who: amount for who, amount in opened.spent().items() if amount} == {
+        "K1": Decimal("5.20"),
+        "K3": Decimal("6.60"),
+    }
+
+
+def test_a_total_that_nobody_can_pay_is_set_aside(shop: Opened) -> None:
+    opened = shop("total_nobody_can_pay")
+    assert opened.set_aside() == ["total_amount is above 10,000,000,000"]
+    assert opened.spent() == {"C1": Decimal(10)}
+
+
+def test_offsets_behind_a_blank_are_heeded(shop: Opened) -> None:
+    opened = shop("shopify_orders_export")
+    assert opened.rows("orders", "order_id", "ordered_at")[0] == ("#1001", datetime(2024, 6, 1, 14))
+    spent = opened.rows("rfm", "customer_id", "frequency", "monetary")
+    assert spent == [("ann@example.com", 2, Decimal(60))]
