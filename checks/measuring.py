@@ -32,7 +32,7 @@ from governance.quality import (
 from resources.conditions import Conditions
 from resources.deployment import Deployment
 from resources.engine import literal, quoted
-from resources.feeds import BREAKS, REPEATS
+from resources.feeds import BREAKS, EMPTIED, REPEATS
 from resources.lake import HOURS, Commit
 from resources.merging import gaps, loaded_hours
 from resources.values import MISSING
@@ -132,7 +132,8 @@ class _Measuring:
             if rule in problems:
                 results.append(erred(rule, problems[rule]))
             elif rule in counts:
-                results.append(_result(rule, counts[rule], aside.get(self._reason(rule), 0)))
+                emptied = int(commit.properties.get(EMPTIED, 0)) if isinstance(rule.need, SetAside) else 0
+                results.append(_result(rule, counts[rule], aside.get(self._reason(rule), 0), emptied))
             else:
                 results.append(self._of_table(rule, commit))
         return Measurement(self.contract, commit, self.as_of, tuple(results), row_count + aside_count, faultless)
@@ -254,10 +255,11 @@ def _kind(reason: str) -> str:
     return "missing" if reason.endswith(MISSING) else "type"
 
 
-def _result(rule: Rule, found: Counted, set_aside: int) -> Result:
+def _result(rule: Rule, found: Counted, set_aside: int, emptied: int = 0) -> Result:
+    """The result of a rule; rows of which loading `emptied` a cell do as little harm as those it set aside."""
     if found.problem:
         return erred(rule, found.problem)
-    return counted(rule, found.passing, found.failing, set_aside)
+    return counted(rule, max(found.passing - emptied, 0), found.failing, set_aside + emptied)
 
 
 def _hours_loaded(rule: Rule, commit: Commit) -> Result:

@@ -28,6 +28,8 @@ from resources.values import EITHER_WAY, GROUPED, Value
 MASK = "***"
 # The property in which a table keeps how its rows were mapped.
 MAPPING = "c360.mapping"
+# The property in which a table keeps in how many of its rows the last load left a cell empty that did not fit.
+EMPTIED = "c360.emptied"
 # How the reasons in the quarantine begin or end, by which the rows set aside are counted again.
 BREAKS = "breaks rule "
 REPEATS = ": key repeats, another row of that key is kept"
@@ -92,7 +94,7 @@ class Feeds:
                 f"Feed {contract.name} ({raw.origin}): the source is empty, while {head.rows:,} rows of it are held,"
                 " which stay. If that is right, set `may_be_empty: true` for the feed in c360.yaml."
             )
-        properties = {MAPPING: self._mapping(contract), **raw.reached}
+        properties = {MAPPING: self._mapping(contract), **load.properties, **raw.reached}
         return replace(load, is_part=is_part, window=window, properties=properties)
 
     def request(self, contract: Contract, head: Commit | None, window: Window | None = None) -> Request:
@@ -185,6 +187,7 @@ class _Sorting:
         self.select = _without_semicolon(feed.select)
         self.identity = feed.identifiers
         self.notes = list(raw.notes)
+        self.emptied_count = 0
         # The line break ends a comment on the last line of the select.
         self.mapped = f"WITH raw AS ({raw.sql}) SELECT * FROM ({self.select}\n)"
         self.where = f"Feed {contract.name} ({raw.origin})"
@@ -211,6 +214,7 @@ class _Sorting:
             kept_count=row_count - unfit - surplus,
             quarantined_count=unfit + surplus + len(self.raw.broken),
             origin=self.raw.origin,
+            properties={EMPTIED: str(self.emptied_count)},
             notes=self.notes,
         )
 
@@ -251,8 +255,8 @@ class _Sorting:
         ]
         meant = f"SELECT *, {', '.join(value.meant for value in values)} FROM ({self.mapped})"
         typed = f"SELECT *, {', '.join(value.typed for value in values)} FROM ({meant})"
-        reason = _together([fault for value in values if value.is_needed for fault in value.faults])
-        emptied = _together([fault for value in values if not value.is_needed for fault in value.faults])
+        reason = _together([value.fault for value in values if value.is_needed and value.fault])
+        emptied = _together([value.fault for value in values if not value.is_needed and value.fault])
         readings = [value.reading for value in values if value.reading]
         record = _record((self.contract.column(name), type_) for name, type_ in given.items())
         sql = (
@@ -281,6 +285,8 @@ class _Sorting:
 
     def _note_emptied(self, staged: str) -> None:
         """Count the cells that were left empty; FeedError where a column is left with none of at least 20."""
+        is_emptied = "_reason IS NULL AND _emptied IS NOT NULL"
+        ((self.emptied_count,),) = self.engine.query(f"SELECT count(*) FROM {staged} WHERE {is_emptied}")
         for reason, count in self.engine.query(
             "SELECT emptied, count(*) FROM"
             f" (SELECT unnest(string_split(_emptied, '; ')) AS emptied FROM {staged} WHERE _reason IS NULL)"

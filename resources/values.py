@@ -93,10 +93,9 @@ class Value:
     def named(self) -> str:
         """The typed value under the name of the column, null where it breaks the contract."""
         value = self._name("typed")
-        if self.is_needed or not self.faults:
-            return f"{value} AS {quoted(self.column.name)}"
-        faults = " OR ".join(f"coalesce({test}, false)" for test, _ in self._faults())
-        return f"CASE WHEN NOT ({faults}) THEN {value} END AS {quoted(self.column.name)}"
+        if not self.is_needed and self.fault:
+            value = f"CASE WHEN {self.fault} IS NULL THEN {value} END"
+        return f"{value} AS {quoted(self.column.name)}"
 
     @property
     def is_needed(self) -> bool:
@@ -104,9 +103,10 @@ class Value:
         return self.column.required or self.column.is_needed
 
     @property
-    def faults(self) -> list[str]:
-        """CASE expressions that say what is wrong with the cell, or NULL. They never quote it."""
-        return [f"CASE WHEN {test} THEN {literal(f'{self.column.name} {fault}')} END" for test, fault in self._faults()]
+    def fault(self) -> str | None:
+        """A CASE expression that says what is wrong with the cell first, or NULL; it never quotes the cell."""
+        tests = [f"WHEN {test} THEN {literal(f'{self.column.name} {fault}')}" for test, fault in self._faults()]
+        return f"CASE {' '.join(tests)} END" if tests else None
 
     @property
     def reading(self) -> str | None:

@@ -284,7 +284,7 @@ def test_no_personal_value_is_in_events_or_logs_of_a_run(
     deployment.close()
     everything = "\n".join([*told, *kept, caplog.text, output.out, output.err])
     assert "gender_listed" in everything
-    # One age is no number, so that row was set aside at loading.
+    # One age is no number, so that it was left empty at loading; of two rows of one key one was set aside.
     assert (found["types_fit"], found["gender_listed"]) == (1, 1)
     secrets = {value for row in people[1:] for value in row[1:] if len(value) > 3}
     assert {secret for secret in secrets if secret in everything} == set()

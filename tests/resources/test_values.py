@@ -48,8 +48,7 @@ def read(
     sql = f'SELECT {shown}::{given} AS "{column.name}"'
     for stage in (value.meant, value.typed):
         sql = f"SELECT *, {stage} FROM ({sql})"
-    wrong = f"nullif(concat_ws('; ', {', '.join(['NULL', *value.faults])}), '')"
-    ((found, told),) = engine.query(f'SELECT "_typed_{column.name}", {wrong} FROM ({sql})')
+    ((found, told),) = engine.query(f'SELECT "_typed_{column.name}", {value.fault or "NULL"} FROM ({sql})')
     return found, told
 
 
