@@ -169,3 +169,18 @@ def test_offsets_behind_a_blank_are_heeded(shop: Opened) -> None:
     assert opened.rows("orders", "order_id", "ordered_at")[0] == ("#1001", datetime(2024, 6, 1, 14))
     spent = opened.rows("rfm", "customer_id", "frequency", "monetary")
     assert spent == [("ann@example.com", 2, Decimal(60))]
+
+
+# Meanings.
+
+
+def test_entries_that_take_back_others_leave_the_account_as_it_was(shop: Opened) -> None:
+    account = ("customer_id", "points_earned", "points_burned", "points_balance")
+    assert shop("points_given_back").rows("loyalty_members", *account) == [("M1", 50, 0, 50), ("M2", 30, 0, 30)]
+
+
+def test_a_page_of_thanks_opened_again_is_no_further_order(shop: Opened) -> None:
+    opened = shop("thank_you_page_reopened")
+    placed = ("order_id", "order_value", "activity_occurrence", "activity_repeated_at")
+    assert opened.rows("order_placed", *placed) == [("T-900", Decimal(12), 1, None), ("T-901", Decimal(24), 1, None)]
+    assert sum(count for (count,) in opened.rows("sessions", "order_count")) == 2

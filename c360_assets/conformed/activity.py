@@ -7,11 +7,21 @@ from c360_assets.conformed.as_of import until
 from c360_assets.conformed.joins import widened
 from c360_assets.conformed.products import MONEY
 
+ORDER_PLACED = "order_placed"
+
 
 def events(web_analytics: ir.Table, action: str, as_of: ir.Table) -> ir.Table:
     """The web events of one action by as_of, each with its recurrence."""
     happened = until(web_analytics, "activity_ts", as_of)
     return with_recurrence(happened.filter(happened.event_action == action), "activity_uuid")
+
+
+def placed_once(happened: ir.Table) -> ir.Table:
+    """The web events without those that say again, later, that an order was placed: the page of thanks reopened."""
+    placed = happened.filter(happened.event_action == ORDER_PLACED, happened.order_id.notnull())
+    first = placed.group_by("order_id").agg(first_at=placed.activity_ts.min())
+    joined = placed.select("activity_uuid", "order_id", "activity_ts").join(first, "order_id")
+    return happened.anti_join(joined.filter(joined.activity_ts > joined.first_at), "activity_uuid")
 
 
 def with_recurrence(activities: ir.Table, identifier: str) -> ir.Table:

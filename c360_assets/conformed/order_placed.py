@@ -4,12 +4,11 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.activity import with_product, with_recurrence
+from c360_assets.conformed.activity import ORDER_PLACED, placed_once, with_product, with_recurrence
 from c360_assets.conformed.as_of import HOURLY_SOURCE, until
 from c360_assets.conformed.joins import widened
 from c360_assets.conformed.products import MONEY
 
-ACTION = "order_placed"
 TRAFFIC = ("session_id", "traffic_channel", "traffic_source")
 
 
@@ -19,8 +18,8 @@ def order_placed(
     web_analytics: ir.Table, orders: ir.Table, order_lines: ir.Table, products: ir.Table, as_of: ir.Table
 ) -> ir.Table:
     """One row per product of an order placed, in whatever channel; returns and adjustments are no orders."""
-    happened = until(web_analytics, "activity_ts", as_of)
-    clicks = happened.filter(happened.event_action == ACTION)
+    happened = placed_once(until(web_analytics, "activity_ts", as_of))
+    clicks = happened.filter(happened.event_action == ORDER_PLACED)
     activities = ibis.union(_lines_of(orders, order_lines, clicks), _unmatched(clicks, orders))
     counted = with_recurrence(
         activities.group_by(["entity_id", "order_key"]).agg(activity_ts=activities.activity_ts.min()),
@@ -50,7 +49,7 @@ def order_placed(
         activity_month=named.activity_ts.month(),
         product_price=price,
         order_value=(price * named.quantity).cast(MONEY),
-        event_action=ibis.literal(ACTION),
+        event_action=ibis.literal(ORDER_PLACED),
     )
 
 
@@ -78,7 +77,10 @@ def _lines_of(orders: ir.Table, order_lines: ir.Table, clicks: ir.Table) -> ir.T
 
 
 def _unmatched(clicks: ir.Table, orders: ir.Table) -> ir.Table:
-    """Web events that say an order was placed although the shop holds no such order."""
+    """Web events that say an order was placed although the shop holds no such order.
+
+    An order is one occurrence, however many products it has: it is known by its number, else by session and moment.
+    """
     lonely = clicks.anti_join(orders, "order_id")
     return lonely.select(
         *TRAFFIC,
@@ -90,5 +92,7 @@ def _unmatched(clicks: ir.Table, orders: ir.Table) -> ir.Table:
         activity_ts=lonely.activity_ts,
         transaction_id=lonely.order_id,
         product_sku=lonely.product_sku,
-        order_key=lonely.activity_uuid,
+        order_key=ibis.coalesce(
+            lonely.order_id, lonely.session_id + " " + lonely.activity_ts.cast("string"), lonely.activity_uuid
+        ),
     )

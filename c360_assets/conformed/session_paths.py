@@ -7,6 +7,7 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
+from c360_assets.conformed.activity import placed_once
 from c360_assets.conformed.as_of import HOURLY_SOURCE, until
 
 SEPARATOR = " > "
@@ -20,7 +21,7 @@ MOST_ACTIONS = 1024
 @dg.asset(ins={"web_analytics": HOURLY_SOURCE})
 def session_paths(web_analytics: ir.Table, as_of: ir.Table) -> ir.Table:
     """One row per web session by as_of."""
-    happened = until(web_analytics, "activity_ts", as_of)
+    happened = placed_once(until(web_analytics, "activity_ts", as_of))
     names = _names(web_analytics)
     events = happened.filter(happened.session_id.notnull()).cross_join(names)
     microsecond = events.activity_ts.delta(EPOCH, unit="microsecond")

@@ -5,7 +5,9 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
+from c360_assets.conformed.activity import ORDER_PLACED, placed_once
 from c360_assets.conformed.as_of import HOURLY_SOURCE, until
+from c360_assets.conformed.joins import widened
 
 
 @dg.asset(ins={"web_analytics": HOURLY_SOURCE})
@@ -14,7 +16,6 @@ def sessions(web_analytics: ir.Table, as_of: ir.Table) -> ir.Table:
     happened = until(web_analytics, "activity_ts", as_of)
     in_session = happened.filter(happened.session_id.notnull())
     events = in_session.mutate(place=_place(in_session))
-    ordering = events.event_action == "order_placed"
     grouped = events.group_by("session_id").agg(
         entity_id=events.entity_id.max(),
         visitor_id=events.visitor_id.max(),
@@ -26,13 +27,14 @@ def sessions(web_analytics: ir.Table, as_of: ir.Table) -> ir.Table:
         favorite_count=_count(events, "add_to_favorite"),
         cart_count=_count(events, "add_to_cart"),
         checkout_count=_count(events, "checkout"),
-        order_count=events.order_id.fill_null(events.activity_uuid).nunique(where=ordering),
         device=_first(events.device, events.place),
         traffic_channel=_first(events.traffic_channel, events.place),
         traffic_source=_first(events.traffic_source, events.place),
         entry_page=_first(events.page_url, events.place),
         exit_page=_last(events.page_url, events.place),
     )
+    grouped = widened(grouped, "session_id", _orders(in_session))
+    grouped = grouped.mutate(order_count=grouped.order_count.fill_null(0))
     started_at = ibis.least(grouped.visit_started_at, grouped.first_event_at)
     return grouped.mutate(
         started_at=started_at,
@@ -40,6 +42,12 @@ def sessions(web_analytics: ir.Table, as_of: ir.Table) -> ir.Table:
         is_bounce=grouped.event_count == 1,
         is_cart_abandoned=(grouped.cart_count > 0) & (grouped.order_count == 0),
     ).drop("visit_started_at", "first_event_at")
+
+
+def _orders(events: ir.Table) -> ir.Table:
+    """How many orders each session placed: an order is of the session that said so first."""
+    placed = placed_once(events.filter(events.event_action == ORDER_PLACED))
+    return placed.group_by("session_id").agg(order_count=placed.order_id.fill_null(placed.activity_uuid).nunique())
 
 
 def _count(events: ir.Table, action: str) -> ir.IntegerScalar:

@@ -25,12 +25,12 @@ def members(*entries: Row, now: ir.Table = NOW) -> ir.Table:
     return computed(loyalty_members)(table("sources/loyalty_ledger", *entries), now)
 
 
-def test_points_are_added_and_taken_by_the_kind_of_entry_whatever_their_sign() -> None:
+def test_points_are_added_and_taken_by_the_kind_of_entry_whatever_its_usual_sign() -> None:
     found = members(
         entry("ann", "2026-01-01", "earn", 100),
         entry("ann", "2026-05-01", "Earn ", 50),
         entry("ann", "2026-06-01", "burn", -60),
-        entry("ann", "2026-06-02", "burn", 30),
+        entry("ann", "2026-06-02", "burn", -30),
         entry("ann", "2026-06-03", "expire", -10),
         entry("ann", "2026-06-04", "gift", 1000),
         entry("ann", "2026-06-04", None, 1000),
@@ -73,6 +73,18 @@ def test_who_never_earned_has_no_burn_rate_and_may_be_overdrawn() -> None:
     assert rows(found, "points_balance", "burn_rate") == [(-10, None)]
 
 
+def test_an_entry_of_the_other_sign_takes_back_one_before_it() -> None:
+    found = members(
+        entry("ann", "2026-01-01", "earn", 100),
+        entry("ann", "2026-01-02", "earn", -40),
+        entry("ann", "2026-05-01", "burn", -60),
+        entry("ann", "2026-05-02", "burn", 60),
+        entry("bob", "2026-05-02", "burn", -5),
+    )
+    counted = ("customer_id", "points_earned", "points_burned", "earn_count", "burn_count")
+    assert rows(found, *counted) == [("ann", 60, 0, 1, 1), ("bob", 0, 5, 0, 1)]
+
+
 def test_what_comes_after_the_moment_changes_nothing() -> None:
     before = entry("ann", "2026-06-01", "earn", 10)
     later = [entry("ann", "2026-07-01", "burn", 5), entry("bob", "2026-07-01", "earn", 5)]
@@ -95,12 +107,14 @@ ENTRIES = st.lists(st.tuples(st.integers(0, 3), KINDS, st.integers(-500, 500), s
 def test_accounts_equal_a_plain_loop_whatever_the_order_of_rows(
     given: list[tuple[int, str, int, int]], random: Any
 ) -> None:
+    signs = {kind: sum((p > 0) - (p < 0) for _, k, p, _ in given if k == kind) for kind in ("earn", "burn", "expire")}
     accounts: dict[str, dict[str, int]] = {}
     used: dict[str, list[int]] = {}
     for who, kind, points, ago in given:
         account = accounts.setdefault(f"c{who}", dict.fromkeys(("earn", "burn", "expire"), 0))
-        account[kind] += abs(points)
-        if kind != "expire":
+        usual = -points if signs[kind] < 0 else points
+        account[kind] += usual
+        if kind != "expire" and usual >= 0:
             used.setdefault(f"c{who}", []).append(ago)
     literal = [
         entry(f"c{who}", "2026-06-30", kind, points) | {"entry_ts": datetime(2026, 6, 30) - timedelta(days=ago)}

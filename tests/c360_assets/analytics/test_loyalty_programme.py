@@ -90,7 +90,7 @@ def test_orders_with_burned_points_are_set_against_later_ones_without() -> None:
     entries = [
         entry("ann", "2026-04-01", "earn", 2000),
         entry("ann", "2026-05-02", "burn", 400, "burned"),
-        entry("ann", "2026-05-09", "burn", -100, "burned"),
+        entry("ann", "2026-05-09", "burn", 100, "burned"),
         entry("bob", "2026-05-03", "burn", 900, "never again"),
         entry("ann", "2026-05-04", "burn", 900, "cancelled"),
         entry("ann", "2026-05-05", "burn", 900),

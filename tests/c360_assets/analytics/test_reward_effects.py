@@ -37,7 +37,7 @@ def effects(entries: list[Row], orders: list[Row], now: ir.Table = NOW) -> ir.Ta
 
 
 def test_each_band_tells_what_orders_were_worth_with_burned_points_and_without() -> None:
-    entries = [burn("a", -150), burn("b", 100, "bob"), burn("c", 99), burn("c", 1)]
+    entries = [burn("a", 150), burn("b", 100, "bob"), burn("c", 99), burn("c", 1)]
     orders = [
         order("earlier", "2026-04-01", "1000"),
         order("a", "2026-05-01", "60"),

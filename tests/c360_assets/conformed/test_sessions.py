@@ -126,10 +126,14 @@ def test_sessions_equal_a_plain_loop_where_no_two_events_coincide(visits: list[A
         event(str(n), second * 100 + n, action, session_id=session, device=device, order_id=order)
         for n, (session, second, action, device, order) in enumerate(visits)
     ]
+    # An order is of the session that said first that it was placed.
+    placed = [e for e in events if e["event_action"] == "order_placed"]
+    placed.sort(key=lambda e: e["activity_ts"], reverse=True)
+    first = {e["order_id"] or e["activity_uuid"]: e["session_id"] for e in placed}
     expected = []
     for session in sorted({found["session_id"] for found in events}):
         visit = sorted((e for e in events if e["session_id"] == session), key=lambda e: e["activity_ts"])
-        orders = {e["order_id"] or e["activity_uuid"] for e in visit if e["event_action"] == "order_placed"}
+        orders = [order for order, placer in first.items() if placer == session]
         devices = [e["device"] for e in visit if e["device"]]
         expected.append((
             session, visit[0]["activity_ts"], visit[-1]["activity_ts"], len(visit),
