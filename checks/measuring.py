@@ -32,7 +32,7 @@ from governance.quality import (
 from resources.conditions import Conditions
 from resources.deployment import Deployment
 from resources.engine import literal, quoted
-from resources.feeds import BREAKS, EMPTIED, REPEATS
+from resources.feeds import BREAKS, CONFLICTS, EMPTIED, REPEATS
 from resources.lake import HOURS, Commit
 from resources.merging import gaps, loaded_hours
 from resources.values import MISSING
@@ -250,7 +250,7 @@ class _Measuring:
 def _kind(reason: str) -> str:
     if reason.startswith(BREAKS):
         return reason.removeprefix(BREAKS)
-    if reason.endswith(REPEATS):
+    if reason.endswith((REPEATS, CONFLICTS)):
         return "key"
     return "missing" if reason.endswith(MISSING) else "type"
 

@@ -1,11 +1,13 @@
 """The readable end of a run."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from c360_assets.conformed.as_of import EVENTS, STRAY_DAYS, STRAY_SHARE
 from portal.running import RunReport, TableRun
 from resources.deployment import Deployment
 
@@ -44,6 +46,9 @@ def print_summary(console: Console, deployment: Deployment, report: RunReport, d
         console.print("Rows set aside, with the reason: c360 show quarantine")
     for line in feeds_told(report):
         console.print(line, highlight=False)
+    if report.success and "as_of" in report.tables:
+        for line in strays(deployment):
+            console.print(f"[yellow]{line}[/]", highlight=False)
     if report.success and "order_lines" in report.tables:
         for line in accounting(deployment):
             console.print(line)
@@ -62,6 +67,27 @@ def feeds_told(report: RunReport) -> list[str]:
                 f" {table.kept:,} kept, {table.quarantined:,} set aside."
             )
         told += [f"{table.key}: {escape(note)}." for note in table.notes]
+    return told
+
+
+def strays(deployment: Deployment) -> list[str]:
+    """Of each dataset the few events so long after all others that the analysis leaves them out, in words."""
+    lake, contracts = deployment.lake, deployment.contracts
+    moment = lake.read(contracts["as_of"]).as_of.max().to_pyarrow().as_py()
+    if moment is None:
+        return []
+    told = []
+    for dataset, column in EVENTS.items():
+        rows = lake.read(contracts[f"sources/{dataset}"])
+        is_stray = rows[column] > moment + timedelta(days=STRAY_DAYS)
+        found = rows.agg(count=is_stray.sum().fill_null(0), first=rows[column].min(where=is_stray), total=rows.count())
+        count, first, total = found.to_pyarrow().to_pylist()[0].values()
+        if 0 < count <= max(1, total * STRAY_SHARE):
+            told.append(
+                f"The analysis leaves out {count:,} row{'s' if count > 1 else ''} of sources/{dataset}, dated"
+                f" {first:%Y-%m-%d} or later: more than {STRAY_DAYS} days after all others. Correct {column}, or set"
+                " --as-of if it is right."
+            )
     return told
 
 

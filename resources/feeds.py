@@ -33,6 +33,9 @@ EMPTIED = "c360.emptied"
 # How the reasons in the quarantine begin or end, by which the rows set aside are counted again.
 BREAKS = "breaks rule "
 REPEATS = ": key repeats, another row of that key is kept"
+CONFLICTS = ": key repeats for different things, no row of that key is kept"
+# What a row is of: two orders of one number that name different customers are two orders.
+OWNERS = ("sources/customer", "sources/orders")
 # Where a column casts nowhere, the mapping is wrong and not the rows; below this many rows nobody can tell.
 ROWS_THAT_TELL = 20
 # How many reasons an error gives.
@@ -201,7 +204,7 @@ class _Sorting:
         if unfit == row_count >= ROWS_THAT_TELL:
             self._raise_if_mapping_is_wrong(staged, row_count)
         repeated = self._repeated(staged)
-        first = f"SELECT * EXCLUDE (_record, _place) FROM {repeated} WHERE _place = 1"
+        first = f"SELECT * EXCLUDE (_record, _place, _conflict) FROM {repeated} WHERE _place = 1"
         ((surplus,),) = self.engine.query(f"SELECT count(*) FROM {repeated} WHERE _place > 1")
         kept = f"SELECT {self.columns} FROM {staged} WHERE _reason IS NULL"
         if surplus:
@@ -379,19 +382,27 @@ class _Sorting:
             )
 
     def _repeated(self, staged: str) -> str:
-        """A table of all rows that share a key, `_place` 1 being the one that stays whatever order they came in."""
+        """A table of all rows that share a key, `_place` 1 being the one that stays whatever order they came in.
+
+        Where rows of one key are of different customers or orders, as when two stores number alike, none of them stays:
+        what refers to the key cannot tell which is meant.
+        """
         name = quoted(f"repeated of {self.contract.name}")
         if not self.key:
-            nothing = f"SELECT {self.columns}, _record, 0 AS _place FROM {staged} LIMIT 0"
+            nothing = f"SELECT {self.columns}, _record, 0 AS _place, false AS _conflict FROM {staged} LIMIT 0"
             self.engine.query(f"CREATE OR REPLACE TEMP TABLE {name} AS {nothing}")
             return name
         newest = f"{quoted(self.contract.event_time)} DESC NULLS LAST, " if self.contract.event_time else ""
+        named = [quoted(column.name) for column in self.contract.columns if _names_the_row(column)]
+        differs = [f"min({column}) OVER one <> max({column}) OVER one" for column in named]
+        conflict = f"coalesce({' OR '.join(differs)}, false)" if differs else "false"
+        record = _record((column, column.type) for column in self.contract.columns)
+        place = f"row_number() OVER (PARTITION BY {self.key} ORDER BY {newest}{self.columns})"
         self.engine.query(
-            f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {self.columns},"
-            f" {_record((column, column.type) for column in self.contract.columns)} AS _record,"
-            f" row_number() OVER (PARTITION BY {self.key} ORDER BY {newest}{self.columns}) AS _place FROM {staged}"
-            f" WHERE _reason IS NULL AND ({self.key}) IN"
+            f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {self.columns}, {record} AS _record,"
+            f" {conflict} AS _conflict, {place} + _conflict::INTEGER AS _place FROM {staged} WHERE _reason IS NULL AND ({self.key}) IN"
             f" (SELECT ({self.key}) FROM {staged} WHERE _reason IS NULL GROUP BY {self.key} HAVING count(*) > 1)"
+            f" WINDOW one AS (PARTITION BY {self.key})"
         )
         return name
 
@@ -400,7 +411,8 @@ class _Sorting:
         keys = ", ".join(self.contract.primary_key)
         parts = [
             f"SELECT _reason, _record FROM {staged} WHERE _reason IS NOT NULL",
-            f"SELECT {literal(keys + REPEATS)}, _record FROM {repeated} WHERE _place > 1",
+            f"SELECT {literal(keys)} || CASE WHEN _conflict THEN {literal(CONFLICTS)} ELSE {literal(REPEATS)} END,"
+            f" _record FROM {repeated} WHERE _place > 1",
             f"SELECT unnest([{', '.join(map(literal, self.raw.broken))}]::VARCHAR[]), {literal(MASK)}",
         ]
         return self.engine.view(
@@ -416,6 +428,11 @@ def _without_semicolon(select: str) -> str:
     if tokens and select[tokens[-1][0]] == ";":
         return select[: tokens[-1][0]]
     return select
+
+
+def _names_the_row(column: Column) -> bool:
+    """Whether rows that differ in the column are of different things, whatever their key."""
+    return column.critical and column.references is not None and column.references[0] in OWNERS
 
 
 def _together(faults: Sequence[str]) -> str:

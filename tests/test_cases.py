@@ -3,6 +3,7 @@
 What each is about stands beside it, in `cases/<name>/expected.md`.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from resources.connectors import ConnectorError
-from resources.deployment import Deployment
+from resources.deployment import Deployment, Feed
 from resources.feeds import FeedError, Feeds, Load
 from tests.deriving import derived, loaded
 from tests.running import deployed
@@ -171,7 +172,39 @@ def test_offsets_behind_a_blank_are_heeded(shop: Opened) -> None:
     assert spent == [("ann@example.com", 2, Decimal(60))]
 
 
+def test_orders_of_two_stores_that_number_alike_are_not_mixed(shop: Opened) -> None:
+    opened = shop("two_stores_number_alike")
+    assert opened.spent() == {"B2": Decimal(20), "L2": Decimal(40)}
+    reason = "order_id: key repeats for different things, no row of that key is kept"
+    assert opened.set_aside() == [reason, reason]
+
+
+def test_the_names_of_their_files_tell_two_stores_apart(shop: Opened) -> None:
+    def of_store(table: str) -> str:
+        store = f"regexp_extract(filename, '{table}-(.*)\\.', 1)"
+        return f"select * exclude (filename) replace (order_id || '-' || {store} as order_id) from raw"
+
+    opened = shop("two_stores_number_alike")
+    connectors = {
+        name: connector.model_copy(update={"filename": True})
+        for name, connector in opened.deployment.settings.connectors.items()
+    }
+    settings = opened.deployment.settings.model_copy(update={"connectors": connectors})
+    feeds = {
+        "orders": Feed.model_validate({"from": "heads", "select": of_store("orders")}),
+        "order_line_item": Feed.model_validate({"from": "lines", "select": of_store("lines")}),
+    }
+    told_apart = Shop(dataclasses.replace(opened.deployment, settings=settings, feeds=feeds))
+    assert told_apart.spent() == {"B1": Decimal(10), "B2": Decimal(20), "L1": Decimal(300), "L2": Decimal(40)}
+
+
 # Meanings.
+
+
+def test_one_wrong_year_does_not_move_the_moment(shop: Opened) -> None:
+    opened = shop("one_wrong_year")
+    assert opened.rows("as_of", "as_of") == [(datetime(2024, 12, 20, 15),)]
+    assert opened.rows("rfm", "customer_id", "recency_days", "monetary")[0] == ("C1", 0, Decimal(120))
 
 
 def test_entries_that_take_back_others_leave_the_account_as_it_was(shop: Opened) -> None:

@@ -1,5 +1,6 @@
 """The moment as of which every analysis speaks. Time is data here: nothing in this product reads the clock."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import dagster as dg
@@ -19,6 +20,8 @@ EVENTS = {
 }
 # How far back `recent` reaches, in every table; what is called `former` are as many days before it.
 RECENT_DAYS = 90
+# Events so far after all others do not move the moment, if they are no more than this share of all, or one.
+STRAY_DAYS, STRAY_SHARE = 400, 0.01
 
 
 class AsOf(dg.Config):
@@ -36,13 +39,38 @@ def as_of(
     support_ticket: ir.Table,
     survey_answer: ir.Table,
 ) -> ir.Table:
-    """One row: the moment asked for, else the newest thing a customer is known to have done."""
+    """One row: the moment asked for, else the newest thing a customer is known to have done, strays left out."""
     if config.as_of is not None:
         return ibis.literal(datetime.fromisoformat(config.as_of), type="timestamp(6)").name("as_of").as_table()
     events = (orders, web_analytics, review, support_ticket, survey_answer)
-    moments = [rows[column] for rows, column in zip(events, EVENTS.values(), strict=True)]
-    newest = [moment.max().name("as_of").as_table() for moment in moments]
-    return ibis.union(*newest).agg(as_of=ibis._.as_of.max())
+    days = _days([rows[column] for rows, column in zip(events, EVENTS.values(), strict=True)])
+    return days.agg(as_of=days.newest.max(where=~days.is_stray))
+
+
+def _days(moments: Sequence[ir.TimestampColumn]) -> ir.Table:
+    """One row per day with events: the newest of them, and whether they are strays.
+
+    So are at most 1 % of all events, or one, that lie more than 400 days after all others: a year mistyped, a clock
+    that runs ahead. Nothing else could tell, since no clock is read.
+    """
+    counted = [_by_day(moment.name("at").as_table()) for moment in moments]
+    united = ibis.union(*counted)
+    days = united.group_by("day").agg(events=united.events.sum(), newest=united.newest.max())
+    later, backwards = (ibis.window(order_by=days.day.desc(), preceding=reach) for reach in ((None, 1), None))
+    days = days.mutate(
+        later=days.events.sum().over(later).fill_null(0),
+        next_day=days.day.lag().over(backwards),
+        total=days.events.sum().over(ibis.window()),
+    )
+    is_few = (days.later <= ibis.greatest(days.total * STRAY_SHARE, 1)) & (days.later * 2 < days.total)
+    is_last = is_few & (days.next_day.delta(days.day, unit="day") > STRAY_DAYS)
+    days = days.mutate(last_day=is_last.ifelse(days.day, None).min().over(ibis.window()))
+    return days.select("day", "events", "newest", is_stray=(days.day > days.last_day).fill_null(False))
+
+
+def _by_day(moments: ir.Table) -> ir.Table:
+    dated = moments.filter(moments["at"].notnull())
+    return dated.group_by(day=dated["at"].date()).agg(events=dated.count(), newest=dated["at"].max())
 
 
 def moment(as_of: ir.Table) -> ir.Value:

@@ -1,6 +1,8 @@
 """As of: the newest event, or the moment asked for."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+
+import pytest
 
 from c360_assets.conformed.as_of import AsOf, as_of, until
 from tests.tables import at, day, rows, table
@@ -24,6 +26,28 @@ def test_as_of_is_the_moment_asked_for() -> None:
 
 def test_as_of_is_unknown_where_nothing_is_dated() -> None:
     assert rows(as_of(config=AsOf(), **EMPTY), "as_of") == [(None,)]
+
+
+@pytest.mark.parametrize(
+    ("strays", "others", "newest"),
+    [
+        (["2042-05-01"], 5, "2024-01-05"),
+        (["2042-05-01"], 1, "2042-05-01"),
+        (["2042-05-01", "2042-05-02"], 197, "2042-05-02"),
+        (["2042-05-01", "2042-05-02"], 198, "2024-07-16"),
+        (["2042-05-01", "2071-05-01"], 300, "2024-10-26"),
+        (["2025-02-08"], 5, "2025-02-08"),
+        (["2025-02-09"], 5, "2024-01-05"),
+        (["1999-05-01"], 5, "2024-01-05"),
+    ],
+)
+def test_an_event_far_after_all_others_does_not_move_the_moment(strays: list[str], others: int, newest: str) -> None:
+    usual = [day("2024-01-01") + timedelta(days=number) for number in range(others)]
+    sources = EMPTY | {
+        "orders": table("sources/orders", *({"order_id": f"{at}", "ordered_at": at} for at in usual)),
+        "review": table("sources/review", *({"review_id": at, "reviewed_at": day(at)} for at in strays)),
+    }
+    assert rows(as_of(config=AsOf(), **sources), "as_of") == [(day(newest),)]
 
 
 def test_until_keeps_the_past_and_the_undated() -> None:
