@@ -400,7 +400,8 @@ class _Sorting:
         place = f"row_number() OVER (PARTITION BY {self.key} ORDER BY {newest}{self.columns})"
         self.engine.query(
             f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {self.columns}, {record} AS _record,"
-            f" {conflict} AS _conflict, {place} + _conflict::INTEGER AS _place FROM {staged} WHERE _reason IS NULL AND ({self.key}) IN"
+            f" {conflict} AS _conflict, {place} + _conflict::INTEGER AS _place"
+            f" FROM {staged} WHERE _reason IS NULL AND ({self.key}) IN"
             f" (SELECT ({self.key}) FROM {staged} WHERE _reason IS NULL GROUP BY {self.key} HAVING count(*) > 1)"
             f" WINDOW one AS (PARTITION BY {self.key})"
         )
