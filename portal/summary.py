@@ -62,10 +62,8 @@ def feeds_told(report: RunReport) -> list[str]:
     for table in report.tables.values():
         if table.state == "done" and table.read and (table.read != table.selected or table.quarantined):
             share = f" ({table.selected / table.read:.0%})" if table.read != table.selected else ""
-            told.append(
-                f"{table.key}: {table.read:,} rows read, {table.selected:,} selected{share},"
-                f" {table.kept:,} kept, {table.quarantined:,} set aside."
-            )
+            fate = f", {table.kept:,} kept, {table.quarantined:,} set aside" if table.quarantined else ""
+            told.append(f"{table.key}: {table.read:,} rows read, {table.selected:,} selected{share}{fate}.")
         told += [f"{table.key}: {escape(note)}." for note in table.notes]
     return told
 
@@ -100,8 +98,10 @@ def _quality(table: TableRun) -> str:
 def accounting(deployment: Deployment) -> list[str]:
     """Where every order line of the source went, in words; nothing where there are none."""
     lake, contracts = deployment.lake, deployment.contracts
-    arrived = int(lake.read(contracts["sources/order_line_item"]).count().to_pyarrow().as_py())
-    if not arrived:
+    held = int(lake.read(contracts["sources/order_line_item"]).count().to_pyarrow().as_py())
+    quarantine = lake.read(contracts["quarantine"])
+    aside = quarantine.copies.sum(where=quarantine.dataset == "order_line_item").to_pyarrow().as_py() or 0
+    if not held + aside:
         return []
     lines = lake.read(contracts["order_lines"])
     is_known = lines.customer_id.notnull()
@@ -115,12 +115,13 @@ def accounting(deployment: Deployment) -> list[str]:
         without_customer=(~is_known).sum(),
     )
     kinds = {kind: count or 0 for kind, count in found.to_pyarrow().to_pylist()[0].items()}
-    waiting = arrived - sum(kinds[kind] for kind in ("sales", "anonymous", "returns", "other"))
+    waiting = held - sum(kinds[kind] for kind in ("sales", "anonymous", "returns", "other"))
     told = [
-        f"Order lines: {arrived:,} arrived = {kinds['sales']:,} sold to known customers ({_money(kinds['value'])}"
+        f"Order lines: {held + aside:,} arrived = {kinds['sales']:,} sold to known customers ({_money(kinds['value'])}"
         f" {deployment.settings.currency}) + {kinds['anonymous']:,} sold anonymously + {kinds['returns']:,} returned"
         f" + {kinds['other']:,} cancelled, adjusted or given away"
-        f" + {waiting:,} later than as_of or without their order."
+        f" + {waiting:,} later than as_of or without their order"
+        f"{f' + {aside:,} set aside' if aside else ''}."
     ]
     if kinds["without_customer"]:
         told.append(

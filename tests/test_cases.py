@@ -207,6 +207,20 @@ def test_one_wrong_year_does_not_move_the_moment(shop: Opened) -> None:
     assert opened.rows("rfm", "customer_id", "recency_days", "monetary")[0] == ("C1", 0, Decimal(120))
 
 
+def test_goods_handed_back_on_another_receipt_are_returned(shop: Opened) -> None:
+    opened = shop("goods_handed_back")
+    values = ("customer_id", "returned_amount", "monetary", "historical_value")
+    assert opened.rows("customer_360", *values) == [
+        ("K1", Decimal(120), Decimal(250), Decimal(130)),
+        ("K2", Decimal(0), Decimal(10), Decimal(10)),
+    ]
+
+
+def test_lines_sold_by_weight_are_all_accounted_for(shop: Opened) -> None:
+    load = shop("sold_by_weight").load("order_line_item")
+    assert (load.read_count, load.kept_count, load.quarantined_count) == (4, 2, 2)
+
+
 def test_entries_that_take_back_others_leave_the_account_as_it_was(shop: Opened) -> None:
     account = ("customer_id", "points_earned", "points_burned", "points_balance")
     assert shop("points_given_back").rows("loyalty_members", *account) == [("M1", 50, 0, 50), ("M2", 30, 0, 30)]

@@ -130,7 +130,7 @@ def _priced(order_lines: ir.Table, products: ir.Table) -> ir.Table:
         items=lines.quantity.sum(where=is_sale).fill_null(0),
         priced_items=lines.quantity.sum(where=is_priced).fill_null(0),
         spent=lines.line_amount.sum(where=is_priced).fill_null(0),
-        refunds=lines.line_amount.sum(where=(lines.line_kind == "return") & (lines.quantity < 0)).fill_null(0),
+        refunds=lines.line_amount.sum(where=(lines.line_kind == "return") & (lines.line_amount < 0)).fill_null(0),
         bought=is_sale.any(),
     )
     # The order of rows must not matter, so the mean price is rounded like any other amount.

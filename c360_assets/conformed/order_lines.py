@@ -28,7 +28,10 @@ def order_lines(order_line_item: ir.Table, orders: ir.Table, products: ir.Table,
     unit_price = ibis.coalesce(priced.unit_price.cast(MONEY), priced.sale_price, priced.list_price)
     line_amount = (unit_price * priced.qty).cast(MONEY)
     # An unknown price is not a price of nothing: the goods were sold all the same.
-    is_sale = is_completed(priced.order_status) & (priced.qty > 0) & (unit_price > 0).fill_null(True)
+    completed = is_completed(priced.order_status)
+    is_sale = completed & (priced.qty > 0) & (unit_price > 0).fill_null(True)
+    # Goods handed back are a negative line, whatever else is on the receipt.
+    is_return = (priced.order_status == "returned") | (completed & ((priced.qty < 0) | (unit_price < 0)))
     return priced.select(
         order_line_id=priced.order_li_id,
         order_id=priced.order_id,
@@ -40,7 +43,7 @@ def order_lines(order_line_item: ir.Table, orders: ir.Table, products: ir.Table,
         quantity=priced.qty,
         unit_price=unit_price,
         line_amount=line_amount,
-        line_kind=ibis.cases((is_sale, "sale"), (priced.order_status == "returned", "return"), else_="other"),
+        line_kind=ibis.cases((is_sale, "sale"), (is_return, "return"), else_="other"),
     )
 
 

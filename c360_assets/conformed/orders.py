@@ -31,14 +31,18 @@ def orders(ordered: ir.Table, order_lines: ir.Table, as_of: ir.Table) -> ir.Tabl
         priced_amount=order_lines.line_amount.sum(where=is_sale).fill_null(0).cast(MONEY),
         is_priced=~is_unpriced.any(),
         returned_lines_amount=order_lines.line_amount.abs().sum(where=is_return).cast(MONEY),
+        return_count=is_return.sum(),
     )
     joined = known.left_join(lines, known.order_id == lines.line_order_id)
     joined = joined.mutate(lines_amount=joined.is_priced.ifelse(joined.priced_amount, ibis.null(MONEY)))
-    completed = is_completed(joined.status)
+    # A receipt on which goods are only handed back is no order.
+    is_handed_back = ((joined.line_count == 0) & (joined.return_count > 0)).fill_null(False)
+    completed = is_completed(joined.status) & ~is_handed_back
     goods_amount = (joined.lines_amount - joined.discount.fill_null(0)).fill_null(
         joined.total - joined.shipping.fill_null(0)
     )
-    returned_amount = joined.returned_lines_amount.fill_null(joined.total.abs()).fill_null(NOTHING)
+    stated = (joined.status == "returned").fill_null(False).ifelse(joined.total.abs(), NOTHING)
+    returned_amount = joined.returned_lines_amount.fill_null(stated).fill_null(NOTHING)
     return joined.select(
         order_id=joined.order_id,
         customer_id=joined.customer_id,
@@ -56,7 +60,7 @@ def orders(ordered: ir.Table, order_lines: ir.Table, as_of: ir.Table) -> ir.Tabl
         shipping_amount=joined.shipping,
         total_amount=joined.total,
         order_amount=completed.ifelse(goods_amount, NOTHING).cast(MONEY),
-        returned_amount=(joined.status == "returned").fill_null(False).ifelse(returned_amount, NOTHING).cast(MONEY),
+        returned_amount=returned_amount.cast(MONEY),
         shipping_city=joined.shipping_city,
         shipping_state=joined.shipping_state,
         shipping_country=joined.shipping_country,

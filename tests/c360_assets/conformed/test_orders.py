@@ -31,7 +31,12 @@ def lines_of(lines: list[dict[str, Any]], order: dict[str, Any], product: dict[s
         (None, 1, 2.0, "sale"),
         ("delivred", 1, 2.0, "sale"),
         ("completed", 0, 2.0, "other"),
-        ("completed", -1, 2.0, "other"),
+        ("completed", -1, 2.0, "return"),
+        ("completed", 1, -2.0, "return"),
+        ("completed", -1, None, "return"),
+        (None, -1, 2.0, "return"),
+        ("cancelled", -1, 2.0, "other"),
+        ("adjustment", -1, 2.0, "other"),
         ("completed", 1, 0.0, "other"),
         ("completed", 1, 0.5, "sale"),
         ("completed", 1, None, "sale"),
@@ -41,7 +46,7 @@ def lines_of(lines: list[dict[str, Any]], order: dict[str, Any], product: dict[s
         ("returned", 1, 2.0, "return"),
     ],
 )
-def test_a_sale_is_a_completed_order_with_a_quantity_and_no_price_of_zero(
+def test_a_sale_is_a_completed_order_with_a_quantity_and_no_price_of_zero_and_a_return_is_negative(
     status: str | None, quantity: int, price: float | None, kind: str
 ) -> None:
     lines, _ = lines_of([{"order_li_id": "l", "qty": quantity, "unit_price": price}], {"order_status": status})
@@ -113,6 +118,25 @@ def test_an_order_with_an_unpriced_line_is_worth_its_total_less_shipping_if_that
         built, source = lines_of(lines, head)
         found = rows(computed(orders)(source, built, NOW), "line_count", "item_count", "lines_amount", "order_amount")
         assert found == [(2, 3, None, worth)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_completed", "worth", "returned"),
+    [
+        ([(1, 130.0), (-1, 120.0)], True, "130", "120"),
+        ([(-1, 120.0)], False, "0", "120"),
+        ([(1, 0.0)], True, "0", "0"),
+        ([], True, None, "0"),
+    ],
+    ids=["exchanged", "only handed back", "a gift", "no lines"],
+)
+def test_goods_handed_back_are_told_beside_what_was_bought(
+    lines: list[tuple[int, float]], is_completed: bool, worth: str | None, returned: str
+) -> None:
+    items = [{"order_li_id": f"{n}", "qty": qty, "unit_price": price} for n, (qty, price) in enumerate(lines)]
+    built, source = lines_of(items, {"order_status": "completed"})
+    found = rows(computed(orders)(source, built, NOW), "is_completed", "order_amount", "returned_amount")
+    assert found == [(is_completed, money(worth) if worth else None, money(returned))]
 
 
 @pytest.mark.parametrize("quantity", [-2, 2])
