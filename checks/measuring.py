@@ -116,7 +116,7 @@ class _Measuring:
         self.rows = quoted(self.table)
         self.marks = f"marks of {contract.key}"
         self.text = frozenset(column.name for column in contract.columns if column.type == "VARCHAR")
-        self.conditions = Conditions(contract, self.rows, self._other, as_of)
+        self.conditions = Conditions(contract, self.rows, self._other, as_of, self._is_filled)
 
     def measure(self, newest: ir.Table, commit: Commit, rules: Sequence[Rule]) -> Measurement:
         past = "true"
@@ -142,6 +142,14 @@ class _Measuring:
         """Another table as it was written last, in SQL: within one run it may not be published yet."""
         self.deployment.lake.newest(self.deployment.contracts[key])
         return quoted(f"newest {key}")
+
+    def _is_filled(self, key: str) -> bool:
+        """Whether a table has rows, or something that would bring them."""
+        contract = self.deployment.contracts[key]
+        if contract.layer != "sources" or contract.name in self.deployment.feeds:
+            return True
+        head = self.deployment.lake.head(contract)
+        return bool(head and head.rows)
 
     def _running(self, rules: Sequence[Rule]) -> tuple[dict[Rule, list[str]], dict[Rule, str]]:
         """What each rule judges of a row, the marks of it made; and why some rules do not run."""

@@ -31,7 +31,7 @@ class Conditions:
     """The conditions of one table's rules.
 
     `rows` is the table in SQL, `other` gives the SQL name of another table by its key; neither is needed for rules that
-    each row decides by itself.
+    each row decides by itself. What refers to a table that `is_filled` denies is not judged.
     """
 
     def __init__(
@@ -40,10 +40,12 @@ class Conditions:
         rows: str = "",
         other: Callable[[str], str] = lambda key: key,
         as_of: datetime | None = None,
+        is_filled: Callable[[str], bool] = lambda key: True,
     ) -> None:
         self.contract = contract
         self.rows = rows
         self.other = other
+        self.is_filled = is_filled
         self.as_of = f"TIMESTAMP {literal(str(as_of))}" if as_of else "NULL::TIMESTAMP"
 
     def of(self, need: Need) -> str:
@@ -100,7 +102,11 @@ class Conditions:
         return f"CASE WHEN {known} THEN ({columns}) NOT IN ({repeated}) END"
 
     def _refers_to(self, need: RefersTo) -> str:
-        return f"{quoted(need.column)} IN (SELECT {quoted(need.key)} FROM {self.other(need.table)})"
+        if not self.is_filled(need.table):
+            return "NULL::BOOLEAN"
+        # NULL IN (nothing) is false and not unknown.
+        known = f"{quoted(need.column)} IN (SELECT {quoted(need.key)} FROM {self.other(need.table)})"
+        return f"CASE WHEN {quoted(need.column)} IS NOT NULL THEN {known} END"
 
     def _holds(self, need: Holds) -> str:
         condition = self.with_moment(need.condition)

@@ -496,3 +496,20 @@ def test_the_score_never_rises_when_a_good_value_is_lost(
     bad = [*good[:-1], good[-1] | {lost: None}]
     before, after = (measured(deployment, "sources/customer", *some).score.value for some in (good, bad))
     assert (after or 0) <= (before or 0) + 1e-9
+
+
+def test_a_reference_to_a_dataset_that_nothing_fills_is_not_assessed(tmp_path: Path) -> None:
+    with empty_deployment(tmp_path) as deployment:
+        found = {result.rule.name: result for result in measured(deployment, "sources/order_line_item", line()).results}
+        assert (found["order_exists"].status, found["order_exists"].share) == ("not_assessed", None)
+        assert (found["consistency"].passing, found["consistency"].failing) == (1, 0)
+
+
+def test_an_empty_reference_is_no_broken_one_even_where_nothing_is_there_to_refer_to(tmp_path: Path) -> None:
+    with empty_deployment(tmp_path) as deployment:
+        feeds = {name: Feed.model_validate({"from": "shop"}) for name in ("customer", "transactions")}
+        fed = dataclasses.replace(deployment, feeds=feeds)
+        anonymous, nobody = (order(order_id=n, customer_id=who) for n, who in (("O1", None), ("O2", "C9")))
+        measurement = measured(fed, "sources/orders", anonymous | {"transaction_id": None}, nobody)
+        assert counts(measurement)["consistency"] == (1, 1)
+        fed.close()
