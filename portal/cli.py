@@ -164,6 +164,37 @@ def tables(deployment: Any) -> None:
 
 
 @main.command()
+@click.argument("dataset")
+@_with_deployment
+def contract(deployment: Any, dataset: str) -> None:
+    """Show what a dataset or table may hold: its columns, their types, and what they mean.
+
+    \b
+    Example:
+      c360 contract orders
+    """
+    from portal.trying import show_contract
+
+    show_contract(deployment, dataset, out)
+
+
+@main.command("try")
+@click.argument("feed")
+@click.option("--limit", type=click.IntRange(min=0), default=5, show_default=True, help="Show at most this many rows.")
+@_with_deployment
+def try_(deployment: Any, feed: str, limit: int) -> None:
+    """Load a feed and write nothing: rows read, kept and set aside, the first of them, and whether references match.
+
+    \b
+    Example:
+      c360 try orders --config examples/online_retail/c360.yaml
+    """
+    from portal.trying import try_feed
+
+    try_feed(deployment, feed, limit, out)
+
+
+@main.command()
 @click.argument("table")
 @click.option("--limit", type=click.IntRange(min=0), help="At most this many rows. Default: 20 as a table, else all.")
 @click.option(

@@ -37,7 +37,7 @@ def rows_of(deployment: Deployment, key: str, limit: int | None, unmasked: bool 
     contract = built(deployment, key)
     rows = deployment.select(key)
     if not unmasked:
-        rows = _masked(rows, contract)
+        rows = masked(rows, contract)
     order = ", ".join(map(quoted, contract.primary_key or contract.column_names))
     few = "" if limit is None else f" LIMIT {limit}"
     return deployment.engine.connection.sql(f"SELECT * FROM ({rows}) ORDER BY {order}{few}")
@@ -93,7 +93,8 @@ def _put(content: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def _masked(rows: str, contract: Contract) -> str:
+def masked(rows: str, contract: Contract) -> str:
+    """The SELECT of these rows with personal values masked and sensitive rows left out."""
     shown = f"SELECT {', '.join(map(_masked_column, contract.columns))} FROM ({rows})"
     return f"{shown} WHERE NOT {quoted(contract.sensitive_rows)}" if contract.sensitive_rows else shown
 

@@ -1,0 +1,125 @@
+"""A look before anything is built: what a dataset may hold, and what a feed would bring."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from governance.contracts import Column, Contract
+from governance.errors import C360Error
+from portal import showing
+from resources.deployment import Deployment
+from resources.engine import quoted
+from resources.feeds import Feeds, Load
+
+REASONS_SHOWN = 5
+
+
+def show_contract(deployment: Deployment, name: str, console: Console) -> None:
+    """Every column of a table on a line: its type, whether a row needs it, and what it means.
+
+    C360Error where there is no such table. A dataset is meant where its word is that of a table too.
+    """
+    contract = _contract(deployment, name)
+    shown = Table(title=f"{contract.title} ({contract.key}): {contract.grain}", title_justify="left")
+    for heading in ("column", "type", "a row", "what it is"):
+        shown.add_column(heading, no_wrap=heading != "what it is")
+    for column in contract.columns:
+        shown.add_row(escape(column.name), column.type, _need(column), escape(_meaning(column)))
+    console.print(shown)
+    if contract.event_time:
+        console.print(f"Rows happen at {contract.event_time}; they are loaded as {contract.loading}.")
+
+
+def try_feed(deployment: Deployment, dataset: str, limit: int, console: Console) -> None:
+    """Load a feed and write nothing: what becomes of its rows, the first of them, and whom they refer to.
+
+    C360Error where there is no such feed, or where its source or mapping does not work.
+    """
+    if dataset not in deployment.feeds:
+        known = ", ".join(deployment.feeds) or "none"
+        raise C360Error(f"{deployment.file.name} has no feed '{dataset}'; there are: {known}.")
+    contract = deployment.contracts[f"sources/{dataset}"]
+    feeds = Feeds(deployment)
+    load = feeds.load(contract, is_whole=True)
+    console.print(
+        f"{load.origin}: {load.read_count:,} rows read, {load.row_count:,} selected, {load.kept_count:,} kept,"
+        f" {load.quarantined_count:,} set aside.",
+        highlight=False,
+    )
+    for line in (*_set_aside(deployment, load), *load.notes):
+        console.print(f"  {escape(line)}", highlight=False)
+    rows = quoted(load.rows.get_name())
+    if load.kept_count and limit:
+        filled = _filled(deployment, contract, rows)
+        first = f"SELECT * FROM {rows} ORDER BY {', '.join(map(quoted, contract.primary_key))} LIMIT {limit}"
+        masked = showing.masked(first, contract)
+        chosen = f"SELECT {', '.join(map(quoted, filled))} FROM ({masked})"
+        showing.write(deployment.engine.connection.sql(chosen), "table", None, console)
+    for column in contract.columns:
+        if column.references and (told := _matched(deployment, feeds, rows, column)):
+            console.print(told, highlight=False)
+
+
+def _contract(deployment: Deployment, name: str) -> Contract:
+    found = deployment.contracts.get(f"sources/{name}") or deployment.contracts.get(name)
+    if found is None:
+        raise C360Error(f"There is no dataset or table '{name}'. c360 tables lists those there are.")
+    return found
+
+
+def _need(column: Column) -> str:
+    if column.key_position:
+        return "is known by it"
+    if column.required:
+        return "needs it"
+    return "needs it" if column.is_needed else ""
+
+
+def _meaning(column: Column) -> str:
+    told = [" ".join(column.description.split())]
+    if column.values:
+        told.append(f"One of {', '.join(column.values)}.")
+    if column.references:
+        told.append(f"Refers to {column.references[0]}.")
+    return " ".join(told)
+
+
+def _set_aside(deployment: Deployment, load: Load) -> list[str]:
+    reasons = deployment.engine.query(
+        f"SELECT reason, sum(copies) FROM {quoted(load.quarantine.get_name())} GROUP BY 1 ORDER BY 2 DESC, 1"
+        f" LIMIT {REASONS_SHOWN}"
+    )
+    return [f"set aside: {reason} ({copies:,})" for reason, copies in reasons]
+
+
+def _filled(deployment: Deployment, contract: Contract, rows: str) -> list[str]:
+    """The columns the feed fills at all."""
+    counts = ", ".join(f"count({quoted(name)})" for name in contract.column_names)
+    (found,) = deployment.engine.query(f"SELECT {counts} FROM {rows}")
+    return [name for name, count in zip(contract.column_names, found, strict=True) if count]
+
+
+def _matched(deployment: Deployment, feeds: Feeds, rows: str, column: Column) -> str | None:
+    """How many values of a reference are found where it refers to; None where nothing fills that, or nothing refers."""
+    table, key = column.references or ("", "")
+    other = deployment.contracts[table]
+    if other.name not in deployment.feeds:
+        return None
+    known = quoted(feeds.load(other, is_whole=True).rows.get_name())
+    name, target = quoted(column.name), quoted(key)
+    ((referring, found),) = deployment.engine.query(
+        f"SELECT count({name}), count({name}) FILTER (WHERE {name} IN (SELECT {target} FROM {known})) FROM {rows}"
+    )
+    if not referring:
+        return None
+    told = f"{column.name} -> {other.name}: {found:,} of {referring:,} found ({found / referring:.0%})."
+    if found:
+        return told
+    here, there = (_example(deployment, source, one) for source, one in ((rows, column), (known, other.column(key))))
+    return f"[bold red]{told}[/] Here they read {escape(here)}, there {escape(there)}."
+
+
+def _example(deployment: Deployment, rows: str, column: Column) -> str:
+    """A value of a column, masked where it is of a person."""
+    ((value,),) = deployment.engine.query(f"SELECT min({quoted(column.name)}::VARCHAR) FROM {rows}")
+    return showing.MASK if column.is_masked else f"'{value}'"

@@ -1,0 +1,90 @@
+"""A look before anything is built: contracts on a screen, and what a feed would bring."""
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from portal import cli
+
+CONFIG = """
+name: Shop
+currency: EUR
+connectors:
+  shop: {type: files, path: "orders.csv"}
+  crm: {type: files, path: "customers.csv"}
+feeds:
+  orders:
+    from: shop
+    select: >-
+      select id as order_id, customer as customer_id, day as ordered_at, total as total_amount, city as shipping_city
+      from raw where id <> '9'
+  customer:
+    from: crm
+    select: select id as customer_id, email as email_address from raw
+"""
+ORDERS = """id,customer,day,total,city
+3,C3,2026-01-03,x,Rome
+2,C1,2026-01-05,5.5,Rome
+1,C1,2026-01-01,10,Lyon
+4,,2026-01-01,10,
+9,C9,2026-01-01,10,Lyon
+5,C1
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    (tmp_path / "orders.csv").write_text(ORDERS)
+    (tmp_path / "customers.csv").write_text("id,email\nC1,ann@example.com\n")
+    (tmp_path / "c360.yaml").write_text(CONFIG)
+    return tmp_path / "c360.yaml"
+
+
+def c360(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli.main, [str(argument) for argument in arguments])
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+def test_a_feed_is_tried_without_building_anything(shop: Path) -> None:
+    result = c360("try", "orders", "--config", shop, "--limit", "1")
+    told = plain(result.output)
+    assert result.exit_code == 0, told
+    assert "shop: orders.csv: 6 rows read, 4 selected, 3 kept, 2 set aside." in told
+    assert "set aside: line 7 of orders.csv: missing columns (1)" in told
+    assert "set aside: total_amount is no number (1)" in told
+    assert "customer_id -> customer: 2 of 2 found (100%)." in told
+    assert "│ 1 │ C1 │ 2026-01-01 00:00:00 │ 10.0 │ *** │" in told
+    assert "│ 2 │" not in told
+    assert "Lyon" not in told
+    assert "payment_method" not in told
+    assert not (shop.parent / ".c360" / "lake").exists()
+
+
+def test_references_that_never_match_are_shown_with_a_value_of_each_side(shop: Path) -> None:
+    (shop.parent / "customers.csv").write_text("id,email\n00001,ann@example.com\n")
+    told = plain(c360("try", "orders", "--config", shop).output)
+    assert "customer_id -> customer: 0 of 2 found (0%). Here they read 'C1', there '00001'." in told
+    assert "ann@" not in told
+
+
+def test_what_does_not_work_is_told_as_a_run_tells_it(shop: Path) -> None:
+    assert "has no feed 'review'; there are: orders, customer." in plain(c360("try", "review", "--config", shop).output)
+    shop.write_text(CONFIG.replace("day as ordered_at", "date as ordered_at"))
+    result = c360("try", "orders", "--config", shop)
+    assert result.exit_code == 1
+    assert "Feed orders (shop: orders.csv): the select does not run" in plain(result.output)
+
+
+def test_a_contract_is_its_columns_with_what_a_row_needs(shop: Path) -> None:
+    told = plain(c360("contract", "orders", "--config", shop).output)
+    assert "Orders (sources/orders): One row per order." in told
+    assert re.search(r"order_id │ VARCHAR │ is known by it │ Order ID\.", told)
+    assert re.search(r"ordered_at │ TIMESTAMP │ needs it │", told)
+    assert "Refers to" in told
+    assert "One row per customer" in plain(c360("contract", "rfm", "--config", shop).output)
+    assert "There is no dataset or table 'x'" in plain(c360("contract", "x", "--config", shop).output)
