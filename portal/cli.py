@@ -183,7 +183,7 @@ def contract(deployment: Any, dataset: str) -> None:
 @click.option("--limit", type=click.IntRange(min=0), default=5, show_default=True, help="Show at most this many rows.")
 @_with_deployment
 def try_(deployment: Any, feed: str, limit: int) -> None:
-    """Load a feed and write nothing: rows read, kept and set aside, the first of them, and whether references match.
+    """Load a feed and build nothing: rows read, kept and set aside, the first of them, and whether references match.
 
     \b
     Example:

@@ -31,7 +31,7 @@ def show_contract(deployment: Deployment, name: str, console: Console) -> None:
 
 
 def try_feed(deployment: Deployment, dataset: str, limit: int, console: Console) -> None:
-    """Load a feed and write nothing: what becomes of its rows, the first of them, and whom they refer to.
+    """Load a feed and build nothing: what becomes of its rows, the first of them, and whom they refer to.
 
     C360Error where there is no such feed, or where its source or mapping does not work.
     """

@@ -1,12 +1,14 @@
 """A look before anything is built: contracts on a screen, and what a feed would bring."""
 
 import re
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from portal import cli
+from resources import deployment as deployments
 
 CONFIG = """
 name: Shop
@@ -62,7 +64,8 @@ def test_a_feed_is_tried_without_building_anything(shop: Path) -> None:
     assert "│ 2 │" not in told
     assert "Lyon" not in told
     assert "payment_method" not in told
-    assert not (shop.parent / ".c360" / "lake").exists()
+    with closing(deployments.load(shop)) as deployment:
+        assert [key for key in deployment.contracts if deployment.lake.state(key)] == []
 
 
 def test_references_that_never_match_are_shown_with_a_value_of_each_side(shop: Path) -> None:
