@@ -216,9 +216,10 @@ def test_goods_handed_back_on_another_receipt_are_returned(shop: Opened) -> None
     ]
 
 
-def test_lines_sold_by_weight_are_all_accounted_for(shop: Opened) -> None:
-    load = shop("sold_by_weight").load("order_line_item")
-    assert (load.read_count, load.kept_count, load.quarantined_count) == (4, 2, 2)
+def test_goods_sold_by_weight_are_worth_their_fraction_and_one_piece(shop: Opened) -> None:
+    opened = shop("sold_by_weight")
+    assert opened.spent() == {"K1": Decimal("3.2"), "K2": Decimal(16)}
+    assert opened.rows("orders", "customer_id", "item_count") == [("K1", 2), ("K2", 3)]
 
 
 def test_entries_that_take_back_others_leave_the_account_as_it_was(shop: Opened) -> None:

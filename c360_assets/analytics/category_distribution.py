@@ -5,6 +5,7 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.conformed.joins import widened
+from c360_assets.conformed.order_lines import pieces
 from c360_assets.conformed.products import MONEY
 
 UNKNOWN = "unknown"
@@ -46,7 +47,7 @@ def _sold(order_lines: ir.Table, catalogue: ir.Table) -> ir.Table:
     return lines.group_by(category=lines.category.fill_null(UNKNOWN)).agg(
         customer_count=lines.customer_id.nunique(),
         order_count=lines.order_id.nunique(),
-        item_count=lines.quantity.sum().cast("int64"),
+        item_count=pieces(lines.quantity).sum().cast("int64"),
         revenue=lines.line_amount.sum().cast(MONEY),
     )
 

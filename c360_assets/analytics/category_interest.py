@@ -5,6 +5,7 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.conformed.as_of import RECENT_DAYS, constant
+from c360_assets.conformed.order_lines import pieces
 from c360_assets.conformed.products import MONEY
 
 # How much one of each tells of interest.
@@ -57,7 +58,7 @@ def _bought(order_lines: ir.Table, catalogue: ir.Table) -> ir.Table:
     return sold.group_by("customer_id", category="category_name").agg(
         line_count=sold.count(),
         order_count=sold.order_id.nunique(),
-        item_count=sold.quantity.sum(),
+        item_count=pieces(sold.quantity).sum(),
         spent_amount=sold.line_amount.sum().fill_null(0).cast(MONEY),
         last_at=sold.ordered_at.max(),
     )

@@ -6,6 +6,7 @@ import ibis.expr.types as ir
 
 from c360_assets.conformed.as_of import RECENT_DAYS, constant, moment
 from c360_assets.conformed.joins import widened
+from c360_assets.conformed.order_lines import pieces
 from c360_assets.conformed.products import MONEY
 from c360_assets.conformed.rates import rate
 
@@ -127,7 +128,7 @@ def _priced(order_lines: ir.Table, products: ir.Table) -> ir.Table:
     is_sale = lines.line_kind == "sale"
     is_priced = is_sale & lines.line_amount.notnull()
     sums = lines.group_by("customer_id", "category").agg(
-        items=lines.quantity.sum(where=is_sale).fill_null(0),
+        items=pieces(lines.quantity).sum(where=is_sale).fill_null(0),
         priced_items=lines.quantity.sum(where=is_priced).fill_null(0),
         spent=lines.line_amount.sum(where=is_priced).fill_null(0),
         refunds=lines.line_amount.sum(where=(lines.line_kind == "return") & (lines.line_amount < 0)).fill_null(0),

@@ -26,7 +26,9 @@ def order_lines(order_line_item: ir.Table, orders: ir.Table, products: ir.Table,
     )
     priced = lines.left_join(prices, "sold_sku_id")
     unit_price = ibis.coalesce(priced.unit_price.cast(MONEY), priced.sale_price, priced.list_price)
-    line_amount = (unit_price * priced.qty).cast(MONEY)
+    # Exact, so that sums do not depend on the order of the rows.
+    quantity = priced.qty.cast(MONEY)
+    line_amount = (unit_price * quantity).cast(MONEY)
     # An unknown price is not a price of nothing: the goods were sold all the same.
     completed = is_completed(priced.order_status)
     is_sale = completed & (priced.qty > 0) & (unit_price > 0).fill_null(True)
@@ -40,11 +42,16 @@ def order_lines(order_line_item: ir.Table, orders: ir.Table, products: ir.Table,
         order_status=priced.order_status,
         sku_id=priced.sold_sku_id,
         product_id=priced.product_id.fill_null(priced.sold_product_id),
-        quantity=priced.qty,
+        quantity=quantity,
         unit_price=unit_price,
         line_amount=line_amount,
         line_kind=ibis.cases((is_sale, "sale"), (is_return, "return"), else_="other"),
     )
+
+
+def pieces(quantity: ir.NumericColumn) -> ir.IntegerColumn:
+    """How many pieces a quantity is: goods sold by weight or length are one."""
+    return (quantity == quantity.floor()).ifelse(quantity, 1).cast("int64")
 
 
 def status(text: ir.StringColumn) -> ir.StringColumn:

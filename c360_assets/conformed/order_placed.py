@@ -85,7 +85,7 @@ def _unmatched(clicks: ir.Table, orders: ir.Table) -> ir.Table:
     return lonely.select(
         *TRAFFIC,
         "order_id",
-        "quantity",
+        quantity=lonely.quantity.cast(MONEY),
         unit_price=ibis.null(MONEY),
         activity_uuid=lonely.activity_uuid,
         entity_id=lonely.entity_id,

@@ -5,7 +5,7 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.conformed.as_of import until
-from c360_assets.conformed.order_lines import is_completed, status
+from c360_assets.conformed.order_lines import is_completed, pieces, status
 from c360_assets.conformed.products import MONEY
 
 NOTHING = ibis.literal(0).cast(MONEY)
@@ -27,7 +27,7 @@ def orders(ordered: ir.Table, order_lines: ir.Table, as_of: ir.Table) -> ir.Tabl
     is_unpriced = is_sale & order_lines.line_amount.isnull()
     lines = order_lines.group_by(line_order_id=order_lines.order_id).agg(
         line_count=is_sale.sum(),
-        item_count=order_lines.quantity.sum(where=is_sale),
+        item_count=pieces(order_lines.quantity).sum(where=is_sale).cast("int64"),
         priced_amount=order_lines.line_amount.sum(where=is_sale).fill_null(0).cast(MONEY),
         is_priced=~is_unpriced.any(),
         returned_lines_amount=order_lines.line_amount.abs().sum(where=is_return).cast(MONEY),
