@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import ibis.expr.types as ir
 import pytest
 
 from resources.connectors import ConnectorError
@@ -27,16 +28,17 @@ class Shop:
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
+        self.tables: dict[str, ir.Table] = {}
 
     def load(self, dataset: str) -> Load:
         return Feeds(self.deployment).load(self.deployment.contracts[f"sources/{dataset}"])
 
     def rows(self, key: str, *columns: str) -> list[tuple[Any, ...]]:
         """These columns of a table, in order."""
-        tables = loaded(self.deployment)
-        if key not in tables:
-            tables = derived(self.deployment, tables, only=[key], name=f"{key} with").tables
-        found = tables[key].select(*columns).to_pyarrow().to_pylist()
+        self.tables = self.tables or loaded(self.deployment)
+        if key not in self.tables:
+            self.tables |= derived(self.deployment, self.tables, only=[key], name=f"{key} with").tables
+        found = self.tables[key].select(*columns).to_pyarrow().to_pylist()
         return sorted((tuple(row.values()) for row in found), key=str)
 
     def set_aside(self) -> list[str]:

@@ -42,7 +42,7 @@ DOCUMENTED = {
         "order_li_id": "VARCHAR",
         "order_id": "VARCHAR",
         "product_id": "VARCHAR",
-        "qty": "INTEGER",
+        "qty": "DOUBLE",  # documented as INTEGER, which goods sold by weight are not
     },
     "orders": {
         "order_id": "VARCHAR",
