@@ -167,6 +167,23 @@ def test_a_total_that_nobody_can_pay_is_set_aside(shop: Opened) -> None:
     assert opened.spent() == {"C1": Decimal(10)}
 
 
+def test_what_the_message_advises_sets_both_rows_aside(shop: Opened) -> None:
+    opened = shop("remedy_of_the_message")
+    settings, feeds = opened.deployment.settings, dict(opened.deployment.feeds)
+    till = settings.connectors["till"].model_copy(update={"date_format": "%d/%m/%Y"})
+    for dataset, cast, as_it_is in (
+        ("orders", "try_strptime(sold_at, '%d/%m/%Y')", "sold_at"),
+        ("order_line_item", "try_cast(pieces as integer)", "pieces"),
+    ):
+        assert cast in feeds[dataset].select
+        select = feeds[dataset].select.replace(cast, as_it_is)
+        feeds[dataset] = feeds[dataset].model_copy(update={"select": select})
+    settings = settings.model_copy(update={"connectors": {"till": till}})
+    advised = Shop(dataclasses.replace(opened.deployment, settings=settings, feeds=feeds))
+    assert advised.set_aside() == ["ordered_at is no TIMESTAMP", "qty is no number"]
+    assert advised.rows("sources/orders", "order_id") == [("R1",), ("R3",)]
+
+
 def test_offsets_behind_a_blank_are_heeded(shop: Opened) -> None:
     opened = shop("shopify_orders_export")
     assert opened.rows("orders", "order_id", "ordered_at")[0] == ("#1001", datetime(2024, 6, 1, 14))
