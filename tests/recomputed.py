@@ -65,6 +65,8 @@ def _priced(lines: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
     sold = named[(named.line_kind == "sale")].copy()
     sold["category"] = sold.product_category.fillna("")
     priced = sold[sold.line_amount.notna()].copy()
+    # Like amounts it comes in ten-thousandths.
+    priced["quantity"] = priced.quantity / 10_000
     usual = priced.groupby("category").line_amount.sum() / priced.groupby("category").quantity.sum()
     priced["usually"] = priced.category.map(usual.round(0)) * priced.quantity
     sums = priced.groupby("customer_id")[["line_amount", "quantity", "usually"]].sum()
