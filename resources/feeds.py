@@ -331,10 +331,10 @@ class _Sorting:
         ]
         if not faults:
             return sql
-        broken = f"nullif(concat_ws('; ', {', '.join(faults)}), '')"
+        broken = _together(faults)
         record = _record((column, column.type) for column in self.contract.columns)
         return (
-            f"SELECT * REPLACE (nullif(concat_ws('; ', _reason, {broken}), '') AS _reason,"
+            f"SELECT * REPLACE ({_together(['_reason', broken])} AS _reason,"
             f" coalesce(_record, CASE WHEN {broken} IS NOT NULL THEN {record} END) AS _record) FROM ({sql})"
         )
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import duckdb
 from pydantic import Field, field_validator, model_validator
@@ -189,12 +189,12 @@ class Files(OnDisk):
         return _Staged(_parquet_rows(sorted(folder.glob("*.parquet"))), **json.loads(told.read_text(encoding="utf-8")))
 
     def _opened(self, kind: str, table: "_Named") -> TextFile | Sheet:
+        shape: dict[str, Any] = {
+            "header": self.header, "skip": self.skip, "columns": self.columns, "called": table.name
+        }  # fmt: skip
         if kind == "excel":
-            return Sheet(table.path, self.sheet, self.header, self.skip, self.columns, table.name)
-        return TextFile(
-            table.path, kind, self.encoding, self.delimiter, self.header, self.quote, self.escape, self.skip,
-            self.columns, table.name,
-        )  # fmt: skip
+            return Sheet(table.path, self.sheet, **shape)
+        return TextFile(table.path, kind, self.encoding, self.delimiter, self.quote, self.escape, **shape)
 
 
 @dataclass(frozen=True)

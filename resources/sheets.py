@@ -8,34 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from resources.engine import Engine, literal, quoted
-from resources.text_files import TextFileError, first_names, named_columns
+from resources.text_files import TableFile, TextFileError
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """How to read one sheet, the first unless it is named; the rest as of a text file."""
+class Sheet(TableFile):
+    """How to read one sheet, the first unless it is named."""
 
-    path: Path
     sheet: str | None = None
-    header: bool = True
-    skip: int = 0
-    columns: tuple[str, ...] | None = None
-    called: str | None = None
 
     @property
-    def name(self) -> str:
-        """What errors call the file."""
-        return self.called or self.path.name
-
-    @property
-    def first_names(self) -> list[str]:
-        """The first row as names of columns, whether they are any or not."""
-        return first_names(self._rows[0][1], self.header)
-
-    @cached_property
-    def column_names(self) -> list[str]:
-        """The names in the header, or those given, or column0, column1 ...; TextFileError where two are the same."""
-        return named_columns(self._rows[0][1], self.name, self.header, self.columns)
+    def first_record(self) -> Sequence[str | None]:
+        """The cells of the header or, where there is none, of the first row; none where the sheet is empty."""
+        return self._rows[0][1] if self._rows else ()
 
     @property
     def is_empty(self) -> bool:

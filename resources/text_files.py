@@ -14,7 +14,7 @@ import re
 import uuid
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
@@ -63,28 +63,72 @@ class Head:
 
 
 @dataclass(frozen=True)
-class TextFile:
-    """How to read one text file: its `kind` is `csv`, `jsonl` or `lines`, its `encoding` one that Python knows.
+class TableFile:
+    """A file of a table: how many lines come before it (`skip`), and whether its first record is a `header`.
 
-    Of CSV: what separates and quotes (an empty `quote`: nothing does) and what stands before a quote that is none; how
-    many lines come before the table (`skip`); whether its first record is a `header`, or else the names of `columns`.
+    Without a header `columns` are its names, or else column0, column1 ...; `called` is what errors call the file where
+    that is not its name.
     """
 
     path: Path
-    kind: str = "csv"
-    encoding: str = "utf-8"
-    delimiter: str | None = None
-    header: bool = True
-    quote: str = '"'
-    escape: str | None = None
-    skip: int = 0
-    columns: tuple[str, ...] | None = None
-    called: str | None = None
+    header: bool = field(default=True, kw_only=True)
+    skip: int = field(default=0, kw_only=True)
+    columns: tuple[str, ...] | None = field(default=None, kw_only=True)
+    called: str | None = field(default=None, kw_only=True)
 
     @property
     def name(self) -> str:
         """What errors call the file."""
         return self.called or self.path.name
+
+    @property
+    def first_record(self) -> Sequence[str | None]:
+        """The cells of the header or, where there is none, of the first row; none where the file is empty."""
+        raise NotImplementedError
+
+    @property
+    def first_names(self) -> list[str]:
+        """The first record as names of columns, whether they are any or not."""
+        return [
+            ((name or "").strip() if self.header else "") or f"column{position}"
+            for position, name in enumerate(self.first_record)
+        ]
+
+    @cached_property
+    def column_names(self) -> list[str]:
+        """The names of the columns; TextFileError where they do not tell the columns apart."""
+        if self.columns is not None and len(self.columns) != len(self.first_record):
+            raise TextFileError(
+                f"{self.name} has {len(self.first_record)} columns, while `columns` names {len(self.columns)}; name"
+                " every column, in order"
+            )
+        if self.columns is not None:
+            return list(self.columns)
+        names = self.first_names
+        if any("\0" in name for name in names):
+            raise TextFileError(f"{self.name} looks like UTF-16. Set `encoding: utf-16` on the connector")
+        folded = [name.lower() for name in names]
+        repeated = sorted({name for name in names if folded.count(name.lower()) > 1})
+        if repeated:
+            raise TextFileError(
+                f"{self.name}: the header names {len(repeated)} columns more than once, the first in column"
+                f" {names.index(repeated[0]) + 1}"
+            )
+        return names
+
+
+@dataclass(frozen=True)
+class TextFile(TableFile):
+    """How to read one text file: its `kind` is `csv`, `jsonl` or `lines`, its `encoding` one that Python knows.
+
+    Of CSV: what separates and quotes (an empty `quote`: nothing does), and what stands before a quote that is none.
+    """
+
+    kind: str = "csv"
+    encoding: str = "utf-8"
+    delimiter: str | None = None
+    quote: str = '"'
+    escape: str | None = None
 
     @cached_property
     def head(self) -> Head:
@@ -101,14 +145,9 @@ class TextFile:
             raise self._torn() from fault
 
     @property
-    def first_names(self) -> list[str]:
-        """The first record as names of columns, whether they are any or not."""
-        return first_names(self.head.record, self.header)
-
-    @cached_property
-    def column_names(self) -> list[str]:
-        """The names in the header, or those given, or column0, column1 ...; TextFileError where two are the same."""
-        return named_columns(self.head.record, self.name, self.header, self.columns)
+    def first_record(self) -> Sequence[str | None]:
+        """The cells of the header or, where there is none, of the first row; none where the file is empty."""
+        return self.head.record
 
     @property
     def is_empty(self) -> bool:
@@ -195,8 +234,7 @@ class TextFile:
         known = codecs.lookup(CODECS.get(self.encoding.lower(), self.encoding)).name
         if known != "utf-16":
             return known
-        with _opened(self.path) as source:
-            start = source.read(4096)
+        start = self._start
         if start[:2] in UTF_16_MARKS or not start:
             return known
         high, low = start[0::2].count(0), start[1::2].count(0)
@@ -204,6 +242,11 @@ class TextFile:
         if max(high, low) * 16 < len(start) // 2:
             raise self._error(f"is no UTF-16. Leave `encoding` out, which means UTF-8, or set `encoding: {WINDOWS}`")
         return "utf-16-be" if high > low else "utf-16-le"
+
+    @cached_property
+    def _start(self) -> bytes:
+        with _opened(self.path) as source:
+            return bytes(source.read(4096))
 
     def _texts(self) -> Iterator[str]:
         decode, line = codecs.getincrementaldecoder(self._codec)().decode, 1
@@ -222,8 +265,7 @@ class TextFile:
             raise self._error(f"line {line:,} is not {self.encoding}. {self._remedy()}") from fault
 
     def _remedy(self) -> str:
-        with _opened(self.path) as source:
-            start = source.read(4096)
+        start = self._start
         for mark, (suffix, kind) in PACKED.items():
             if start.startswith(mark):
                 return f"It is {kind}: let its name end in {suffix}"
@@ -296,34 +338,6 @@ class TextFile:
     def _torn(self) -> TextFileError:
         packing = {".gz": "gzip", ".zst": "zstd"}.get(self.path.suffix, self.encoding)
         return self._error(f"is no whole {packing} file; fetch it again")
-
-
-def first_names(record: Sequence[str | None], header: bool) -> list[str]:
-    """The names in a first record; column0, column1 ... where there are none."""
-    return [((name or "").strip() if header else "") or f"column{position}" for position, name in enumerate(record)]
-
-
-def named_columns(
-    record: Sequence[str | None], file: str, header: bool = True, given: Sequence[str] | None = None
-) -> list[str]:
-    """The names of columns by the first record of a file; TextFileError where they do not tell the columns apart."""
-    if given is not None and len(given) != len(record):
-        raise TextFileError(
-            f"{file} has {len(record)} columns, while `columns` names {len(given)}; name every column, in order"
-        )
-    if given is not None:
-        return list(given)
-    names = first_names(record, header)
-    if any("\0" in name for name in names):
-        raise TextFileError(f"{file} looks like UTF-16. Set `encoding: utf-16` on the connector")
-    folded = [name.lower() for name in names]
-    repeated = sorted({name for name in names if folded.count(name.lower()) > 1})
-    if repeated:
-        raise TextFileError(
-            f"{file}: the header names {len(repeated)} columns more than once, the first in column"
-            f" {names.index(repeated[0]) + 1}"
-        )
-    return names
 
 
 @dataclass(frozen=True)

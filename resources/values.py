@@ -151,20 +151,14 @@ class Value:
             text = f"regexp_replace({text}, {literal(f'^{UNSEEN}+|{UNSEEN}+$')}, '', 'g')"
         if self.identity.whole_numbers:
             text = f"regexp_replace({text}, {literal(WHOLE)}, '\\1')"
-        is_folded = f"regexp_matches({text}, {literal(GUID)}) OR regexp_matches({text}, {literal(EMAIL)})"
-        folded = (
-            f"lower({text})"
-            if self.identity.ignore_case
-            else f"CASE WHEN {is_folded} THEN lower({text}) ELSE {text} END"
-        )
+        is_caseless = f"regexp_matches({text}, {literal(GUID)}) OR regexp_matches({text}, {literal(EMAIL)})"
+        folded = f"lower({text})"
+        if not self.identity.ignore_case:
+            folded = f"CASE WHEN {is_caseless} THEN {folded} ELSE {text} END"
         known = f"CASE WHEN {self._says_nothing(text)} THEN NULL ELSE {folded} END"
         if self.identity.ignore_case or self.notation.null_values is not None:
             return known
-        words = "|".join(
-            word.replace("\\", "\\\\").replace("(", r"\(").replace(")", r"\)") for word in NO_VALUE if word
-        )
-        suspicious = literal(SUSPICIOUS.replace("{words}", words))
-        return f"CASE WHEN regexp_matches({name}, {suspicious}) THEN {known} ELSE nullif({name}, '') END"
+        return f"CASE WHEN regexp_matches({name}, {literal(SUSPICIOUS)}) THEN {known} ELSE nullif({name}, '') END"
 
     def _typed(self) -> str:
         meant, type_ = self._name("meant"), self.column.type

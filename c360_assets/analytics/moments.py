@@ -5,9 +5,9 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.analytics.intervals import Z
+from c360_assets.conformed.activity import ORDER_PLACED
 from c360_assets.conformed.session_paths import SEPARATOR
 
-ORDER = "order_placed"
 # With fewer visits on either side the normal interval says nothing.
 MIN_SESSIONS = 30
 
@@ -23,8 +23,8 @@ def _counted(session_paths: ir.Table) -> ir.Table:
     # Most visits share their path with many others, so that few paths are taken apart.
     paths = session_paths.group_by("path").agg(visits=session_paths.count())
     steps = paths.path.split(SEPARATOR)
-    split = paths.select("visits", steps=steps, has_ordered=steps.contains(ORDER))
-    before = split.steps[: split.steps.index(ORDER)]
+    split = paths.select("visits", steps=steps, has_ordered=steps.contains(ORDER_PLACED))
+    before = split.steps[: split.steps.index(ORDER_PLACED)]
     deciding = split.has_ordered.ifelse(before, split.steps).unique()
     done = split.select("visits", "has_ordered", action=deciding.unnest())
     counted = done.group_by("action").agg(
