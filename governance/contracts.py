@@ -45,7 +45,7 @@ SNAPSHOT, UPSERT, HOURLY = "snapshot", "upsert", "hourly"
 LOADING = (SNAPSHOT, UPSERT, HOURLY)
 
 CONTRACT_PROPERTIES = {"eventTime", "loading", "optional", "qualityTarget", "sensitiveRows"}
-COLUMN_PROPERTIES = {"identifier", "needed", "renamedFrom"}
+COLUMN_PROPERTIES = {"identifier", "needed", "renamedFrom", "synonyms"}
 TYPE_OPTIONS = {"minimum", "maximum"}
 HOURS = {"h": 1, "d": 24}
 UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "m": timedelta(days=31)}
@@ -69,7 +69,8 @@ class Column:
     """One column: `type` is DuckDB's, `key_position` counts from 1 where the column is part of the primary key.
 
     It is an identifier where it is part of a key or refers to one, or is declared as one; a row whose value does not
-    fit a column that `is_needed` is worth nothing, while in another the value alone is left out.
+    fit a column that `is_needed` is worth nothing, while in another the value alone is left out. `synonyms` are other
+    words that systems write, each with the one of `values` that it means.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Column:
     critical: bool = False
     declared_identifier: bool = False
     is_needed: bool = False
+    synonyms: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_identifier(self) -> bool:
@@ -303,7 +305,21 @@ def _column(file: Path, field: SchemaProperty) -> Column:
         critical=bool(field.required or field.criticalDataElement),
         declared_identifier=bool(custom.get("identifier", False)),
         is_needed=bool(custom.get("needed", False)),
+        synonyms=_synonyms(file, path, custom.get("synonyms"), field),
     )
+
+
+def _synonyms(file: Path, path: str, listed: Any, field: SchemaProperty) -> tuple[tuple[str, str], ...]:
+    """Other words, each with the value that it means."""
+    if listed is None:
+        return ()
+    if not isinstance(listed, dict):
+        raise ContractError(file, f"{path}.synonyms", "must list, for each value of the enum, the words that mean it")
+    values = [str(entry.value) for entry in field.enum or []]
+    for value in listed:
+        if value not in values:
+            raise ContractError(file, f"{path}.synonyms", f"'{value}' is no value of the enum")
+    return tuple((str(word), str(value)) for value, words in listed.items() for word in words)
 
 
 def _rule(file: Path, position: int, entry: DataQuality) -> Rule:

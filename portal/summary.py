@@ -3,14 +3,18 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import ibis
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from c360_assets.conformed.as_of import EVENTS, STRAY_DAYS, STRAY_SHARE
+from c360_assets.conformed.order_lines import UNKNOWN
 from portal.running import RunReport, TableRun
 from resources.deployment import Deployment
 
+# How many words of unknown status are told.
+WORDS_SHOWN = 5
 MARKS = {"done": "[green]✓", "failed": "[red]✗", "skipped": "[yellow]–", "held back": "[red]■", "running": "[red]?"}
 
 
@@ -50,8 +54,8 @@ def print_summary(console: Console, deployment: Deployment, report: RunReport, d
         for line in strays(deployment):
             console.print(f"[yellow]{line}[/]", highlight=False)
     if report.success and "order_lines" in report.tables:
-        for line in accounting(deployment):
-            console.print(line)
+        for line in (*accounting(deployment), *unknown_statuses(deployment)):
+            console.print(line, highlight=False)
     if report.success and "customer_segments" in report.tables:
         console.print(engagement(deployment))
 
@@ -128,6 +132,31 @@ def accounting(deployment: Deployment) -> list[str]:
             f"{kinds['without_customer']:,} lines have no customer; they count as sales, but in nobody's profile."
         )
     return told
+
+
+def unknown_statuses(deployment: Deployment) -> list[str]:
+    """How many orders are no revenue because nothing says what their status means, and what they come to, in words."""
+    lake, contracts = deployment.lake, deployment.contracts
+    orders = lake.read(contracts["orders"])
+    words = lake.read(contracts["sources/orders"]).select("order_id", word="order_status")
+    lines = lake.read(contracts["order_lines"]).group_by("order_id").agg(amount=ibis._.net_amount.sum())
+    lost = orders.filter(orders.order_status == UNKNOWN).select("order_id", "total_amount")
+    lost = lost.left_join(words, "order_id").left_join(lines, "order_id")
+    counted = lost.group_by("word").agg(orders=lost.count(), amount=lost.total_amount.fill_null(lost.amount).sum())
+    found = counted.order_by(counted.orders.desc(), "word").to_pyarrow().to_pylist()
+    if not found:
+        return []
+    shown = ", ".join(f"{row['orders']:,} {_quoted(row['word'])}" for row in found[:WORDS_SHOWN])
+    others = f", and {len(found) - WORDS_SHOWN:,} other words" if len(found) > WORDS_SHOWN else ""
+    count, amount = sum(row["orders"] for row in found), sum(row["amount"] or 0 for row in found)
+    return [
+        f"Orders of unknown status: {count:,}, which come to {amount:,.2f} {deployment.settings.currency} and are no"
+        f" revenue ({escape(shown)}{others}). Say under `status:` of feeds.orders what the words mean."
+    ]
+
+
+def _quoted(word: str | None) -> str:
+    return "without status" if word is None else f"'{word}'"
 
 
 def engagement(deployment: Deployment) -> Table:

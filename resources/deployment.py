@@ -97,7 +97,8 @@ class Feed(_Section):
     Of a database: the `table`, and the column by which it is read in part, the `watermark`. That is a time or a number
     that grows with every change of a row, read from `overlap` (seconds, or units of the number) before where the last
     read came to; for a dataset that is loaded by the hour it is the time of the event. `identifiers` says what tells
-    no two of them apart, which has to be the same wherever they are referred to.
+    no two of them apart, which has to be the same wherever they are referred to. `status` gives, for words that the
+    source has for the status of an order, those of the contract.
     """
 
     connector: str = Field(alias="from")
@@ -107,6 +108,7 @@ class Feed(_Section):
     overlap: int = Field(default=600, ge=0)
     may_be_empty: bool = False
     identifiers: Identity = Identity()
+    status: dict[str, str] = {}
 
 
 class Settings(_Section):
@@ -236,6 +238,7 @@ def load(file: Path | None = None) -> Deployment:
             raise DeploymentError(
                 f"{path.name}, key feeds.{dataset}.from: there is no connector '{feed.connector}' (declared: {named})."
             )
+        _check_status(path, feed, known[f"sources/{dataset}"])
     return Deployment(path, settings, feeds, known)
 
 
@@ -284,6 +287,14 @@ def _check_sinks(path: Path, names: Sequence[str]) -> None:
             raise DeploymentError(
                 f"{path.name}, key notifications: two sinks are named '{name}'. Give each a `name` of its own."
             )
+
+
+def _check_status(path: Path, feed: Feed, contract: Contract) -> None:
+    values = {value for column in contract.columns if column.synonyms for value in column.values}
+    for word, value in feed.status.items():
+        if value not in values:
+            known = f"must be one of {', '.join(sorted(values))}" if values else "is for the dataset orders alone"
+            raise DeploymentError(f"{path.name}, key feeds.{contract.name}.status: '{word}: {value}' {known}.")
 
 
 def _check_dataset(path: Path, dataset: str, entry: Any, known: Mapping[str, Contract]) -> bool:

@@ -189,6 +189,7 @@ class _Sorting:
         self.raw = raw
         self.select = _without_semicolon(feed.select)
         self.identity = feed.identifiers
+        self.status = feed.status
         self.notes = list(raw.notes)
         self.emptied_count = 0
         # The line break ends a comment on the last line of the select.
@@ -254,7 +255,8 @@ class _Sorting:
         Returns the SQL that reads it, the number of rows, and of those that do not fit.
         """
         values = [
-            Value(column, given.get(column.name), self.raw.notation, self.identity) for column in self.contract.columns
+            Value(column, given.get(column.name), self.raw.notation, self.identity, self.status)
+            for column in self.contract.columns
         ]
         meant = f"SELECT *, {', '.join(value.meant for value in values)} FROM ({self.mapped})"
         typed = f"SELECT *, {', '.join(value.typed for value in values)} FROM ({meant})"

@@ -5,7 +5,8 @@ A cell passes three stages, each a column of its own so that none is computed tw
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict
 
@@ -38,6 +39,8 @@ SUSPICIOUS = "|".join(
 OFFSET = r":.*[+-][0-9:]+\s*$"
 TWELVE_HOURS = r"(?i)[0-9]\s*[ap]\.?m\.?\s*$"
 TWELVE_HOUR_FORMATS = ("%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %I:%M %p", "%Y-%m-%dT%I:%M:%S %p")
+# `pending_payment` and `Pending payment` are one word.
+BETWEEN_WORDS = r"[\s_-]+"
 WHOLE_TYPES = ("INTEGER", "BIGINT")
 NUMBERS = (*WHOLE_TYPES, "DOUBLE")
 # A dot before three digits each: 1.250 is one thousand two hundred and fifty, or one and a quarter.
@@ -72,12 +75,16 @@ class Identity(BaseModel):
 
 @dataclass(frozen=True)
 class Value:
-    """A column of a contract on its way from the type it is `given` in; None where the mapping does not give it."""
+    """A column of a contract on its way from the type it is `given` in; None where the mapping does not give it.
+
+    `words` are the source's own for values of the contract, before the synonyms that the contract knows.
+    """
 
     column: Column
     given: str | None
     notation: Notation
     identity: Identity
+    words: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def meant(self) -> str:
@@ -128,8 +135,10 @@ class Value:
         if self.column.is_identifier:
             return self._identifier(name)
         if self.given != "VARCHAR" or (self.column.type == "VARCHAR" and self.notation.null_values is None):
-            return name
-        return f"CASE WHEN {self._says_nothing(name)} THEN NULL ELSE {name} END"
+            meant = name
+        else:
+            meant = f"CASE WHEN {self._says_nothing(name)} THEN NULL ELSE {name} END"
+        return self._in_our_words(meant) if self.given == "VARCHAR" and self.column.synonyms else meant
 
     def _says_nothing(self, text: str) -> str:
         if self.notation.null_values is not None:
@@ -138,6 +147,14 @@ class Value:
         nothing = f"lower(trim({text})) IN ({', '.join(map(literal, NO_VALUE))})"
         is_moment = self.column.type in ("DATE", "TIMESTAMP")
         return f"({nothing} OR {text} LIKE {literal(ZERO_DATE)})" if is_moment else nothing
+
+    def _in_our_words(self, text: str) -> str:
+        """The value of the contract that a word means, whatever its case and signs; the text where it is not known."""
+        known = {value: value for value in self.column.values} | dict(self.column.synonyms) | dict(self.words)
+        meanings = {_plainly(word): value for word, value in known.items()}
+        listed = ", ".join(f"{literal(word)}: {literal(value)}" for word, value in meanings.items())
+        plain = f"regexp_replace(lower(trim({text})), {literal(BETWEEN_WORDS)}, ' ', 'g')"
+        return f"coalesce(MAP {{{listed}}}[{plain}], nullif(trim({text}), ''))"
 
     def _identifier(self, name: str) -> str:
         if self.given in ("DOUBLE", "FLOAT") or (self.given or "").startswith("DECIMAL"):
@@ -234,6 +251,10 @@ class Value:
                 shown = f"{float(bound):,.0f}" if is_number else bound
                 tests.append((f"{value} {sign} {literal(bound)}::{column.type}", f"is {word} {shown}"))
         return tests
+
+
+def _plainly(word: str) -> str:
+    return re.sub(BETWEEN_WORDS, " ", word.strip().lower())
 
 
 def _in_pattern(sign: str) -> str:

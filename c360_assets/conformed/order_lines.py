@@ -4,19 +4,28 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import SOURCE, until
+from c360_assets.conformed.as_of import SOURCE, constant, until
+from c360_assets.conformed.joins import widened
 from c360_assets.conformed.products import MONEY
 
-STATUSES = ("placed", "shipped", "delivered", "completed", "cancelled", "returned", "adjustment")
-# An order counts unless its status says otherwise: a misspelt status is a fault of quality, not a lost sale.
-NOT_SALES = ("cancelled", "returned", "adjustment")
+SALES = ("placed", "paid", "shipped", "delivered", "completed")
+RETURNS = ("returned", "refunded")
+UNKNOWN = "unknown"
+STATUSES = (*SALES, *RETURNS, "cancelled", "failed", "pending", "adjustment")
+# Prices before they are multiplied: three for a dollar are 0.33333333 each.
+PRICE = "decimal(38, 8)"
 
 
 @dg.asset(ins={"order_line_item": SOURCE, "orders": SOURCE})
 def order_lines(order_line_item: ir.Table, orders: ir.Table, products: ir.Table, as_of: ir.Table) -> ir.Table:
     """One row per line of an order placed by as_of. A line whose order has not arrived waits in the source."""
-    placed = until(orders, "ordered_at", as_of).select(
-        "order_id", "customer_id", "ordered_at", order_status=status(orders.order_status)
+    known = until(orders, "ordered_at", as_of)
+    placed = known.select(
+        "order_id",
+        "customer_id",
+        "ordered_at",
+        order_status=status_then(known, as_of),
+        order_discount=known.discounted_amount.abs().cast(MONEY),
     )
     first_sku = products.group_by("product_id").agg(first_sku_id=products.sku_id.min())
     lines = order_line_item.join(placed, "order_id").left_join(first_sku, "product_id")
@@ -24,16 +33,18 @@ def order_lines(order_line_item: ir.Table, orders: ir.Table, products: ir.Table,
     prices = products.select(
         sold_sku_id="sku_id", sold_product_id="product_id", list_price="list_price", sale_price="sale_price"
     )
-    priced = lines.left_join(prices, "sold_sku_id")
-    unit_price = ibis.coalesce(priced.unit_price.cast(MONEY), priced.sale_price, priced.list_price)
-    # Exact, so that sums do not depend on the order of the rows.
-    quantity = priced.qty.cast(MONEY)
-    line_amount = (unit_price * quantity).cast(MONEY)
+    priced = _priced(lines.left_join(prices, "sold_sku_id"))
+    priced = widened(priced, "order_li_id", _shares_of_discounts(priced))
+    own_discount = priced.discount_amount.abs().cast(MONEY)
+    # Nobody says whether the discount of what came back is written with a sign: it makes the amount smaller.
+    discount = (own_discount.fill_null(0) * priced.priced_amount.sign() + priced.discount_share.fill_null(0)).cast(
+        MONEY
+    )
     # An unknown price is not a price of nothing: the goods were sold all the same.
     completed = is_completed(priced.order_status)
-    is_sale = completed & (priced.qty > 0) & (unit_price > 0).fill_null(True)
+    is_sale = completed & (priced.qty > 0) & (priced.price > 0).fill_null(True)
     # Goods handed back are a negative line, whatever else is on the receipt.
-    is_return = (priced.order_status == "returned") | (completed & ((priced.qty < 0) | (unit_price < 0)))
+    is_return = priced.order_status.isin(RETURNS) | (completed & ((priced.qty < 0) | (priced.price < 0)))
     return priced.select(
         order_line_id=priced.order_li_id,
         order_id=priced.order_id,
@@ -42,11 +53,43 @@ def order_lines(order_line_item: ir.Table, orders: ir.Table, products: ir.Table,
         order_status=priced.order_status,
         sku_id=priced.sold_sku_id,
         product_id=priced.product_id.fill_null(priced.sold_product_id),
-        quantity=quantity,
-        unit_price=unit_price,
-        line_amount=line_amount,
+        quantity=priced.quantity,
+        unit_price=priced.price.cast(MONEY),
+        line_amount=priced.priced_amount,
+        discount_amount=discount,
+        net_amount=(priced.priced_amount - discount).cast(MONEY),
+        tax_amount=priced.tax_amount.cast(MONEY),
+        unit_cost=priced.unit_cost.cast(MONEY),
         line_kind=ibis.cases((is_sale, "sale"), (is_return, "return"), else_="other"),
     )
+
+
+def _priced(lines: ir.Table) -> ir.Table:
+    """The lines with `quantity`, `price` of a unit and `priced_amount`; exact, so that the order of rows is nothing."""
+    quantity = lines.qty.cast(MONEY)
+    price = ibis.coalesce(
+        lines.unit_price.cast(PRICE),
+        (lines.line_amount / lines.qty.nullif(0)).cast(PRICE),
+        lines.sale_price.cast(PRICE),
+        lines.list_price.cast(PRICE),
+    )
+    amount = lines.line_amount.cast(MONEY).fill_null((price * quantity).cast(MONEY))
+    return lines.mutate(quantity=quantity, price=price, priced_amount=amount)
+
+
+def _shares_of_discounts(lines: ir.Table) -> ir.Table:
+    """The lines of orders with a discount on the whole, each with its share of it by amount: they sum up to it."""
+    part = lines.filter(lines.order_discount > 0, lines.priced_amount > 0)
+    of_order = ibis.window(group_by=part.order_id)
+    so_far = ibis.cumulative_window(group_by=part.order_id, order_by=part.order_li_id)
+    amount, total = part.priced_amount.sum().over(so_far), part.priced_amount.sum().over(of_order)
+    counted = part.select("order_li_id", "order_id", upto=_share(part.order_discount, amount, total))
+    before = counted.upto.lag().over(ibis.window(group_by=counted.order_id, order_by=counted.order_li_id))
+    return counted.select("order_li_id", discount_share=(counted.upto - before.fill_null(0)).cast(MONEY))
+
+
+def _share(whole: ir.NumericValue, part: ir.NumericValue, total: ir.NumericValue) -> ir.NumericValue:
+    return (whole.cast("float64") * part.cast("float64") / total.cast("float64")).cast(MONEY)
 
 
 def pieces(quantity: ir.NumericColumn) -> ir.IntegerColumn:
@@ -54,12 +97,19 @@ def pieces(quantity: ir.NumericColumn) -> ir.IntegerColumn:
     return (quantity == quantity.floor()).ifelse(quantity, 1).cast("int64")
 
 
+def status_then(orders: ir.Table, as_of: ir.Table) -> ir.StringColumn:
+    """The status of source orders by `as_of`: what is delivered later was placed then, and not yet returned."""
+    now = status(orders.order_status)
+    is_to_come = (orders.order_delivery_date > constant(as_of)).fill_null(False)
+    return (is_to_come & now.isin(("shipped", "delivered", "completed", *RETURNS))).ifelse("placed", now)
+
+
 def status(text: ir.StringColumn) -> ir.StringColumn:
-    """The status in our vocabulary; null where the source's spelling is unknown."""
+    """The status in our vocabulary; `unknown` where the source's word is none of it, or there is none."""
     spelt = text.strip().lower()
-    return spelt.isin(STATUSES).ifelse(spelt, ibis.null("string"))
+    return spelt.isin(STATUSES).fill_null(False).ifelse(spelt, UNKNOWN)
 
 
 def is_completed(order_status: ir.StringColumn) -> ir.BooleanColumn:
-    """Whether an order of this status is a sale that stands."""
-    return order_status.notin(NOT_SALES).fill_null(True)
+    """Whether an order of this status is a sale that stands; one of unknown status is not, until somebody says so."""
+    return order_status.isin(SALES)

@@ -4,8 +4,8 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import until
-from c360_assets.conformed.order_lines import is_completed, pieces, status
+from c360_assets.conformed.as_of import constant, until
+from c360_assets.conformed.order_lines import RETURNS, is_completed, pieces, status_then
 from c360_assets.conformed.products import MONEY
 
 NOTHING = ibis.literal(0).cast(MONEY)
@@ -17,32 +17,23 @@ def orders(ordered: ir.Table, order_lines: ir.Table, as_of: ir.Table) -> ir.Tabl
     placed = until(ordered, "ordered_at", as_of)
     # Before the join: what is compared with words there is many times as dear after it.
     known = placed.mutate(
-        status=status(placed.order_status),
-        discount=placed.discounted_amount.cast(MONEY),
+        status=status_then(placed, as_of),
+        delivered_at=(placed.order_delivery_date <= constant(as_of)).ifelse(placed.order_delivery_date, None),
+        discount=placed.discounted_amount.abs().cast(MONEY),
         shipping=placed.shipping_amount.cast(MONEY),
+        tax=placed.tax_amount.cast(MONEY),
         total=placed.total_amount.cast(MONEY),
     )
-    is_sale = order_lines.line_kind == "sale"
-    is_return = order_lines.line_kind == "return"
-    is_unpriced = is_sale & order_lines.line_amount.isnull()
-    lines = order_lines.group_by(line_order_id=order_lines.order_id).agg(
-        line_count=is_sale.sum(),
-        item_count=pieces(order_lines.quantity).sum(where=is_sale).cast("int64"),
-        priced_amount=order_lines.line_amount.sum(where=is_sale).fill_null(0).cast(MONEY),
-        is_priced=~is_unpriced.any(),
-        returned_lines_amount=order_lines.line_amount.abs().sum(where=is_return).cast(MONEY),
-        return_count=is_return.sum(),
-    )
+    lines = _summed(order_lines)
     joined = known.left_join(lines, known.order_id == lines.line_order_id)
-    joined = joined.mutate(lines_amount=joined.is_priced.ifelse(joined.priced_amount, ibis.null(MONEY)))
+    has_lines = joined.line_order_id.notnull()
     # A receipt on which goods are only handed back is no order.
-    is_handed_back = ((joined.line_count == 0) & (joined.return_count > 0)).fill_null(False)
-    completed = is_completed(joined.status) & ~is_handed_back
-    goods_amount = (joined.lines_amount - joined.discount.fill_null(0)).fill_null(
-        joined.total - joined.shipping.fill_null(0)
-    )
-    stated = (joined.status == "returned").fill_null(False).ifelse(joined.total.abs(), NOTHING)
-    returned_amount = joined.returned_lines_amount.fill_null(stated).fill_null(NOTHING)
+    is_handed_back = ibis.ifelse(has_lines, (joined.line_count == 0) & (joined.return_count > 0), joined.total < 0)
+    completed = is_completed(joined.status) & ~is_handed_back.fill_null(False)
+    is_return = joined.status.isin(RETURNS) | (is_completed(joined.status) & ~completed)
+    stated_goods = joined.total - joined.shipping.fill_null(0) - joined.tax.fill_null(0)
+    goods_amount = joined.is_priced.ifelse(joined.net_amount, stated_goods)
+    stated = (is_return & ~has_lines).ifelse(joined.total, NOTHING)
     return joined.select(
         order_id=joined.order_id,
         customer_id=joined.customer_id,
@@ -50,17 +41,21 @@ def orders(ordered: ir.Table, order_lines: ir.Table, as_of: ir.Table) -> ir.Tabl
         order_status=joined.status,
         is_completed=completed,
         is_anonymous=joined.customer_id.isnull(),
-        delivered_at=joined.order_delivery_date,
+        delivered_at=joined.delivered_at,
         payment_method=joined.payment_method,
         transaction_id=joined.transaction_id,
         line_count=joined.line_count.fill_null(0),
         item_count=joined.item_count.fill_null(0),
-        lines_amount=joined.lines_amount,
-        discount_amount=joined.discount,
+        lines_amount=joined.is_priced.ifelse(joined.lines_amount, ibis.null(MONEY)),
+        discount_amount=joined.lines_discount.nullif(0).fill_null(joined.discount),
         shipping_amount=joined.shipping,
+        tax_amount=joined.tax.fill_null(joined.lines_tax),
         total_amount=joined.total,
         order_amount=completed.ifelse(goods_amount, NOTHING).cast(MONEY),
-        returned_amount=returned_amount.cast(MONEY),
+        returned_amount=joined.returned_lines_amount.fill_null(stated.abs()).fill_null(NOTHING).cast(MONEY),
+        refunded_amount=joined.refunded_lines_amount.fill_null(ibis.greatest(-stated, NOTHING))
+        .fill_null(NOTHING)
+        .cast(MONEY),
         shipping_city=joined.shipping_city,
         shipping_state=joined.shipping_state,
         shipping_country=joined.shipping_country,
@@ -69,4 +64,23 @@ def orders(ordered: ir.Table, order_lines: ir.Table, as_of: ir.Table) -> ir.Tabl
         has_promo_code=joined.has_promo_code,
         sales_channel=joined.sales_channel,
         season=joined.season,
+    )
+
+
+def _summed(order_lines: ir.Table) -> ir.Table:
+    """One row per order with lines: its sales, and what came back."""
+    is_sale, is_return = order_lines.line_kind == "sale", order_lines.line_kind == "return"
+    net = order_lines.net_amount
+    return order_lines.group_by(line_order_id=order_lines.order_id).agg(
+        line_count=is_sale.sum(),
+        item_count=pieces(order_lines.quantity).sum(where=is_sale).cast("int64"),
+        is_priced=~(is_sale & order_lines.line_amount.isnull()).any(),
+        lines_amount=order_lines.line_amount.sum(where=is_sale).fill_null(0).cast(MONEY),
+        lines_discount=order_lines.discount_amount.sum(where=is_sale).fill_null(0).cast(MONEY),
+        lines_tax=order_lines.tax_amount.sum(where=is_sale).cast(MONEY),
+        net_amount=net.sum(where=is_sale).fill_null(0).cast(MONEY),
+        return_count=is_return.sum(),
+        returned_lines_amount=net.abs().sum(where=is_return).cast(MONEY),
+        # Goods returned in whole orders were never counted; negative lines take back what was.
+        refunded_lines_amount=(-net).sum(where=is_return & (net < 0)).fill_null(0).cast(MONEY),
     )

@@ -149,7 +149,7 @@ FAULTS = (
     Fault("product", "product_category", "inconsistent", 0.075, "Q05", "category",
           another_of("product_category", CATEGORY_NAMES)),
     Fault("orders", "order_status", "unknown", 0.055, "Q07", "fulfilment",
-          one_of("delivrd", "complete", "unknown", "shiped")),
+          one_of("delivrd", "compleet", "unknown", "shiped")),
     Fault("orders", "order_delivery_date", "missing_though_delivered", 0.080, "Q07", "fulfilment",
           missing("order_delivery_date"), _is_delivered),
     Fault("orders", "order_delivery_date", "before_order", 0.050, "Q08", "fulfilment",

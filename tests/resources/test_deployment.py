@@ -49,6 +49,12 @@ FAULTS = {
     "another word for `from`": ("from: shop", "connector: shop", "feeds.orders.from"),
     "an unknown dataset": ("  orders:\n", "  ordres:\n", "feeds.ordres"),
     "a dataset named as a derived table": ("  orders:\n", "  customers:\n", "feeds.customers"),
+    "a status that is none": ("from: shop", "from: shop\n    status: {sent: gone}", "feeds.orders.status"),
+    "a status of products": (
+        "  orders:\n    from: shop",
+        "  product:\n    from: shop\n    status: {sent: shipped}",
+        "feeds.product.status",
+    ),
     "feeds left blank": (SHOP[SHOP.index("feeds:") :], "feeds:\n", "feeds"),
     "threads in words": ("threads: 2", "threads: all", "engine.threads"),
 }

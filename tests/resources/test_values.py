@@ -283,6 +283,27 @@ def test_a_bad_birthday_costs_no_customer_and_a_column_of_them_is_a_wrong_mappin
         load(f"{header}{unreadable}99,\n", "customer")
 
 
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("canceled", "cancelled"),
+        (" Delivered ", "delivered"),
+        ("payment_pending", "pending"),
+        ("Pending-Payment", "pending"),
+        ("refund", "refunded"),
+        ("versandt", "shipped"),
+        ("new", "pending"),
+        ("teleported ", "teleported"),
+        ("", None),
+    ],
+)
+def test_a_status_is_read_in_the_words_of_the_contract_and_what_is_not_known_keeps_its_word(
+    word: str, meant: str | None, load: Load
+) -> None:
+    feed = {"status": {"versandt": "shipped", "New": "pending"}}
+    assert load(f"order_id,order_status\n1,{word}\n", feed=feed).column("order_status") == [meant]
+
+
 def test_identifiers_of_a_feed_can_be_told_apart_by_less_or_more(load: Load) -> None:
     content = "order_id,customer_id\n1,Ab\n2, ab\n"
     assert load(content).column("customer_id") == ["Ab", "ab"]

@@ -13,7 +13,8 @@ NOW = at("2026-06-30")
 
 
 def lines_of(lines: list[dict[str, Any]], order: dict[str, Any], product: dict[str, Any] | None = None) -> Any:
-    source = table("sources/orders", {"order_id": "o", "ordered_at": day("2026-01-01"), **order})
+    head = {"order_id": "o", "ordered_at": day("2026-01-01"), "order_status": "completed", **order}
+    source = table("sources/orders", head)
     catalogue = computed(products)(
         table("sources/product", *([{"sku_id": "s", "product_id": "p", **product}] if product else [])),
         table("sources/brand"),
@@ -28,13 +29,17 @@ def lines_of(lines: list[dict[str, Any]], order: dict[str, Any], product: dict[s
     [
         ("completed", 1, 2.0, "sale"),
         ("Delivered ", 1, 2.0, "sale"),
-        (None, 1, 2.0, "sale"),
-        ("delivred", 1, 2.0, "sale"),
+        ("paid", 1, 2.0, "sale"),
+        (None, 1, 2.0, "other"),
+        ("delivred", 1, 2.0, "other"),
+        ("delivred", -1, 2.0, "other"),
+        ("pending", 1, 2.0, "other"),
+        ("failed", 1, 2.0, "other"),
+        ("refunded", 1, 2.0, "return"),
         ("completed", 0, 2.0, "other"),
         ("completed", -1, 2.0, "return"),
         ("completed", 1, -2.0, "return"),
         ("completed", -1, None, "return"),
-        (None, -1, 2.0, "return"),
         ("cancelled", -1, 2.0, "other"),
         ("adjustment", -1, 2.0, "other"),
         ("completed", 1, 0.0, "other"),
@@ -46,7 +51,7 @@ def lines_of(lines: list[dict[str, Any]], order: dict[str, Any], product: dict[s
         ("returned", 1, 2.0, "return"),
     ],
 )
-def test_a_sale_is_a_completed_order_with_a_quantity_and_no_price_of_zero_and_a_return_is_negative(
+def test_a_sale_is_an_order_of_a_status_that_says_so_with_a_quantity_and_no_price_of_zero(
     status: str | None, quantity: int, price: float | None, kind: str
 ) -> None:
     lines, _ = lines_of([{"order_li_id": "l", "qty": quantity, "unit_price": price}], {"order_status": status})
@@ -121,22 +126,74 @@ def test_an_order_with_an_unpriced_line_is_worth_its_total_less_shipping_if_that
 
 
 @pytest.mark.parametrize(
-    ("lines", "is_completed", "worth", "returned"),
+    ("lines", "status", "is_completed", "worth", "returned", "refunded"),
     [
-        ([(1, 130.0), (-1, 120.0)], True, "130", "120"),
-        ([(-1, 120.0)], False, "0", "120"),
-        ([(1, 0.0)], True, "0", "0"),
-        ([], True, None, "0"),
+        ([(1, 130.0), (-1, 120.0)], "completed", True, "130", "120", "120"),
+        ([(-1, 120.0)], "completed", False, "0", "120", "120"),
+        ([(-1, 120.0)], "refunded", False, "0", "120", "120"),
+        ([(1, 120.0)], "refunded", False, "0", "120", "0"),
+        ([(1, 0.0)], "completed", True, "0", "0", "0"),
+        ([], "completed", True, None, "0", "0"),
     ],
-    ids=["exchanged", "only handed back", "a gift", "no lines"],
+    ids=["exchanged", "only handed back", "credit note", "order that was refunded", "a gift", "no lines"],
 )
-def test_goods_handed_back_are_told_beside_what_was_bought(
-    lines: list[tuple[int, float]], is_completed: bool, worth: str | None, returned: str
+def test_goods_handed_back_are_told_beside_what_was_bought_and_take_back_what_was_counted(
+    lines: list[tuple[int, float]], status: str, is_completed: bool, worth: str | None, returned: str, refunded: str
 ) -> None:
     items = [{"order_li_id": f"{n}", "qty": qty, "unit_price": price} for n, (qty, price) in enumerate(lines)]
-    built, source = lines_of(items, {"order_status": "completed"})
-    found = rows(computed(orders)(source, built, NOW), "is_completed", "order_amount", "returned_amount")
-    assert found == [(is_completed, money(worth) if worth else None, money(returned))]
+    built, source = lines_of(items, {"order_status": status})
+    columns = ("is_completed", "order_amount", "returned_amount", "refunded_amount")
+    expected = (is_completed, money(worth) if worth else None, money(returned), money(refunded))
+    assert rows(computed(orders)(source, built, NOW), *columns) == [expected]
+
+
+@pytest.mark.parametrize(("total", "is_completed", "refunded"), [(-20.0, False, "20"), (20.0, True, "0")])
+def test_a_head_without_lines_and_of_a_total_below_zero_is_a_return(
+    total: float, is_completed: bool, refunded: str
+) -> None:
+    built, source = lines_of([], {"total_amount": total})
+    found = rows(computed(orders)(source, built, NOW), "is_completed", "order_amount", "refunded_amount")
+    assert found == [(is_completed, money("20" if is_completed else "0"), money(refunded))]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_lines_bear_a_discount_on_the_order_by_amount_and_to_the_last_digit(sign: int) -> None:
+    prices = (10.0, 10.0, 10.0, 0.0, -5.0)
+    items = [{"order_li_id": f"{n}", "qty": 1, "unit_price": price} for n, price in enumerate(prices)]
+    items[0]["discount_amount"] = sign * 2.0
+    built, source = lines_of(items, {"discounted_amount": sign * 1.0, "total_amount": 22.0})
+    shares = rows(built, "order_line_id", "discount_amount", "net_amount")
+    assert [share for _, share, _ in shares] == [money(text) for text in ("2.3333", "0.3334", "0.3333", "0", "0")]
+    assert [net for *_, net in shares] == [money(text) for text in ("7.6667", "9.6666", "9.6667", "0", "-5")]
+    found = rows(computed(orders)(source, built, NOW), "discount_amount", "order_amount", "refunded_amount")
+    assert found == [(money("3"), money("27"), money("5"))]
+
+
+@pytest.mark.parametrize(
+    ("line", "price", "amount"),
+    [
+        ({"qty": 3, "unit_price": 1 / 3}, "0.3333", "1"),
+        ({"qty": 3, "line_amount": 1.0}, "0.3333", "1"),
+        ({"qty": 3, "line_amount": 1.0, "unit_price": 0.33}, "0.33", "1"),
+        ({"qty": 0.375, "unit_price": 11.99}, "11.99", "4.4963"),
+    ],
+)
+def test_an_amount_is_rounded_once(line: dict[str, Any], price: str, amount: str) -> None:
+    built, _ = lines_of([{"order_li_id": "l", **line}], {})
+    assert rows(built, "unit_price", "line_amount", "line_kind") == [(money(price), money(amount), "sale")]
+
+
+@pytest.mark.parametrize(
+    ("status", "then"),
+    [("delivered", "placed"), ("completed", "placed"), ("returned", "placed"), ("cancelled", "cancelled")],
+)
+def test_what_is_delivered_after_as_of_was_placed_then(status: str, then: str) -> None:
+    head = {"order_status": status, "ordered_at": day("2026-06-29"), "order_delivery_date": day("2026-07-02")}
+    built, source = lines_of([{"order_li_id": "l", "qty": 1, "unit_price": 2.0}], head)
+    found = rows(computed(orders)(source, built, NOW), "order_status", "delivered_at", "is_completed")
+    assert found == [(then, None, then == "placed")]
+    later = at("2026-07-03")
+    assert rows(computed(orders)(source, built, later), "order_status", "delivered_at") == [(status, day("2026-07-02"))]
 
 
 @pytest.mark.parametrize("quantity", [-2, 2])
