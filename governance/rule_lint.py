@@ -48,7 +48,8 @@ def findings(rules: Rules, features: Contract) -> list[Finding]:
 
 
 def _strange(rules: Rules, features: Contract) -> Iterator[Finding]:
-    for name, listed in rules.lists.items():
+    reasons = {f"{name}.otherwise": part.otherwise for name, part in rules.partial.items()}
+    for name, listed in {**rules.lists, **reasons}.items():
         for rule, condition in _conditions(listed):
             if condition.column not in features.column_names and not condition.column.startswith(INTEREST):
                 yield Finding("unknown column", f"{name} / {rule.name}", f"there is no feature '{condition.column}'")
@@ -72,7 +73,7 @@ def _of(name: str, listed: list[Rule], rules: Rules, features: Contract) -> Iter
     yield from _overlaps(name, [rule for rule in listed if not rule.is_open], boxes, is_first_match)
     gap = next(_minus_all([dict(cells)], [box for boxed in boxes.values() for box in boxed]), None)
     if gap is not None:
-        reason = rules.partial[name].otherwise
+        reason = " or ".join(rule.name for rule in rules.partial[name].otherwise)
         yield Finding("gap", name, f"leaves out customers such as one with {_told(gap, cells)} ({reason})")
 
 
@@ -122,9 +123,9 @@ def _numbers(column: Column, cuts: list[float]) -> Iterator[float]:
     is_whole = column.type in INTEGERS
     step = 1.0 if is_whole else 0.5
     between = [low + 1 if is_whole else (low + high) / 2 for low, high in pairwise(cuts)]
-    ends = [cuts[0] - step, cuts[-1] + step] if cuts else [0.0]
     least = float(column.minimum) if column.minimum is not None else float("-inf")
     greatest = float(column.maximum) if column.maximum is not None else float("inf")
+    ends = [cuts[0] - step, cuts[-1] + step] if cuts else [min(max(0.0, least), greatest)]
     yield from sorted({number for number in (*cuts, *between, *ends) if least <= number <= greatest})
 
 

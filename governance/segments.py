@@ -1,6 +1,7 @@
 """Segment rules: which customers belong where, in YAML that business people review.
 
-A segmentation puts each customer into the first segment whose rule holds. Audiences and traits are many to many: a
+A segmentation puts each customer into the first segment whose rule holds, or into none for a reason. Audiences and
+traits are many to many: a
 customer is in each whose rule holds, and in the open one, the last, only if in no other. A condition on a value that is
 not known does not hold, unless it asks for just that.
 """
@@ -43,6 +44,9 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Conditions = dict[str, str | list[str]]
+
+
 class Rule(_Part):
     """A segment and what a customer must fulfil to be in it: every condition of `when`; none means everyone.
 
@@ -50,7 +54,7 @@ class Rule(_Part):
     """
 
     name: str
-    when: dict[str, str | list[str]] | list[dict[str, str | list[str]]] = Field(default_factory=dict)
+    when: Conditions | list[Conditions] = Field(default_factory=dict)
     sensitive: bool = False
 
     @model_validator(mode="after")
@@ -61,8 +65,12 @@ class Rule(_Part):
     @property
     def alternatives(self) -> list[list[Condition]]:
         """Sets of conditions: all of one must hold."""
-        sets = self.when if isinstance(self.when, list) else [self.when]
-        return [[_condition(*one) for one in _each(conditions)] for conditions in sets]
+        return [[_condition(*one) for one in _each(conditions)] for conditions in self.sets]
+
+    @property
+    def sets(self) -> list[Conditions]:
+        """The same as they are written."""
+        return self.when if isinstance(self.when, list) else [self.when]
 
     @property
     def is_open(self) -> bool:
@@ -87,14 +95,45 @@ def _named_once(rules: list[Rule]) -> list[Rule]:
     return rules
 
 
-class Partial(_Part):
-    """A segmentation with customers in none of its segments; `otherwise` is the reason they are told."""
-
-    rules: Annotated[list[Rule], AfterValidator(_named_once)] = Field(min_length=1)
-    otherwise: str
-
-
 Whole = Annotated[list[Rule], AfterValidator(_named_once), AfterValidator(_ends_open)]
+
+
+def _reasons(otherwise: Any) -> Any:
+    """One reason alone holds for all."""
+    return [{"name": otherwise}] if isinstance(otherwise, str) else otherwise
+
+
+class Partial(_Part):
+    """A segmentation with customers in none of its segments.
+
+    `needs` are conditions of every segment, such as enough history to tell them apart. `otherwise` are the reasons told
+    to whoever is in none: the name of the first of these rules that holds.
+    """
+
+    needs: dict[str, str | list[str]] = Field(default_factory=dict)
+    rules: Annotated[list[Rule], AfterValidator(_named_once)] = Field(min_length=1)
+    otherwise: Annotated[Whole, BeforeValidator(_reasons)]
+
+    @property
+    def asked(self) -> list[Rule]:
+        """The rules with what every one of them needs."""
+        if not self.needs:
+            return self.rules
+        return [
+            rule.model_copy(update={"when": [_both(self.needs, conditions) for conditions in rule.sets]})
+            for rule in self.rules
+        ]
+
+
+def _both(needs: Conditions, conditions: Conditions) -> Conditions:
+    return {
+        column: [text for part in (needs, conditions) if column in part for text in _listed(part[column])]
+        for column in {**needs, **conditions}
+    }
+
+
+def _listed(texts: str | list[str]) -> list[str]:
+    return [texts] if isinstance(texts, str) else texts
 
 
 class Action(_Part):
@@ -116,9 +155,9 @@ class Rules(_Part):
     """The whole rule file: one list of rules, in order of precedence, per segmentation."""
 
     version: str
-    customer_segment: Whole
-    engagement_level: Whole
-    value_tier: Whole
+    customer_segment: Partial
+    engagement_level: Partial
+    value_tier: Partial
     lifecycle_stage: Partial
     price_range: Partial
     activity_trend: Partial
@@ -129,7 +168,9 @@ class Rules(_Part):
 
     @model_validator(mode="after")
     def _matrix_is_full(self) -> "Rules":
-        levels, tiers = ([rule.name for rule in rules] for rules in (self.engagement_level, self.value_tier))
+        levels, tiers = (
+            [rule.name for rule in rules] for rules in (self.engagement_level.rules, self.value_tier.rules)
+        )
         missing = [f"{level} / {tier}" for level in levels for tier in tiers if not self._cell(level, tier)]
         if missing:
             raise ValueError(f"action_matrix has no action for {missing[0]}")
@@ -153,19 +194,19 @@ class Rules(_Part):
     def segmentations(self) -> dict[str, list[Rule]]:
         """The rules of every segmentation that puts a customer into one segment, by the column it fills."""
         return {
-            "customer_segment": self.customer_segment,
-            "engagement_level": self.engagement_level,
-            "value_tier": self.value_tier,
-            "lifecycle_stage": self.lifecycle_stage.rules,
-            "price_range": self.price_range.rules,
-            "activity_trend": self.activity_trend.rules,
+            "customer_segment": self.customer_segment.asked,
+            "engagement_level": self.engagement_level.asked,
+            "value_tier": self.value_tier.asked,
+            "lifecycle_stage": self.lifecycle_stage.asked,
+            "price_range": self.price_range.asked,
+            "activity_trend": self.activity_trend.asked,
             "persona": self.persona,
         }
 
     @property
     def partial(self) -> dict[str, Partial]:
         """Those of them that leave customers out."""
-        return {name: getattr(self, name) for name in ("lifecycle_stage", "price_range", "activity_trend")}
+        return {name: part for name, part in self if isinstance(part, Partial)}
 
     @property
     def lists(self) -> dict[str, list[Rule]]:
@@ -185,7 +226,7 @@ def load(file: Path = FILE) -> Rules:
 
 def _each(conditions: dict[str, str | list[str]]) -> Iterator[tuple[str, str]]:
     for column, texts in conditions.items():
-        for text in [texts] if isinstance(texts, str) else texts:
+        for text in _listed(texts):
             yield column, text
 
 

@@ -57,7 +57,7 @@ def _cells(rules: Rules) -> ir.Table:
                 "priority": rules.action_matrix[level.name][tier.name].priority,
             }
         )
-        for level in rules.engagement_level
-        for tier in rules.value_tier
+        for level in rules.engagement_level.rules
+        for tier in rules.value_tier.rules
     ]
     return ibis.array(cells).unnest().name("cell").as_table().unpack("cell")

@@ -22,6 +22,7 @@ def browsing(sessions: ir.Table, as_of: ir.Table) -> ir.Table:
         web_order_count=visits.order_count.sum().cast("int64"),
         engagement_seconds=visits.ended_at.delta(visits.started_at, unit="second").sum(),
         bounce_count=visits.count(where=visits.is_bounce),
+        first_seen_at=visits.started_at.min(),
         last_seen_at=visits.ended_at.max(),
         recent_session_count=visits.count(where=ago < RECENT_DAYS),
         former_session_count=visits.count(where=ago.between(RECENT_DAYS, 2 * RECENT_DAYS - 1)),

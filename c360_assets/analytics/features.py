@@ -6,7 +6,7 @@ import ibis.expr.types as ir
 
 from c360_assets.conformed.as_of import RECENT_DAYS, constant, moment
 from c360_assets.conformed.joins import widened
-from c360_assets.conformed.order_lines import pieces
+from c360_assets.conformed.order_lines import RETURNS, UNKNOWN, pieces
 from c360_assets.conformed.products import MONEY
 from c360_assets.conformed.rates import rate
 
@@ -38,6 +38,7 @@ RFM = (
     "customer_id",
     "frequency",
     "monetary",
+    "gross_monetary",
     "first_ordered_at",
     "last_ordered_at",
     "recency_days",
@@ -56,9 +57,26 @@ BROWSED = (
     "recent_session_count",
     "former_session_count",
 )
+# What is 0 for whoever never ordered, if orders are known at all.
+ORDERED = (
+    "frequency",
+    "monetary",
+    "gross_monetary",
+    "historical_value",
+    "returned_amount",
+    "order_count",
+    "open_order_count",
+)
+DATED = ("recent_order_count", "former_order_count")
 SAID = ("review_count", "average_rating", "support_ticket_count", "nps_score", "csat_score", "ces_score")
-COUNTED = ("frequency", "monetary", "item_count", "category_count", "review_count", "support_ticket_count")
-DROPPED = ("registered_at", "purchase_frequency", "first_ordered_at", "last_ordered_at", "last_seen_at", "refunds")
+DROPPED = (
+    "registered_at",
+    "purchase_frequency",
+    "first_ordered_at",
+    "last_ordered_at",
+    "first_seen_at",
+    "last_seen_at",
+)
 
 
 @dg.asset
@@ -73,36 +91,57 @@ def features(
     loyalty_members: ir.Table,
     as_of: ir.Table,
 ) -> ir.Table:
-    """One row per customer known to any system."""
+    """One row per customer known to any system; what the sources cannot tell of anybody is empty, and no zero."""
+    lines = _with_category(order_lines, products)
     parts = [
         rfm.select(RFM),
         _ordered(orders, as_of),
-        _priced(order_lines, products),
-        browsing.select("customer_id", "last_seen_at", *BROWSED),
+        _priced(lines),
+        _price_index(lines),
+        browsing.select("customer_id", "first_seen_at", "last_seen_at", *BROWSED),
         feedback.select("customer_id", *SAID),
         loyalty_members.select("customer_id", "points_balance"),
     ]
     wide = widened(customers.select(PEOPLE), "customer_id", *parts)
-    has_browsing, is_dated = _has(browsing.customer_id), _has(orders.ordered_at)
-    known = wide.mutate(
-        **{name: wide[name].fill_null(0) for name in COUNTED},
-        **{name: has_browsing.ifelse(wide[name].fill_null(0), None) for name in BROWSED},
-        **{
-            name: is_dated.ifelse(wide[name].fill_null(0), None)
-            for name in ("recent_order_count", "former_order_count")
-        },
+    at, first_order, first_visit = moment(as_of), orders.ordered_at.min(), browsing.first_seen_at.min()
+    spans = {
+        "orders_span_days": _days_since(first_order, at),
+        "visits_span_days": _days_since(first_visit, at),
+    }
+    is_told = {
+        **dict.fromkeys(ORDERED, _any(orders.order_id.count())),
+        **dict.fromkeys(DATED, first_order.as_scalar().notnull()),
+        "item_count": _any(order_lines.order_line_id.count()),
+        "category_count": _any(lines.category.count()),
+        **dict.fromkeys(BROWSED, _any(browsing.customer_id.count())),
+        "review_count": _any(feedback.review_count.sum()),
+        "support_ticket_count": _any(feedback.support_ticket_count.sum()),
+    }
+    counted = {name: told.ifelse(wide[name].fill_null(0), None) for name, told in is_told.items()}
+    known = wide.mutate(**counted, **spans)
+    lasting = known.mutate(
+        former_order_count=_if_long(known.former_order_count, known.orders_span_days),
+        former_session_count=_if_long(known.former_session_count, known.visits_span_days),
     )
-    return known.mutate(_derived(known, moment(as_of))).drop(DROPPED)
+    described = lasting.mutate(_derived(lasting, at))
+    valued = widened(described, "historical_value", _shares_above(described))
+    return valued.drop(*DROPPED, "visits_span_days")
 
 
 def _ordered(orders: ir.Table, as_of: ir.Table) -> ir.Table:
     ago = constant(as_of).delta(orders.ordered_at, unit="day")
-    dated = orders.mutate(is_sale=orders.is_completed, is_return=orders.order_status == "returned", ago=ago)
+    # An adjustment is no order, and what was handed back on a receipt of its own is a return.
+    is_return = orders.order_status.isin(RETURNS) | (~orders.is_completed & (orders.returned_amount > 0))
+    dated = orders.mutate(is_sale=orders.is_completed, is_return=is_return, ago=ago)
     sale = dated.is_sale
     summed = (
         dated.filter(dated.customer_id.notnull())
         .group_by("customer_id")
         .agg(
+            order_count=(dated.order_status != "adjustment").sum(),
+            open_order_count=dated.order_status.isin(("pending", UNKNOWN)).sum(),
+            historical_value=(dated.order_amount.fill_null(0) - dated.refunded_amount).sum().cast(MONEY),
+            returned_amount=dated.returned_amount.sum().cast(MONEY),
             sales=sale.sum(),
             returns=dated.is_return.sum(),
             discounted=(sale & dated.has_discount).sum(),
@@ -113,6 +152,10 @@ def _ordered(orders: ir.Table, as_of: ir.Table) -> ir.Table:
     )
     return summed.select(
         "customer_id",
+        "order_count",
+        "open_order_count",
+        "historical_value",
+        "returned_amount",
         "recent_order_count",
         "former_order_count",
         return_rate=rate(summed.returns.fill_null(0), summed.sales + summed.returns.fill_null(0)),
@@ -120,61 +163,86 @@ def _ordered(orders: ir.Table, as_of: ir.Table) -> ir.Table:
     )
 
 
-def _priced(order_lines: ir.Table, products: ir.Table) -> ir.Table:
-    """What was bought at which prices, against what all customers pay for a piece of the same category."""
+def _with_category(order_lines: ir.Table, products: ir.Table) -> ir.Table:
+    """The lines sold, with their category and whether their price is known."""
     catalogue = products.select(sku="sku_id", category="product_category")
-    lines = order_lines.left_join(catalogue, order_lines.sku_id == catalogue.sku)
-    lines = lines.filter(lines.customer_id.notnull())
-    is_sale = lines.line_kind == "sale"
-    is_priced = is_sale & lines.line_amount.notnull()
-    sums = lines.group_by("customer_id", "category").agg(
-        items=pieces(lines.quantity).sum(where=is_sale).fill_null(0),
-        priced_items=lines.quantity.sum(where=is_priced).fill_null(0),
-        spent=lines.line_amount.sum(where=is_priced).fill_null(0),
-        refunds=lines.line_amount.sum(where=(lines.line_kind == "return") & (lines.line_amount < 0)).fill_null(0),
-        bought=is_sale.any(),
-    )
-    # The order of rows must not matter, so the mean price is rounded like any other amount.
-    usual = sums.group_by("category").agg(
-        usual_price=(sums.spent.sum() / sums.priced_items.sum().nullif(0)).cast(MONEY)
-    )
-    compared = sums.left_join(usual, sums.category.identical_to(usual.category))
-    totals = compared.group_by("customer_id").agg(
-        item_count=compared["items"].sum().cast("int64"),
-        category_count=(compared.bought & compared.category.notnull()).sum(),
-        priced=compared.priced_items.sum(),
-        spent=compared.spent.sum(),
-        usually=(compared.usual_price * compared.priced_items).sum(),
-        refunds=compared.refunds.sum(),
+    sold = order_lines.filter(order_lines.line_kind == "sale")
+    return sold.left_join(catalogue, sold.sku_id == catalogue.sku).mutate(is_priced=sold.net_amount.notnull())
+
+
+def _priced(lines: ir.Table) -> ir.Table:
+    """How much was bought, and at which prices."""
+    theirs = lines.filter(lines.customer_id.notnull())
+    totals = theirs.group_by("customer_id").agg(
+        item_count=pieces(theirs.quantity).sum().cast("int64"),
+        category_count=theirs.category.nunique(),
+        priced=theirs.quantity.sum(where=theirs.is_priced),
+        paid=theirs.net_amount.sum(),
     )
     return totals.select(
-        "customer_id",
-        "item_count",
-        "category_count",
-        "refunds",
-        average_unit_price=rate(totals.spent, totals.priced),
-        price_index=rate(totals.spent, totals.usually),
+        "customer_id", "item_count", "category_count", average_unit_price=rate(totals.paid, totals.priced)
     )
+
+
+def _price_index(lines: ir.Table) -> ir.Table:
+    """What customers pay for a piece over the median of its category: of all pieces they bought the median one."""
+    told = lines.filter(lines.is_priced, lines.category.notnull())
+    paid = told.select("customer_id", "category", "quantity", paid=rate(told.net_amount, told.quantity))
+    usual = paid.group_by("category").agg(usual=paid.paid.median())
+    compared = paid.filter(paid.customer_id.notnull()).join(usual, "category")
+    compared = compared.mutate(ratio=rate(compared.paid, compared.usual)).filter(ibis._.ratio.notnull())
+    up_to = ibis.cumulative_window(group_by=compared.customer_id, order_by=compared.ratio)
+    weighed = compared.mutate(
+        so_far=compared.quantity.sum().over(up_to),
+        total=compared.quantity.sum().over(group_by=compared.customer_id),
+    )
+    # Among equal ratios it does not matter which comes first.
+    upper = weighed.filter(weighed.so_far * 2 >= weighed.total)
+    return upper.group_by("customer_id").agg(price_index=upper.ratio.min())
+
+
+def _shares_above(described: ir.Table) -> ir.Table:
+    """One row per value above 0 that a buyer has: how much of the value of all those who are worth more have."""
+    buyers = described.filter(described.frequency > 0, described.historical_value > 0)
+    counted = buyers.group_by("historical_value").agg(together=buyers.historical_value.sum())
+    down_to = ibis.cumulative_window(order_by=counted.historical_value.desc())
+    above = counted.together.sum().over(down_to) - counted.together
+    return counted.select("historical_value", value_share_above=rate(above, counted.together.sum().over()))
 
 
 def _derived(known: ir.Table, at: ir.TimestampScalar) -> dict[str, ir.Value]:
-    """What follows from the joined parts; `refunds` are negative."""
+    """What follows from the joined parts."""
     ordered_days = known.last_ordered_at.delta(known.first_ordered_at, unit="day")
-    recent = known.recent_order_count.fill_null(0) + known.recent_session_count.fill_null(0)
+    # Sums pass over null as addition does not: where one kind of activity is not known that long, the other tells.
+    recent_orders = _if_long(known.recent_order_count, known.orders_span_days)
+    recent_visits = _if_long(known.recent_session_count, known.visits_span_days)
+    recent = recent_orders.fill_null(0) + recent_visits.fill_null(0)
     former = known.former_order_count.fill_null(0) + known.former_session_count.fill_null(0)
     stated = known.purchase_frequency.lower()
+    since = ibis.least(known.registered_at, known.first_ordered_at, known.first_seen_at)
+    tenure_days = at.delta(since, unit="day").cast("int32")
     return {
-        "tenure_days": at.delta(ibis.least(known.registered_at, known.first_ordered_at), unit="day").cast("int32"),
+        "tenure_days": tenure_days,
         "history_days": at.delta(known.first_ordered_at, unit="day").cast("int32"),
         "visit_recency_days": at.delta(known.last_seen_at, unit="day").cast("int32"),
-        "historical_value": (known.monetary + known.refunds.fill_null(0)).cast(MONEY),
-        "average_order_amount": rate(known.monetary, known.frequency),
+        "average_order_amount": rate(known.gross_monetary, known.frequency),
         "order_interval_days": rate(ordered_days, known.frequency - 1),
-        "activity_change": rate(recent - former, recent + former),
+        "activity_change": (tenure_days >= 2 * RECENT_DAYS).ifelse(rate(recent - former, recent + former), None),
+        "activity_span_days": ibis.greatest(known.orders_span_days, known.visits_span_days),
         "stated_orders_per_year": ibis.cases(*[(stated == word, float(count)) for word, count in STATED.items()]),
     }
 
 
-def _has(column: ir.Column) -> ir.BooleanScalar:
+def _any(count: ir.IntegerScalar) -> ir.BooleanScalar:
     """Whether the sources support a measure at all."""
-    return (column.count() > 0).as_scalar()
+    return (count.fill_null(0) > 0).as_scalar()
+
+
+def _days_since(first: ir.TimestampScalar, at: ir.TimestampScalar) -> ir.IntegerValue:
+    """How many calendar days the data spans, the first and the last among them."""
+    return (at.delta(first.as_scalar(), unit="day") + 1).cast("int32")
+
+
+def _if_long(count: ir.IntegerColumn, span: ir.IntegerColumn) -> ir.IntegerColumn:
+    """A count, where both windows lie within what is held."""
+    return (span >= 2 * RECENT_DAYS).ifelse(count, None)

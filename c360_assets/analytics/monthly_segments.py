@@ -10,7 +10,7 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.analytics.rfm import score
+from c360_assets.analytics.rfm import with_scores
 from c360_assets.analytics.rules import first
 from c360_assets.conformed.as_of import moment
 from c360_assets.conformed.products import MONEY
@@ -25,39 +25,36 @@ def monthly_segments(orders: ir.Table, as_of: ir.Table, rules: dg.ResourceParam[
     """One row per customer and month end (and as_of), for customers with a completed order by then."""
     now = rules()
     measured = _measured(_grown(_monthly(orders, as_of)), as_of)
-    scored = measured.mutate(
-        recency_score=score(measured, -measured.recency_days, per="back"),
-        frequency_score=score(measured, measured.frequency, per="back"),
-        monetary_score=score(measured, measured.monetary, per="back"),
-    )
+    scored = with_scores(measured, per=["back"])
     return scored.select(
         "customer_id",
         "month_on",
+        "is_whole",
         "recency_days",
         "monetary",
         "recency_score",
         "frequency_score",
         "monetary_score",
         frequency=scored.frequency.cast("int64"),
-        engagement_level=_segment(scored, now.engagement_level),
-        customer_segment=_segment(scored, now.customer_segment),
+        engagement_level=_segment(scored, now.segmentations["engagement_level"]),
+        customer_segment=_segment(scored, now.segmentations["customer_segment"]),
     )
 
 
 def _monthly(orders: ir.Table, as_of: ir.Table) -> ir.Table:
-    """One row per customer and month with a completed order; what is older, or undated, counts from the first month."""
-    bought = orders.filter(orders.is_completed, orders.customer_id.notnull())
-    back = ibis.least(_number(moment(as_of)) - _number(bought.ordered_at), MONTHS).fill_null(MONTHS).cast("int32")
-    return bought.group_by("customer_id", back=back).agg(
-        order_count=bought.count(),
-        amount=bought.order_amount.sum().cast(MONEY),
-        first_on=bought.ordered_at.min().date(),
-        last_on=bought.ordered_at.max().date(),
+    """One row per customer and month with an order; what is older, or undated, counts from the first month."""
+    placed = orders.filter(orders.customer_id.notnull(), orders.is_completed | (orders.refunded_amount > 0))
+    back = ibis.least(_number(moment(as_of)) - _number(placed.ordered_at), MONTHS).fill_null(MONTHS).cast("int32")
+    return placed.group_by("customer_id", back=back).agg(
+        order_count=placed.is_completed.sum(),
+        amount=(placed.order_amount.fill_null(0) - placed.refunded_amount).sum().cast(MONEY),
+        first_on=placed.ordered_at.min(where=placed.is_completed).date(),
+        last_on=placed.ordered_at.max(where=placed.is_completed).date(),
     )
 
 
 def _grown(monthly: ir.Table) -> ir.Table:
-    """One row per customer and month from the first with an order on: everything bought by its end."""
+    """One row per customer and month from the first with a completed order on: everything bought by its end."""
     so_far = ibis.cumulative_window(group_by=monthly.customer_id, order_by=monthly.back.desc())
     following = ibis.window(group_by=monthly.customer_id, order_by=monthly.back.desc())
     # DuckDB sums whole numbers in 128 bits, which are slow to rank.
@@ -70,21 +67,26 @@ def _grown(monthly: ir.Table) -> ir.Table:
         last_on=monthly.last_on.max().over(so_far),
         next_back=monthly.back.lead().over(following).fill_null(-1),
     )
-    return spans.mutate(back=ibis.range(spans.next_back + 1, spans.back + 1).unnest()).drop("next_back")
+    buying = spans.filter(spans.frequency > 0)
+    return buying.mutate(back=ibis.range(buying.next_back + 1, buying.back + 1).unnest()).drop("next_back")
 
 
 def _measured(grown: ir.Table, as_of: ir.Table) -> ir.Table:
     """The measures that rules may ask for, as of the last day of each month."""
     months = _month_ends(as_of)
     dated = grown.inner_join(months, "back")
+    first_on = dated.first_on.min().over(ibis.window())
     return dated.select(
         "customer_id",
         "back",
         "month_on",
+        "is_whole",
         "frequency",
         "monetary",
         recency_days=dated.month_on.delta(dated.last_on, unit="day").cast("int32"),
         history_days=dated.month_on.delta(dated.first_on, unit="day").cast("int32"),
+        # Of the data as a whole, whatever the month.
+        orders_span_days=(dated.today.delta(first_on, unit="day") + 1).cast("int32"),
     )
 
 
@@ -93,7 +95,8 @@ def _month_ends(as_of: ir.Table) -> ir.Table:
     months = known.mutate(back=ibis.range(0, MONTHS + 1).unnest())
     following = months.as_of.truncate("month") - (months.back - 1).as_interval("M")
     last_day = (following - ibis.interval(days=1)).date()
-    return months.select("back", month_on=(months.back == 0).ifelse(months.as_of.date(), last_day))
+    month_on = (months.back == 0).ifelse(months.as_of.date(), last_day)
+    return months.select("back", month_on=month_on, is_whole=month_on == last_day, today=months.as_of.date())
 
 
 def _number(at: ir.TimestampValue) -> ir.IntegerValue:

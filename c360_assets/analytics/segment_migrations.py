@@ -20,21 +20,22 @@ def _moves(monthly_segments: ir.Table) -> ir.Table:
     past = ibis.window(group_by=monthly_segments.customer_id, order_by=monthly_segments.month_on)
     paired = monthly_segments.select(
         "month_on",
+        "is_whole",
         *SEGMENTATIONS,
         **{f"from_{name}": monthly_segments[name].lag().over(past) for name in SEGMENTATIONS},
-        is_new=ibis.row_number().over(past) == 0,
     )
-    counted = paired.group_by(paired.columns).agg(customers=paired.count())
-    return counted.mutate(first_month=counted.month_on.min().over()).filter(ibis._.month_on > ibis._.first_month)
+    return paired.group_by(paired.columns).agg(customers=paired.count())
 
 
 def _counted(moves: ir.Table, segmentation: str) -> ir.Table:
     named = moves.filter(moves[segmentation].notnull())
-    counted = named.group_by(
+    later = named.mutate(first_month=named.month_on.min().over()).filter(ibis._.month_on > ibis._.first_month)
+    counted = later.group_by(
         "month_on",
-        from_segment=named.is_new.ifelse(NEW, named[f"from_{segmentation}"]),
-        to_segment=named[segmentation],
-    ).agg(customer_count=named.customers.sum().cast("int64"))
+        "is_whole",
+        from_segment=later[f"from_{segmentation}"].fill_null(NEW),
+        to_segment=later[segmentation],
+    ).agg(customer_count=later.customers.sum().cast("int64"))
     leaving = ibis.window(group_by=[counted.month_on, counted.from_segment])
     all_leaving = counted.customer_count.sum().over(leaving)
     return counted.mutate(

@@ -18,7 +18,7 @@ PAIRS = "decimal(19, 0)"
 @dg.asset
 def segment_stability(segment_migrations: ir.Table) -> ir.Table:
     """One row per segmentation and month after the first."""
-    month = ("segmentation", "month_on")
+    month = ("segmentation", "month_on", "is_whole")
     moves = segment_migrations
     stayed = moves.from_segment == moves.to_segment
     is_new = moves.from_segment == NEW

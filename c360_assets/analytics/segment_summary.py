@@ -92,7 +92,7 @@ def _measured(features: ir.Table, customers: ir.Table) -> ir.Table:
 def _listed(rules: Rules, counted: ir.Table, clusters: ir.Table) -> ir.Table:
     """Every segment of the rules in their order, and those that customers are in without a rule, such as clusters."""
     ruled = {**rules.segmentations, AUDIENCE: rules.audiences}
-    otherwise = {name: partial.otherwise for name, partial in rules.partial.items()} | {PREMIUM: NO_SUBSCRIPTIONS}
+    otherwise = {name: part.otherwise[-1].name for name, part in rules.partial.items()} | {PREMIUM: NO_SUBSCRIPTIONS}
     rows = [(name, rule.name, place, rule.sensitive) for name in ruled for place, rule in enumerate(ruled[name], 1)]
     rows.append((PREMIUM, PREMIUM_SEGMENT, 1, False))
     told = [dict(zip(LISTED.names, (*row, otherwise.get(row[0])), strict=True)) for row in rows]
@@ -170,6 +170,6 @@ def _deltas(traits: ir.Table) -> ir.Table:
 
 
 def _stability(stability: ir.Table) -> ir.Table:
-    """The newest month-to-month agreement of each segmentation."""
-    told = stability.filter(stability.adjusted_rand_index.notnull())
+    """The newest agreement of two whole months of each segmentation."""
+    told = stability.filter(stability.adjusted_rand_index.notnull(), stability.is_whole)
     return told.group_by("segmentation").agg(stability=told.adjusted_rand_index.argmax(told.month_on))

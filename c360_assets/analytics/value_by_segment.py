@@ -23,7 +23,7 @@ UNKNOWN = "unknown"
 @dg.asset
 def value_by_segment(customer_segments: ir.Table, features: ir.Table) -> ir.Table:
     """One row per segmentation and segment that some customer is in."""
-    valued = features.select("customer_id", "frequency", "monetary", "historical_value", PREMIUM)
+    valued = features.select("customer_id", "frequency", "gross_monetary", "historical_value", PREMIUM)
     joined = customer_segments.select("customer_id", *SEGMENTATIONS).inner_join(valued, "customer_id")
     premium = ibis.cases((joined.is_premium, "premium"), (~joined.is_premium, "not premium"))
     segments = {name: joined[name] for name in SEGMENTATIONS} | {PREMIUM: premium}
@@ -37,7 +37,7 @@ def _summed(customers: ir.Table, segmentation: str, segment: ir.StringValue) -> 
         historical_value=customers.historical_value.sum().cast(MONEY),
         median_value=median(customers.historical_value),
         order_count=customers.frequency.sum(),
-        monetary=customers.monetary.sum(),
+        bought=customers.gross_monetary.sum(),
         premium_count=customers.is_premium.sum(),
         told_count=customers.is_premium.count(),
     )
@@ -50,7 +50,7 @@ def _summed(customers: ir.Table, segmentation: str, segment: ir.StringValue) -> 
         segmentation=ibis.literal(segmentation),
         value_share=rate(summed.historical_value, summed.historical_value.sum().over()),
         average_value=rate(summed.historical_value, summed.customer_count),
-        average_order_amount=rate(summed.monetary, summed.order_count),
+        average_order_amount=rate(summed.bought, summed.order_count),
         orders_per_customer=rate(summed.order_count, summed.customer_count),
         premium_share=rate(summed.premium_count, summed.told_count),
     )

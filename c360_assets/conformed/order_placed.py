@@ -17,7 +17,7 @@ TRAFFIC = ("session_id", "traffic_channel", "traffic_source")
 def order_placed(
     web_analytics: ir.Table, orders: ir.Table, order_lines: ir.Table, products: ir.Table, as_of: ir.Table
 ) -> ir.Table:
-    """One row per product of an order placed, in whatever channel; returns and adjustments are no orders."""
+    """One row per product of an order placed, in whatever channel, whatever became of it; adjustments are no orders."""
     happened = placed_once(until(web_analytics, "activity_ts", as_of))
     clicks = happened.filter(happened.event_action == ORDER_PLACED)
     activities = ibis.union(_lines_of(orders, order_lines, clicks), _unmatched(clicks, orders))
@@ -27,6 +27,7 @@ def order_placed(
     ).select("order_key", "activity_occurrence", "activity_repeated_at")
     named = with_product(widened(activities, "order_key", counted), products)
     price = named.unit_price.fill_null(named.product_price)
+    asked = (price * named.quantity).cast(MONEY)
     return named.select(
         "activity_uuid",
         "session_id",
@@ -48,7 +49,8 @@ def order_placed(
         activity_year=named.activity_ts.year(),
         activity_month=named.activity_ts.month(),
         product_price=price,
-        order_value=(price * named.quantity).cast(MONEY),
+        order_value=named.net_amount.fill_null(asked),
+        is_completed=named.is_completed,
         event_action=ibis.literal(ORDER_PLACED),
     )
 
@@ -60,13 +62,19 @@ def _lines_of(orders: ir.Table, order_lines: ir.Table, clicks: ir.Table) -> ir.T
     session = linked.filter(linked.place == 0).select("order_id", *TRAFFIC)
     placed = orders.filter((orders.order_status != "adjustment").fill_null(True))
     heads = widened(placed, "order_id", session)
-    lines = order_lines.select("order_line_id", "order_id", "sku_id", "quantity", "unit_price")
-    joined = lines.filter(lines.quantity > 0).join(heads, "order_id")
+    # What is handed back on the receipt of an order was not ordered.
+    is_ordered = (order_lines.quantity > 0) & (order_lines.net_amount >= 0).fill_null(True)
+    lines = order_lines.filter(is_ordered).select(
+        "order_line_id", "order_id", "sku_id", "quantity", "unit_price", "net_amount"
+    )
+    joined = lines.join(heads, "order_id")
     return joined.select(
         *TRAFFIC,
         "order_id",
         "quantity",
         "unit_price",
+        "net_amount",
+        "is_completed",
         activity_uuid=joined.order_line_id,
         entity_id=joined.customer_id,
         activity_ts=joined.ordered_at,
@@ -87,6 +95,8 @@ def _unmatched(clicks: ir.Table, orders: ir.Table) -> ir.Table:
         "order_id",
         quantity=lonely.quantity.cast(MONEY),
         unit_price=ibis.null(MONEY),
+        net_amount=ibis.null(MONEY),
+        is_completed=False,
         activity_uuid=lonely.activity_uuid,
         entity_id=lonely.entity_id,
         activity_ts=lonely.activity_ts,

@@ -7,7 +7,6 @@ import ibis.expr.types as ir
 from c360_assets.analytics.rules import joined_texts
 from c360_assets.conformed.as_of import moment
 from c360_assets.conformed.joins import widened
-from c360_assets.conformed.products import MONEY
 
 DEMOGRAPHICS = (
     "customer_id",
@@ -49,6 +48,8 @@ SEGMENTS = (
 )
 MEMBERSHIP = ("customer_id", "member_state", "points_earned", "points_burned")
 PREFERRED_CATEGORIES = 3
+# What features say of the data as a whole, for rules to ask.
+OF_THE_DATA = ("orders_span_days", "activity_span_days")
 
 
 @dg.asset
@@ -68,7 +69,7 @@ def customer_360(
     as_of: ir.Table,
 ) -> ir.Table:
     """One row per customer known to any system."""
-    measures = [name for name in features.columns if name not in DEMOGRAPHICS]
+    measures = [name for name in features.columns if name not in (*DEMOGRAPHICS, *OF_THE_DATA)]
     parts = [
         features.select("customer_id", *measures),
         customer_segments.select(SEGMENTS),
@@ -83,11 +84,10 @@ def customer_360(
         loyalty_members.select(MEMBERSHIP),
     ]
     wide = widened(customers.select(DEMOGRAPHICS), "customer_id", *parts)
+    has_touches = (touches.touch_count.count() > 0).as_scalar()
     return wide.mutate(
         as_of=moment(as_of),
-        returned_amount=wide.returned_amount.fill_null(0),
-        touch_count=wide.touch_count.fill_null(0),
-        channel_count=wide.channel_count.fill_null(0),
+        **{name: has_touches.ifelse(wide[name].fill_null(0), None) for name in ("touch_count", "channel_count")},
         last_seen_at=ibis.greatest(wide.last_ordered_at, wide.last_seen_at),
         unknown_because=joined_texts(
             [
@@ -117,7 +117,6 @@ def _bought(orders: ir.Table) -> ir.Table:
     return orders.group_by("customer_id").agg(
         first_ordered_at=orders.ordered_at.min(where=orders.is_completed),
         last_ordered_at=orders.ordered_at.max(where=orders.is_completed),
-        returned_amount=orders.returned_amount.sum().cast(MONEY),
     )
 
 

@@ -19,6 +19,7 @@ with cells(engagement_level, value_tier, action, priority) as (
 customers as (
   select engagement_level, value_tier, historical_value, features.recency_days, features.is_premium
   from customer_segments join features on features.customer_id = customer_segments.customer_id
+  where engagement_level is not null and value_tier is not null
 )
 select
   cells.engagement_level,

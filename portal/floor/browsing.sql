@@ -9,6 +9,7 @@ with measured as (
     sum(order_count)::bigint as web_order_count,
     sum(date_diff('second', started_at, ended_at))::double / 60 as engagement_minutes,
     count(*) filter (is_bounce) / count(*) as bounce_rate,
+    min(started_at) as first_seen_at,
     max(ended_at) as last_seen_at,
     count(*) filter (date_diff('day', started_at, {as_of}) < 90) as recent_session_count,
     count(*) filter (date_diff('day', started_at, {as_of}) between 90 and 179) as former_session_count

@@ -2,8 +2,7 @@ with bought as (
   select
     customer_id,
     min(ordered_at) filter (is_completed) as first_ordered_at,
-    max(ordered_at) filter (is_completed) as last_ordered_at,
-    sum(returned_amount)::decimal(18, 4) as returned_amount
+    max(ordered_at) filter (is_completed) as last_ordered_at
   from orders group by 1
 ),
 sold as (
@@ -68,9 +67,8 @@ select
   bought.last_ordered_at,
   features.* exclude (
     customer_id, is_registered, is_premium, gender, age, country, annual_income, number_of_children,
-    degree_of_loyalty, previous_purchases
+    degree_of_loyalty, previous_purchases, orders_span_days, activity_span_days
   ),
-  coalesce(bought.returned_amount, 0)::decimal(18, 4) as returned_amount,
   category.product_category as preferred_category,
   category_preferences,
   brand.brand_name as preferred_brand,
@@ -78,8 +76,8 @@ select
   preferred_device,
   preferred_traffic_channel,
   greatest(bought.last_ordered_at, browsing.last_seen_at) as last_seen_at,
-  coalesce(touch_count, 0) as touch_count,
-  coalesce(channel_count, 0) as channel_count,
+  case when exists (from touches) then coalesce(touch_count, 0) end as touch_count,
+  case when exists (from touches) then coalesce(channel_count, 0) end as channel_count,
   member_state,
   points_earned,
   points_burned,

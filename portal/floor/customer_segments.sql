@@ -2,7 +2,9 @@ with staged as (
   select
     *,
     case
-      when frequency = 0 then 'Prospect'
+      when order_count = 0 then 'Prospect'
+      when returned_amount > 0 and monetary <= 0 then 'Returned everything'
+      when frequency = 0 and open_order_count = 0 then 'Cancelled only'
       when history_days < 90 then 'New'
       when recency_days > 365 then 'Lapsed'
       when recency_days > 180 then 'Slipping'
@@ -16,24 +18,38 @@ with staged as (
       when average_unit_price >= 0 then 'Budget (below 20)'
     end as price_range,
     case
+      when not (tenure_days >= 180 and activity_span_days >= 180) or tenure_days is null then null
       when activity_change >= 0.2 then 'Rising'
       when activity_change <= -0.2 then 'Falling'
       when activity_change is not null then 'Steady'
       when recency_days is not null or visit_recency_days is not null then 'Inactive'
-    end as activity_trend
+    end as activity_trend,
+    case
+      when orders_span_days < 720 or orders_span_days is null then null
+      when history_days >= 365 and monetary > 5000 then 'VIP'
+      when history_days >= 365 then 'Regular'
+      when history_days < 365 then 'New'
+    end as customer_segment,
+    case
+      when frequency_score is null or monetary_score is null then null
+      when recency_score >= 4 and frequency_score >= 4 and monetary_score >= 4 then 'Champions'
+      when recency_score <= 2 and monetary_score >= 4 then 'At Risk (High Value)'
+      when recency_score >= 3 and frequency_score >= 3 then 'Loyal Customers'
+      when recency_score >= 3 or recency_days is null and orders_span_days >= 56 then 'Needs Attention'
+      when recency_score <= 2 then 'Churn Risk'
+    end as engagement_level,
+    case
+      when monetary_score is null then null
+      when value_share_above < 0.8 then 'High'
+      when value_share_above < 0.95 then 'Medium'
+      when frequency >= 1 then 'Low'
+    end as value_tier
   from features
 )
 select
   customer_id,
-  case when history_days >= 365 and monetary > 5000 then 'VIP' when history_days >= 365 then 'Regular' else 'New' end
-    as customer_segment,
-  case
-    when recency_score >= 4 and frequency_score >= 4 and monetary_score >= 4 then 'Champions'
-    when recency_score <= 2 and monetary_score >= 4 then 'At Risk (High Value)'
-    when recency_score >= 3 and frequency_score >= 3 then 'Loyal Customers'
-    when recency_score >= 3 or recency_score is null then 'Needs Attention'
-    else 'Churn Risk'
-  end as engagement_level,
+  customer_segment,
+  engagement_level,
   case
     when monetary_score = 5 then 'High Spending Customers'
     when frequency >= 3 and frequency_score = 5 then 'Frequent Buyers'
@@ -45,7 +61,7 @@ select
     when frequency >= 2 then 'Repeat Buyers'
     else 'Prospects'
   end as primary_segment,
-  case when monetary_score >= 4 then 'High' when monetary_score = 3 then 'Medium' else 'Low' end as value_tier,
+  value_tier,
   lifecycle_stage,
   price_range,
   activity_trend,
@@ -82,9 +98,25 @@ select
   ), ''), 'Nothing stands out') as persona_traits,
   nullif(concat_ws(
     '; ',
-    case when lifecycle_stage is null then 'lifecycle_stage: no order has a date' end,
+    case when customer_segment is null then 'customer_segment: ' || case
+      when frequency = 0 then 'no completed order'
+      when orders_span_days is null or orders_span_days >= 720 then 'no order has a date'
+      else 'orders of less than two years are held' end end,
+    case when engagement_level is null then 'engagement_level: ' || case
+      when frequency = 0 then 'no completed order'
+      when orders_span_days is null then 'no order has a date'
+      when orders_span_days < 56 then 'orders of less than eight weeks are held'
+      else 'buyers are too much alike to be scored' end end,
+    case when value_tier is null then 'value_tier: ' || case
+      when frequency = 0 then 'no completed order' else 'buyers are too much alike to be scored' end end,
+    case when lifecycle_stage is null then 'lifecycle_stage: ' || case
+      when frequency = 0 then 'orders are pending or of unknown status' else 'no order has a date' end end,
     case when price_range is null then 'price_range: nothing bought at a known price' end,
-    case when activity_trend is null then 'activity_trend: no order and no visit has a date' end
+    case when activity_trend is null then 'activity_trend: ' || case
+      when activity_span_days is null then 'no order and no visit has a date'
+      when activity_span_days < 180 then 'orders and visits of less than 180 days are held'
+      when tenure_days < 180 then 'too new to tell'
+      else 'neither an order nor a visit is known' end end
   ), '') as unknown_because,
   is_premium,
   {rule_version} as rule_version,

@@ -3,52 +3,71 @@ with ordered as (
     customer_id,
     count(*) filter (is_completed and date_diff_days < 90) as recent,
     count(*) filter (is_completed and date_diff_days between 90 and 179) as former,
+    count(*) filter (order_status <> 'adjustment') as order_count,
+    count(*) filter (order_status in ('pending', 'unknown')) as open_order_count,
+    sum(coalesce(order_amount, 0) - refunded_amount) as historical_value,
+    sum(returned_amount) as returned_amount,
     count(*) filter (is_completed) as sales,
-    count(*) filter (order_status = 'returned') as returns,
+    count(*) filter (order_status in ('returned', 'refunded') or not is_completed and returned_amount > 0) as returns,
     count(*) filter (is_completed and has_discount) as discounted,
     count(*) filter (is_completed and has_discount is not null) as told
   from (select *, date_diff('day', ordered_at, {as_of}) as date_diff_days from orders where customer_id is not null)
   group by 1
 ),
-sums as (
+sold as (
+  select customer_id, product_category, quantity, net_amount
+  from order_lines left join products using (sku_id)
+  where line_kind = 'sale'
+),
+bought as (
   select
     customer_id,
-    product_category,
-    sum(quantity) filter (line_kind = 'sale') as items,
-    sum(quantity) filter (line_kind = 'sale' and line_amount is not null) as priced_items,
-    sum(line_amount) filter (line_kind = 'sale') as spent,
-    sum(line_amount) filter (line_kind = 'return' and quantity < 0) as refunds,
-    bool_or(line_kind = 'sale') as bought
-  from order_lines left join products using (sku_id)
-  where customer_id is not null
-  group by 1, 2
+    sum(case when quantity = floor(quantity) then quantity else 1 end) as item_count,
+    count(distinct product_category) as category_count,
+    sum(net_amount) as paid,
+    sum(quantity) filter (net_amount is not null) as priced
+  from sold where customer_id is not null
+  group by 1
 ),
 usual as (
-  select product_category, (sum(spent) / sum(priced_items))::decimal(18, 4) as usual_price
-  from sums group by 1 having sum(priced_items) > 0
+  select product_category, median(net_amount::double / quantity::double) as usual
+  from sold where net_amount is not null and product_category is not null
+  group by 1
 ),
-priced as (
+weighed as (
   select
     customer_id,
-    coalesce(sum(items), 0) as item_count,
-    count(*) filter (bought and sums.product_category is not null) as category_count,
-    sum(spent) as spent,
-    sum(priced_items) as priced_items,
-    sum(usual_price * priced_items) as usually,
-    sum(refunds) as refunds
-  from sums left join usual on usual.product_category is not distinct from sums.product_category
-  group by 1
+    net_amount::double / quantity::double / nullif(usual, 0) as ratio,
+    sum(quantity) over (partition by customer_id order by ratio) as so_far,
+    sum(quantity) over (partition by customer_id) as total
+  from sold join usual using (product_category)
+  where customer_id is not null and net_amount is not null and usual <> 0
+),
+indexed as (
+  select customer_id, min(ratio) filter (so_far * 2 >= total) as price_index from weighed group by 1
 ),
 facts as (
   select
     exists (from browsing) as has_web,
-    exists (from orders where ordered_at is not null) as has_dates
+    exists (from orders) as has_orders,
+    exists (from order_lines) as has_lines,
+    exists (from sold where product_category is not null) as has_categories,
+    exists (from feedback where review_count > 0) as has_reviews,
+    exists (from feedback where support_ticket_count > 0) as has_tickets,
+    (select date_diff('day', min(ordered_at), {as_of}) + 1 from orders) as orders_span,
+    (select date_diff('day', min(first_seen_at), {as_of}) + 1 from browsing) as visits_span
 ),
 wide as (
   select
     customers.*,
-    coalesce(rfm.frequency, 0) as frequency,
-    coalesce(rfm.monetary, 0)::decimal(18, 4) as monetary,
+    facts.* exclude (has_web, has_orders, has_lines, has_categories, has_reviews, has_tickets),
+    case when has_orders then coalesce(rfm.frequency, 0) end as frequency,
+    (case when has_orders then coalesce(rfm.monetary, 0) end)::decimal(18, 4) as monetary,
+    (case when has_orders then coalesce(rfm.gross_monetary, 0) end)::decimal(18, 4) as gross_monetary,
+    (case when has_orders then coalesce(ordered.historical_value, 0) end)::decimal(18, 4) as historical_value,
+    (case when has_orders then coalesce(ordered.returned_amount, 0) end)::decimal(18, 4) as returned_amount,
+    case when has_orders then coalesce(order_count, 0) end as order_count,
+    case when has_orders then coalesce(open_order_count, 0) end as open_order_count,
     rfm.first_ordered_at,
     rfm.last_ordered_at,
     rfm.recency_days,
@@ -56,18 +75,21 @@ wide as (
     frequency_score,
     monetary_score,
     rfm_code,
-    ordered.*  exclude (customer_id, recent, former),
-    priced.* exclude (customer_id),
-    review_count,
+    sales, returns, discounted, told,
+    paid, priced, price_index,
+    case when has_lines then coalesce(item_count, 0) end as item_count,
+    case when has_categories then coalesce(category_count, 0) end as category_count,
+    case when has_reviews then coalesce(review_count, 0) end as review_count,
     average_rating,
-    support_ticket_count,
+    case when has_tickets then coalesce(support_ticket_count, 0) end as support_ticket_count,
     nps_score,
     csat_score,
     ces_score,
     points_balance,
+    first_seen_at,
     last_seen_at,
-    case when has_dates then coalesce(recent, 0) end as recent_order_count,
-    case when has_dates then coalesce(former, 0) end as former_order_count,
+    case when orders_span > 0 then coalesce(recent, 0) end as recent_order_count,
+    case when orders_span >= 180 then coalesce(former, 0) end as former_order_count,
     case when has_web then coalesce(session_count, 0) end as session_count,
     case when has_web then coalesce(product_view_count, 0) end as product_view_count,
     case when has_web then coalesce(favorite_count, 0) end as favorite_count,
@@ -75,15 +97,32 @@ wide as (
     case when has_web then coalesce(abandoned_cart_count, 0) end as abandoned_cart_count,
     case when has_web then coalesce(engagement_minutes, 0) end as engagement_minutes,
     case when has_web then coalesce(recent_session_count, 0) end as recent_session_count,
-    case when has_web then coalesce(former_session_count, 0) end as former_session_count
+    case when visits_span >= 180 then coalesce(former_session_count, 0) end as former_session_count
   from customers
   cross join facts
   left join rfm on rfm.customer_id = customers.customer_id
   left join ordered on ordered.customer_id = customers.customer_id
-  left join priced on priced.customer_id = customers.customer_id
+  left join bought on bought.customer_id = customers.customer_id
+  left join indexed on indexed.customer_id = customers.customer_id
   left join browsing on browsing.customer_id = customers.customer_id
   left join feedback on feedback.customer_id = customers.customer_id
   left join loyalty_members on loyalty_members.customer_id = customers.customer_id
+),
+active as (
+  select
+    *,
+    date_diff('day', least(registered_at, first_ordered_at, first_seen_at), {as_of})::integer as tenure_days,
+    case when orders_span >= 180 then recent_order_count else 0 end
+      + coalesce(case when visits_span >= 180 then recent_session_count end, 0) as now_active,
+    coalesce(former_order_count, 0) + coalesce(former_session_count, 0) as once_active
+  from wide
+),
+ranked as (
+  select historical_value as worth,
+    (sum(sum(historical_value)) over (order by historical_value desc) - sum(historical_value))::double
+      / (sum(sum(historical_value)) over ())::double as value_share_above
+  from active where frequency > 0 and historical_value > 0
+  group by 1
 )
 select
   customer_id,
@@ -95,26 +134,31 @@ select
   annual_income,
   number_of_children,
   degree_of_loyalty,
-  date_diff('day', least(registered_at, first_ordered_at), {as_of})::integer as tenure_days,
+  tenure_days,
   date_diff('day', first_ordered_at, {as_of})::integer as history_days,
   recency_days,
   frequency,
+  order_count,
+  open_order_count,
   monetary,
-  (monetary + coalesce(refunds, 0))::decimal(18, 4) as historical_value,
-  monetary::double / nullif(frequency, 0) as average_order_amount,
-  spent::double / nullif(priced_items, 0)::double as average_unit_price,
-  spent::double / nullif(usually, 0)::double as price_index,
-  coalesce(item_count, 0)::bigint as item_count,
-  coalesce(category_count, 0) as category_count,
+  gross_monetary,
+  historical_value,
+  value_share_above,
+  gross_monetary::double / nullif(frequency, 0) as average_order_amount,
+  price_index,
+  paid::double / nullif(priced, 0)::double as average_unit_price,
+  item_count::bigint as item_count,
+  category_count,
   date_diff('day', first_ordered_at, last_ordered_at)::double / nullif(frequency - 1, 0) as order_interval_days,
   returns::double / nullif(sales + returns, 0) as return_rate,
+  returned_amount,
   discounted::double / nullif(told, 0) as discount_rate,
   recent_order_count,
   former_order_count,
-  (coalesce(recent_order_count, 0) + coalesce(recent_session_count, 0)
-    - coalesce(former_order_count, 0) - coalesce(former_session_count, 0))::double
-    / nullif(coalesce(recent_order_count, 0) + coalesce(recent_session_count, 0)
-    + coalesce(former_order_count, 0) + coalesce(former_session_count, 0), 0) as activity_change,
+  case when tenure_days >= 180 then (now_active - once_active)::double / nullif(now_active + once_active, 0) end
+    as activity_change,
+  orders_span::integer as orders_span_days,
+  greatest(orders_span, visits_span)::integer as activity_span_days,
   previous_purchases,
   case lower(purchase_frequency)
     when 'weekly' then 52
@@ -134,9 +178,9 @@ select
   date_diff('day', last_seen_at, {as_of})::integer as visit_recency_days,
   recent_session_count,
   former_session_count,
-  coalesce(review_count, 0) as review_count,
+  review_count,
   average_rating,
-  coalesce(support_ticket_count, 0) as support_ticket_count,
+  support_ticket_count,
   nps_score,
   csat_score,
   ces_score,
@@ -145,4 +189,4 @@ select
   frequency_score,
   monetary_score,
   rfm_code
-from wide
+from active left join ranked on ranked.worth = active.historical_value and frequency > 0

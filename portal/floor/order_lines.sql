@@ -1,20 +1,58 @@
 with first_sku as (select product_id, min(sku_id) as sku_id from products group by 1),
+placed as (
+  select
+    order_id,
+    customer_id,
+    ordered_at,
+    abs(discounted_amount)::decimal(18, 4) as order_discount,
+    case
+      when order_delivery_date > {as_of}
+        and lower(trim(order_status, E' \t\n\r')) in ('shipped', 'delivered', 'completed', 'returned', 'refunded')
+        then 'placed'
+      when lower(trim(order_status, E' \t\n\r')) in (
+        'placed', 'paid', 'shipped', 'delivered', 'completed', 'returned', 'refunded', 'cancelled', 'failed', 'pending',
+        'adjustment'
+      ) then lower(trim(order_status, E' \t\n\r'))
+      else 'unknown'
+    end as order_status
+  from "sources/orders" where coalesce(ordered_at <= {as_of}, true)
+),
+chosen as (
+  select line.*, placed.* exclude (order_id), coalesce(line.sku_id, first_sku.sku_id) as sold_sku_id
+  from "sources/order_line_item" line
+  join placed on placed.order_id = line.order_id
+  left join first_sku on first_sku.product_id = line.product_id
+),
 priced as (
   select
-    line.order_li_id,
-    line.order_id,
-    placed.customer_id,
-    placed.ordered_at,
-    case when lower(trim(placed.order_status, E' \t\n\r')) in
-      ('placed', 'shipped', 'delivered', 'completed', 'cancelled', 'returned', 'adjustment')
-      then lower(trim(placed.order_status, E' \t\n\r')) end as order_status,
-    coalesce(line.sku_id, first_sku.sku_id) as sku_id,
-    line.product_id,
-    line.qty,
-    line.unit_price::decimal(18, 4) as source_price
-  from "sources/order_line_item" line
-  join "sources/orders" placed on placed.order_id = line.order_id and coalesce(placed.ordered_at <= {as_of}, true)
-  left join first_sku on first_sku.product_id = line.product_id
+    chosen.* exclude (product_id),
+    coalesce(chosen.product_id, products.product_id) as product_id,
+    qty::decimal(18, 4) as quantity,
+    coalesce(
+      unit_price::decimal(38, 8), (line_amount / nullif(qty, 0))::decimal(38, 8), sale_price::decimal(38, 8),
+      list_price::decimal(38, 8)
+    ) as price,
+    coalesce(line_amount::decimal(18, 4), (price * qty::decimal(18, 4))::decimal(18, 4)) as amount
+  from chosen left join products on products.sku_id = sold_sku_id
+),
+running as (
+  select
+    order_li_id,
+    order_id,
+    (order_discount::double * (sum(amount) over so_far)::double
+      / (sum(amount) over (partition by order_id))::double)::decimal(18, 4) as upto
+  from priced where order_discount > 0 and amount > 0
+  window so_far as (partition by order_id order by order_li_id rows unbounded preceding)
+),
+shares as (
+  select order_li_id, upto - coalesce(lag(upto) over (partition by order_id order by order_li_id), 0) as share
+  from running
+),
+discounted as (
+  select
+    priced.*,
+    (coalesce(abs(discount_amount), 0)::decimal(18, 4) * sign(amount) + coalesce(share, 0))::decimal(18, 4) as discount
+  from priced left join shares using (order_li_id)
 )
 select
   order_li_id as order_line_id,
@@ -22,16 +60,20 @@ select
   customer_id,
   ordered_at,
   order_status,
-  priced.sku_id,
-  coalesce(priced.product_id, products.product_id) as product_id,
-  qty as quantity,
-  coalesce(source_price, sale_price, list_price) as unit_price,
-  (coalesce(source_price, sale_price, list_price) * qty)::decimal(18, 4) as line_amount,
+  sold_sku_id as sku_id,
+  product_id,
+  quantity,
+  price::decimal(18, 4) as unit_price,
+  amount as line_amount,
+  discount as discount_amount,
+  (amount - discount)::decimal(18, 4) as net_amount,
+  tax_amount::decimal(18, 4) as tax_amount,
+  unit_cost::decimal(18, 4) as unit_cost,
   case
-    when coalesce(order_status not in ('cancelled', 'returned', 'adjustment'), true)
-      and qty > 0 and coalesce(coalesce(source_price, sale_price, list_price) > 0, true) then 'sale'
-    when order_status = 'returned' then 'return'
+    when order_status in ('placed', 'paid', 'shipped', 'delivered', 'completed')
+      and qty > 0 and coalesce(price > 0, true) then 'sale'
+    when order_status in ('returned', 'refunded')
+      or order_status in ('placed', 'paid', 'shipped', 'delivered', 'completed') and (qty < 0 or price < 0) then 'return'
     else 'other'
   end as line_kind
-from priced
-left join products on products.sku_id = priced.sku_id
+from discounted

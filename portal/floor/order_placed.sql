@@ -8,16 +8,17 @@ session as (
 ),
 activities as (
   select
-    session_id, traffic_channel, traffic_source, orders.order_id, quantity, unit_price,
+    session_id, traffic_channel, traffic_source, orders.order_id, quantity, unit_price, net_amount, is_completed,
     order_line_id as activity_uuid, orders.customer_id as entity_id, orders.ordered_at as activity_ts,
     coalesce(transaction_id, orders.order_id) as transaction_id, sku_id as product_sku, orders.order_id as order_key
   from order_lines
-  join orders on orders.order_id = order_lines.order_id and coalesce(orders.order_status <> 'adjustment', true)
+  join orders on orders.order_id = order_lines.order_id and orders.order_status <> 'adjustment'
   left join session on session.order_id = orders.order_id
-  where quantity > 0
+  where quantity > 0 and coalesce(net_amount >= 0, true)
   union all
   select
-    session_id, traffic_channel, traffic_source, order_id, quantity, null, activity_uuid, entity_id, activity_ts,
+    session_id, traffic_channel, traffic_source, order_id, quantity, null, null, false, activity_uuid, entity_id,
+    activity_ts,
     order_id, product_sku, activity_uuid
   from clicks where not exists (from orders where orders.order_id = clicks.order_id)
 ),
@@ -50,7 +51,8 @@ select
   parent_company,
   coalesce(unit_price, sale_price, list_price) as product_price,
   quantity,
-  (coalesce(unit_price, sale_price, list_price) * quantity)::decimal(18, 4) as order_value,
+  coalesce(net_amount, coalesce(unit_price, sale_price, list_price) * quantity)::decimal(18, 4) as order_value,
+  is_completed,
   traffic_channel,
   traffic_source,
   'order_placed' as event_action,

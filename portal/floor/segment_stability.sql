@@ -11,6 +11,7 @@ months as (
   select
     segmentation,
     month_on,
+    is_whole,
     coalesce(sum(customer_count) filter (from_segment <> '(new)'), 0)::bigint as customer_count,
     coalesce(sum(customer_count) filter (from_segment = '(new)'), 0)::bigint as new_customer_count,
     coalesce(sum(customer_count) filter (from_segment = to_segment), 0)::bigint as stayed_count,
@@ -32,6 +33,7 @@ compared as (
 select
   segmentation,
   month_on,
+  is_whole,
   customer_count,
   new_customer_count,
   stayed_count,

@@ -1,6 +1,6 @@
 with customers as (
   select segments.* exclude (is_premium, frequency, monetary),
-    features.is_premium, features.frequency, features.monetary, features.historical_value
+    features.is_premium, features.frequency, features.gross_monetary, features.historical_value
   from customer_segments as segments join features on features.customer_id = segments.customer_id
 ),
 placed as (
@@ -13,7 +13,7 @@ placed as (
       coalesce(lifecycle_stage, 'unknown') as lifecycle_stage,
       coalesce(persona, 'unknown') as persona,
       case when is_premium then 'premium' when not is_premium then 'not premium' else 'unknown' end as premium,
-      is_premium, frequency, monetary, historical_value
+      is_premium, frequency, gross_monetary, historical_value
     from customers
   )
   on engagement_level, customer_segment, primary_segment, value_tier, lifecycle_stage, persona, premium
@@ -28,7 +28,7 @@ select
   sum(historical_value)::double / nullif((select sum(historical_value)::double from customers), 0) as value_share,
   sum(historical_value)::double / count(*)::double as average_value,
   median((historical_value * 10000)::bigint) / 10000.0::double as median_value,
-  sum(monetary)::double / nullif(sum(frequency)::double, 0) as average_order_amount,
+  sum(gross_monetary)::double / nullif(sum(frequency)::double, 0) as average_order_amount,
   sum(frequency)::double / count(*)::double as orders_per_customer,
   (count(*) filter (is_premium))::double / nullif(count(is_premium), 0)::double as premium_share
 from placed

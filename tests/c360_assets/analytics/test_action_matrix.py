@@ -12,8 +12,8 @@ from governance import segments
 from tests.tables import computed, money, rows, table
 
 RULES = segments.load()
-LEVELS = [rule.name for rule in RULES.engagement_level]
-TIERS = [rule.name for rule in RULES.value_tier]
+LEVELS = [rule.name for rule in RULES.engagement_level.rules]
+TIERS = [rule.name for rule in RULES.value_tier.rules]
 CELL = ("engagement_level", "value_tier")
 
 
