@@ -114,6 +114,11 @@ class Partial(_Part):
     rules: Annotated[list[Rule], AfterValidator(_named_once)] = Field(min_length=1)
     otherwise: Annotated[Whole, BeforeValidator(_reasons)]
 
+    @model_validator(mode="after")
+    def _needs_can_be_read(self) -> "Partial":
+        _ = [rule.alternatives for rule in self.asked]
+        return self
+
     @property
     def asked(self) -> list[Rule]:
         """The rules with what every one of them needs."""

@@ -75,19 +75,21 @@ def _measured(grown: ir.Table, as_of: ir.Table) -> ir.Table:
     """The measures that rules may ask for, as of the last day of each month."""
     months = _month_ends(as_of)
     dated = grown.inner_join(months, "back")
-    first_on = dated.first_on.min().over(ibis.window())
-    return dated.select(
+    measured = dated.select(
         "customer_id",
         "back",
         "month_on",
         "is_whole",
+        "first_on",
+        "today",
         "frequency",
         "monetary",
         recency_days=dated.month_on.delta(dated.last_on, unit="day").cast("int32"),
         history_days=dated.month_on.delta(dated.first_on, unit="day").cast("int32"),
-        # Of the data as a whole, whatever the month.
-        orders_span_days=(dated.today.delta(first_on, unit="day") + 1).cast("int32"),
     )
+    # Of the data as a whole, whatever the month.
+    span = measured.today.delta(measured.first_on.min().over(ibis.window()), unit="day") + 1
+    return measured.mutate(orders_span_days=span.cast("int32")).drop("first_on", "today")
 
 
 def _month_ends(as_of: ir.Table) -> ir.Table:

@@ -18,11 +18,12 @@ PAIRS = "decimal(19, 0)"
 @dg.asset
 def segment_stability(segment_migrations: ir.Table) -> ir.Table:
     """One row per segmentation and month after the first."""
-    month = ("segmentation", "month_on", "is_whole")
+    month = ("segmentation", "month_on")
     moves = segment_migrations
     stayed = moves.from_segment == moves.to_segment
     is_new = moves.from_segment == NEW
     known = moves.group_by(month).agg(
+        is_whole=moves.is_whole.any(),
         customer_count=_count(moves, ~is_new),
         stayed_count=_count(moves, stayed),
         new_customer_count=_count(moves, is_new),
@@ -33,6 +34,7 @@ def segment_stability(segment_migrations: ir.Table) -> ir.Table:
     joined = joined.left_join(latter, month).select(*joined.columns, latter=latter.pairs)
     return joined.select(
         *month,
+        "is_whole",
         "customer_count",
         "new_customer_count",
         "stayed_count",

@@ -46,7 +46,8 @@ measured as (
   select
     customer_id,
     try_cast(columns(* exclude (
-      customer_id, gender, country, recency_score, frequency_score, monetary_score, rfm_code
+      customer_id, gender, country, recency_score, frequency_score, monetary_score, rfm_code, value_share_above,
+      gross_monetary, order_count, open_order_count, returned_amount, orders_span_days, activity_span_days
     )) as decimal(16, 4))
   from features
 ),

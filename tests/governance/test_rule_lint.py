@@ -35,9 +35,9 @@ def test_a_rule_behind_a_wider_one_can_never_hold() -> None:
     tiers = [
         Rule(name="High", when={"monetary_score": ">= 3"}),
         Rule(name="Medium", when={"monetary_score": "= 4"}),
-        Rule(name="Low"),
+        Rule(name="Low", when={"frequency": ">= 1"}),
     ]
-    assert found("never", with_rules(value_tier=tiers), "value_tier") == [
+    assert found("never", with_rules(value_tier=ranges(*tiers)), "value_tier") == [
         "value_tier / Medium: can never hold: rules before it take all it could hold for"
     ]
 
@@ -82,9 +82,13 @@ def test_a_gap_is_told_with_its_reason() -> None:
 
 
 def test_a_column_nobody_knows_is_a_fault() -> None:
-    rules = with_rules(value_tier=[Rule(name="High", when={"shoe_size": "> 45"}), Rule(name="Low")])
-    assert rule_lint.findings(rules, FEATURES) == [
-        Finding("unknown column", "value_tier / High", "there is no feature 'shoe_size'")
+    tiers = Partial(
+        rules=[Rule(name="High", when={"shoe_size": "> 45"})],
+        otherwise=[Rule(name="no hat", when={"hat_size": "unknown"}), Rule(name="other")],
+    )
+    assert rule_lint.findings(with_rules(value_tier=tiers), FEATURES) == [
+        Finding("unknown column", "value_tier / High", "there is no feature 'shoe_size'"),
+        Finding("unknown column", "value_tier.otherwise / no hat", "there is no feature 'hat_size'"),
     ]
 
 

@@ -9,18 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from governance import segments
-from governance.segments import Condition, Rule, RulesError
+from governance.segments import Condition, Partial, Rule, RulesError
 
 SMALL = """\
 version: "1"
 customer_segment:
-  - name: VIP
-    when: {history_days: ">= 365", monetary: "> 5000"}
-  - name: New
-engagement_level:
-  - name: All
-value_tier:
-  - name: Any
+  needs: {orders_span_days: ">= 720"}
+  rules:
+    - name: VIP
+      when: {history_days: ">= 365", monetary: "> 5000"}
+    - name: New
+      when: {history_days: ["< 365", known]}
+  otherwise:
+    - name: no order
+      when: {frequency: "= 0"}
+    - name: short history
+engagement_level: {rules: [{name: All, when: {frequency: ">= 1"}}], otherwise: never bought}
+value_tier: {rules: [{name: Any, when: {frequency: ">= 1"}}], otherwise: never bought}
 lifecycle_stage: {rules: [{name: Buyer, when: {frequency: ">= 1"}}], otherwise: never bought}
 price_range: {rules: [{name: Dear, when: {average_unit_price: ">= 1"}}], otherwise: no price}
 activity_trend: {rules: [{name: Steady, when: {activity_change: known}}], otherwise: no date}
@@ -47,15 +52,21 @@ FAULTS = {
     "a number without quotes and operator": ('"> 5000"', "5000", "monetary"),
     "a list of conditions": (VIP, 'when: ["monetary > 5000"]', "when"),
     "an unknown segmentation": ("version:", "segment: []\nversion:", "segment"),
-    "an unknown key of a rule": ("    when:", "    if:", "if"),
-    "a rule without name": ("- name: New", "- {}", "name"),
-    "a name twice": ("- name: New", "- {name: VIP, when: {frequency: '> 1'}}\n  - name: New", "customer_segment"),
+    "an unknown key of a rule": ("      when:", "      if:", "if"),
+    "a rule without name": ("- name: Everybody", "- {}", "name"),
+    "a name twice": ("- name: New", "- {name: VIP, when: {frequency: '> 1'}}\n    - name: New", "customer_segment"),
     "no version": ('version: "1"\n', "", "version"),
     "a missing segmentation": ("audiences:\n  - name: Whoever\n", "", "audiences"),
-    "a segmentation without rules": ("engagement_level:\n  - name: All", "engagement_level: []", "engagement_level"),
-    "no open rule": ("  - name: New\n", "", "customer_segment"),
-    "an open rule before the last": (VIP, "", "customer_segment"),
-    "a second open rule": ("- name: New", "- name: Old\n  - name: New", "customer_segment"),
+    "a segmentation without rules": ('[{name: All, when: {frequency: ">= 1"}}]', "[]", "engagement_level.rules"),
+    "no open rule": ("- name: Everybody", "- {name: Some, when: {frequency: '> 1'}}", "persona"),
+    "an open rule before the last": (
+        "- name: Whoever",
+        "- name: Whoever\n  - {name: Some, when: {frequency: '> 1'}}",
+        "audiences",
+    ),
+    "a second open rule": ("- name: Everybody", "- name: Nobody\n  - name: Everybody", "persona"),
+    "reasons that leave somebody without one": ("    - name: short history\n", "", "customer_segment.otherwise"),
+    "a need that is no condition": ('">= 720"', '"two years"', "customer_segment"),
     "a sensitive audience for the rest": ("name: Whoever", "name: Whoever\n    sensitive: true", "audiences"),
     "no reason for those left out": (", otherwise: no price", "", "price_range.otherwise"),
     "a priority nobody knows": ("protect, High", "protect, Urgent", "action_matrix.All.Any.priority"),
@@ -72,24 +83,37 @@ def written(folder: Path, text: str) -> Path:
 
 def test_the_published_segments_are_these_in_this_order() -> None:
     rules = segments.load()
-    assert [rule.name for rule in rules.customer_segment] == ["VIP", "Regular", "New"]
-    assert [rule.name for rule in rules.engagement_level] == [
+    assert [rule.name for rule in rules.customer_segment.rules] == ["VIP", "Regular", "New"]
+    assert [rule.name for rule in rules.engagement_level.rules] == [
         "Champions",
         "At Risk (High Value)",
         "Loyal Customers",
         "Needs Attention",
         "Churn Risk",
     ]
-    assert [rule.name for rule in rules.value_tier] == ["High", "Medium", "Low"]
+    assert [rule.name for rule in rules.value_tier.rules] == ["High", "Medium", "Low"]
     assert [rule.name for rule in rules.audiences if rule.sensitive] == ["Expecting Parents"]
     assert {"Premium Loyalist", "Bargain Hunter", "Quality Seeker"} <= {rule.name for rule in rules.persona}
 
 
 def test_a_vip_has_twelve_months_of_history_and_spent_more_than_5000() -> None:
-    vip, regular, new = segments.load().customer_segment
+    vip, regular, new = segments.load().customer_segment.rules
     assert vip.alternatives == [[Condition("history_days", ">=", 365), Condition("monetary", ">", 5000)]]
     assert regular.alternatives == [[Condition("history_days", ">=", 365)]]
-    assert new.is_open
+    assert new.alternatives == [[Condition("history_days", "<", 365)]]
+
+
+def test_what_a_segmentation_needs_is_asked_by_each_of_its_rules() -> None:
+    needed = Partial(
+        needs={"span": ">= 2", "age": "known"},
+        rules=[Rule(name="a", when=[{"span": "< 9"}, {"age": "= 1"}])],
+        otherwise="none",
+    )
+    known_age, enough = Condition("age", "known"), Condition("span", ">=", 2)
+    assert [rule.alternatives for rule in needed.asked] == [
+        [[enough, Condition("span", "<", 9), known_age], [enough, known_age, Condition("age", "=", 1)]]
+    ]
+    assert [rule.name for rule in needed.otherwise] == ["none"]
 
 
 @pytest.mark.parametrize(
@@ -124,9 +148,9 @@ def test_no_change_of_a_rule_goes_unseen_though_the_version_stays(tmp_path: Path
 
 def test_rules_keep_the_order_they_are_written_in(tmp_path: Path) -> None:
     names = [f"Rule {number}" for number in (3, 1, 2)]
-    listed = "".join(f'  - name: {name}\n    when: {{frequency: "= 1"}}\n' for name in names)
-    rules = segments.load(written(tmp_path, SMALL.replace("  - name: VIP", listed + "  - name: VIP")))
-    assert [rule.name for rule in rules.customer_segment] == [*names, "VIP", "New"]
+    listed = "".join(f'    - name: {name}\n      when: {{frequency: "= 1"}}\n' for name in names)
+    rules = segments.load(written(tmp_path, SMALL.replace("    - name: VIP", listed + "    - name: VIP")))
+    assert [rule.name for rule in rules.customer_segment.rules] == [*names, "VIP", "New"]
 
 
 @pytest.mark.parametrize("operator", [">=", "<=", ">", "<", "="])

@@ -12,12 +12,16 @@ from c360_assets.analytics.audiences import audiences
 from c360_assets.analytics.customer_segments import customer_segments
 from governance import segments
 from governance.errors import C360Error
-from governance.segments import Rule, Rules
+from governance.segments import Partial, Rule, Rules
 from tests.tables import computed, money, rows, table
 
 RULES = segments.load()
-LEVELS = {rule.name for rule in RULES.engagement_level}
-BASE = {"is_registered": True, "frequency": 1, "monetary": money("1"), "historical_value": money("1")}
+LEVELS = {rule.name for rule in RULES.engagement_level.rules}
+BASE = {
+    "is_registered": True, "frequency": 1, "order_count": 1, "open_order_count": 0, "monetary": money("1"),
+    "historical_value": money("1"), "returned_amount": money("0"),
+}  # fmt: skip
+NEVER = {"frequency": 0, "order_count": 0, "monetary": money("0"), "historical_value": money("0")}
 INTEREST = {"category": "Baby", "recent_interest_count": 3}
 
 
@@ -41,11 +45,14 @@ def ann(**known: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("history_days", "monetary", "segment"),
-    [(365, "5000.01", "VIP"), (365, "5000", "Regular"), (364, "9999", "New"), (None, "9999", "New")],
+    [(365, "5000.01", "VIP"), (365, "5000", "Regular"), (364, "9999", "New"), (None, "9999", None)],
 )
-def test_vip_and_regular_need_a_year_of_history(history_days: int | None, monetary: str, segment: str) -> None:
-    found = segmented(ann(history_days=history_days, monetary=money(monetary)))
-    assert rows(found, "customer_segment") == [(segment,)]
+def test_vip_and_regular_need_a_year_of_history_among_two(
+    history_days: int | None, monetary: str, segment: str | None
+) -> None:
+    person = ann(history_days=history_days, monetary=money(monetary))
+    assert rows(segmented(person | {"orders_span_days": 720}), "customer_segment") == [(segment,)]
+    assert rows(segmented(person | {"orders_span_days": 719}), "customer_segment") == [(None,)]
 
 
 @pytest.mark.parametrize(
@@ -58,17 +65,60 @@ def test_vip_and_regular_need_a_year_of_history(history_days: int | None, moneta
         (None, 5, 5, "Needs Attention"),
         (2, 5, 3, "Churn Risk"),
         (1, 1, 1, "Churn Risk"),
+        (1, 1, None, None),
+        (5, None, 5, None),
     ],
 )
-def test_engagement_level_follows_the_scores(recency: int | None, frequency: int, monetary: int, level: str) -> None:
-    found = segmented(ann(recency_score=recency, frequency_score=frequency, monetary_score=monetary))
+def test_engagement_level_follows_the_scores(
+    recency: int | None, frequency: int | None, monetary: int | None, level: str | None
+) -> None:
+    scores = {"recency_score": recency, "frequency_score": frequency, "monetary_score": monetary}
+    found = segmented(ann(recency_days=recency, orders_span_days=56, **scores))
     assert rows(found, "engagement_level") == [(level,)]
 
 
-def test_who_never_bought_is_new_and_a_prospect_or_an_abandoner() -> None:
-    columns = ("customer_segment", "primary_segment", "persona", "lifecycle_stage", "persona_traits")
-    never = ann(frequency=0, monetary=money("0"))
-    assert rows(segmented(never), *columns) == [("New", "Prospects", "Prospect", "Prospect", "Not a buyer yet")]
+@pytest.mark.parametrize(
+    ("known", "reason"),
+    [
+        (NEVER, "no completed order"),
+        ({"orders_span_days": 1}, "orders of less than eight weeks are held"),
+        ({"orders_span_days": 400}, "buyers are too much alike to be scored"),
+        ({}, "no order has a date"),
+    ],
+)
+def test_levels_are_of_buyers_whom_the_data_can_tell_apart(known: dict[str, Any], reason: str) -> None:
+    ((level, because),) = rows(segmented(ann(**known)), "engagement_level", "unknown_because")
+    assert level is None
+    assert f"engagement_level: {reason}" in because.split("; ")
+
+
+@pytest.mark.parametrize(
+    ("above", "tier"), [(0.0, "High"), (0.79, "High"), (0.8, "Medium"), (0.95, "Low"), (None, "Low")]
+)
+def test_tiers_divide_what_all_customers_are_worth(above: float | None, tier: str) -> None:
+    assert rows(segmented(ann(value_share_above=above, monetary_score=3)), "value_tier") == [(tier,)]
+    assert rows(segmented(ann(value_share_above=above)), "value_tier") == [(None,)]
+
+
+@pytest.mark.parametrize(
+    ("known", "stage"),
+    [
+        (NEVER, "Prospect"),
+        ({"monetary": money("0"), "returned_amount": money("9"), "history_days": 10}, "Returned everything"),
+        (NEVER | {"order_count": 1, "returned_amount": money("9")}, "Returned everything"),
+        (NEVER | {"order_count": 2}, "Cancelled only"),
+        (NEVER | {"order_count": 2, "open_order_count": 1}, None),
+        ({"history_days": 10}, "New"),
+    ],
+)
+def test_whose_orders_came_to_nothing_is_in_a_stage_of_its_own(known: dict[str, Any], stage: str | None) -> None:
+    assert rows(segmented(ann(**known)), "lifecycle_stage") == [(stage,)]
+
+
+def test_who_never_bought_is_a_prospect_or_an_abandoner_of_no_level() -> None:
+    columns = ("customer_segment", "engagement_level", "value_tier", "primary_segment", "persona", "persona_traits")
+    never = ann(**NEVER)
+    assert rows(segmented(never), *columns) == [(None, None, None, "Prospects", "Prospect", "Not a buyer yet")]
     assert rows(segmented(never | {"cart_count": 5}), "primary_segment") == [("Frequent Cart Abandoner",)]
 
 
@@ -85,14 +135,31 @@ def test_what_cannot_be_known_is_empty_with_its_reason() -> None:
     assert rows(segmented(ann()), "customer_id", *columns) == [
         (
             "ann", None, None, None,
-            "lifecycle_stage: no order has a date; price_range: nothing bought at a known price;"
-            " activity_trend: no order and no visit has a date",
+            "customer_segment: no order has a date; engagement_level: no order has a date;"
+            " value_tier: buyers are too much alike to be scored; lifecycle_stage: no order has a date;"
+            " price_range: nothing bought at a known price; activity_trend: no order and no visit has a date",
         )
     ]  # fmt: skip
-    known = ann(history_days=100, recency_days=10, average_unit_price=80.0, activity_change=0.1)
+    spans = {"orders_span_days": 800, "activity_span_days": 800, "tenure_days": 200}
+    scores = dict.fromkeys(("recency_score", "frequency_score", "monetary_score"), 3)
+    known = ann(history_days=200, recency_days=10, average_unit_price=80.0, activity_change=0.1, **spans, **scores)
     assert rows(segmented(known), "customer_id", *columns) == [
         ("ann", "Established", "Premium (80 and more)", "Steady", None)
     ]
+
+
+@pytest.mark.parametrize(
+    ("known", "trend"),
+    [
+        ({"activity_change": 1.0, "tenure_days": 180, "activity_span_days": 180}, "Rising"),
+        ({"activity_change": None, "tenure_days": 180, "activity_span_days": 180, "recency_days": 200}, "Inactive"),
+        ({"tenure_days": 179, "activity_span_days": 800}, "too new to tell"),
+        ({"tenure_days": 999, "activity_span_days": 179}, "orders and visits of less than 180 days are held"),
+    ],
+)
+def test_a_trend_needs_both_windows(known: dict[str, Any], trend: str) -> None:
+    ((found, because),) = rows(segmented(ann(**known)), "activity_trend", "unknown_because")
+    assert (found or because.split("activity_trend: ")[1]) == trend
 
 
 def test_all_traits_that_hold_are_kept_in_their_order() -> None:
@@ -124,8 +191,8 @@ def test_a_sensitive_audience_is_marked_and_never_the_primary_one() -> None:
 
 
 def test_a_changed_rule_changes_segments_and_version() -> None:
-    tiers = [Rule(name="High", when={"monetary_score": ">= 2"}), Rule(name="Low")]
-    changed = RULES.model_copy(update={"value_tier": tiers})
+    tiers = [Rule(name="High", when={"monetary_score": ">= 2"}), Rule(name="Low", when={"frequency": ">= 1"})]
+    changed = RULES.model_copy(update={"value_tier": Partial(rules=tiers, otherwise="no order")})
     person = ann(monetary_score=2)
     ((before, old),) = rows(segmented(person), "value_tier", "rule_version")
     ((after, new),) = rows(segmented(person, rules=lambda: changed), "value_tier", "rule_version")
@@ -147,7 +214,16 @@ PERSON = st.tuples(SCORE, SCORE, SCORE, st.integers(0, 30), st.one_of(st.none(),
 @given(st.lists(PERSON, min_size=1, max_size=20), st.randoms(use_true_random=False))
 def test_every_customer_is_in_exactly_one_segment_of_each_kind(scores: list[tuple[Any, ...]], random: Any) -> None:
     people = [
-        {"customer_id": f"c{n:02}", "recency_score": r, "frequency_score": f, "monetary_score": m, "frequency": orders}
+        {
+            "customer_id": f"c{n:02}",
+            "recency_score": r,
+            "frequency_score": f,
+            "monetary_score": m,
+            "frequency": orders,
+            "orders_span_days": 800,
+            "history_days": 300,
+            "recency_days": r,
+        }
         for n, (r, f, m, orders, _) in enumerate(scores)
     ]
     interests = tuple(
@@ -158,7 +234,12 @@ def test_every_customer_is_in_exactly_one_segment_of_each_kind(scores: list[tupl
     columns = ("customer_id", "customer_segment", "engagement_level", "primary_segment", "value_tier", "persona")
     found = rows(segmented(*people, interests=interests), *columns)
     assert [who for who, *_ in found] == [person["customer_id"] for person in people]
-    assert all(level in LEVELS and segment and primary and tier for _, segment, level, primary, tier, _ in found)
+    for person, (_, segment, level, primary, tier, persona) in zip(people, found, strict=True):
+        assert segment == "New"
+        assert primary
+        assert persona
+        assert (level in LEVELS) == (person["frequency_score"] is not None and person["monetary_score"] is not None)
+        assert (tier == "Low") == (person["monetary_score"] is not None and person["frequency"] > 0)
     chosen = listed(*people, interests=interests).filter("is_primary")
     assert rows(chosen, "customer_id", "audience") == [(who, primary) for who, _, _, primary, _, _ in found]
     random.shuffle(people)

@@ -25,12 +25,13 @@ MEASURES = (
 )  # fmt: skip
 SEGMENTS = ("engagement_level", "customer_segment")
 FEATURES = table("features").schema()
+TIERS = dict.fromkeys(("High", "Medium", "Low"), "protect, High")
 
 
 def order(order_id: int, customer: str | None, at: datetime | None, amount: str = "10", **more: Any) -> dict[str, Any]:
     return {
         "order_id": str(order_id), "customer_id": customer, "ordered_at": at, "is_completed": True,
-        "order_amount": money(amount), "returned_amount": money("0"), **more,
+        "order_amount": money(amount), "returned_amount": money("0"), "refunded_amount": money("0"), **more,
     }  # fmt: skip
 
 
@@ -58,6 +59,24 @@ def test_a_customer_is_there_from_the_month_of_the_first_completed_order_on() ->
     ]
 
 
+def test_a_refund_takes_back_from_its_month_on_and_alone_makes_no_customer() -> None:
+    handed_back = {"is_completed": False, "refunded_amount": money("4")}
+    orders = table(
+        "orders",
+        order(1, "ann", day("2026-04-10"), "10"),
+        order(2, "ann", day("2026-05-10"), "0", **handed_back),
+        order(3, "bob", day("2026-04-10"), "0", **handed_back),
+        order(4, "bob", day("2026-06-01"), "5"),
+    )
+    columns = ("customer_id", "month_on", "is_whole", "recency_days", "frequency", "monetary")
+    assert sorted(rows(monthly(orders), *columns)) == [
+        ("ann", date(2026, 4, 30), True, 20, 1, money("10")),
+        ("ann", date(2026, 5, 31), True, 51, 1, money("6")),
+        ("ann", date(2026, 6, 15), False, 66, 1, money("6")),
+        ("bob", date(2026, 6, 15), False, 14, 1, money("1")),
+    ]
+
+
 def test_thirteen_moments_are_kept_the_last_of_them_as_of_itself() -> None:
     found = rows(monthly(table("orders", order(1, "ann", day("2019-01-01")))), "month_on", "customer_segment")
     assert [on for on, _ in found] == [
@@ -71,8 +90,11 @@ def test_thirteen_moments_are_kept_the_last_of_them_as_of_itself() -> None:
 
 
 def test_a_new_customer_becomes_a_regular_one_after_a_year() -> None:
-    found = rows(monthly(table("orders", order(1, "ann", day("2025-05-31")))), "month_on", "customer_segment")
-    assert [segment for _, segment in found] == ["New"] * 11 + ["Regular"] * 2
+    ann, bob = order(1, "ann", day("2025-05-31")), order(2, "bob", day("2024-06-01"))
+    found = monthly(table("orders", ann, bob))
+    segments_of_ann = rows(found.filter(found.customer_id == "ann"), "month_on", "customer_segment")
+    assert [segment for _, segment in segments_of_ann] == ["New"] * 11 + ["Regular"] * 2
+    assert {segment for _, segment in rows(monthly(table("orders", ann)), "month_on", "customer_segment")} == {None}
 
 
 def test_undated_orders_count_in_every_month_and_where_nothing_is_dated_there_are_no_months() -> None:
@@ -88,10 +110,13 @@ def test_undated_orders_count_in_every_month_and_where_nothing_is_dated_there_ar
 
 def test_a_segmentation_that_asks_for_more_than_orders_tell_has_no_past() -> None:
     published = segments.load().model_dump()
-    visitors = [{"name": "Visitors", "when": {"session_count": ">= 1"}}, {"name": "Others"}]
-    rules = Rules.model_validate(published | {"customer_segment": visitors})
+    visitors = {"rules": [{"name": "Visitors", "when": {"session_count": ">= 1"}}], "otherwise": "no visit"}
+    buyers = {"rules": [{"name": "Buyers", "when": {"frequency": ">= 1"}}], "otherwise": "no order"}
+    rules = Rules.model_validate(
+        published | {"customer_segment": visitors, "engagement_level": buyers, "action_matrix": {"Buyers": TIERS}}
+    )
     found = computed(monthly_segments)(table("orders", order(1, "ann", day("2026-06-01"))), at(AS_OF), lambda: rules)
-    assert rows(found, "customer_id", *SEGMENTS) == [("ann", "Churn Risk", None)]
+    assert rows(found, "customer_id", *SEGMENTS) == [("ann", "Buyers", None)]
 
 
 DATED = st.datetimes(datetime(2025, 3, 1), datetime(2026, 6, 15, 12))
@@ -117,7 +142,12 @@ def scored_then(orders: ir.Table, moment: datetime) -> ir.Table:
 def segmented_then(orders: ir.Table, moment: datetime) -> ir.Table:
     """What the segments said at that moment."""
     scored = scored_then(orders, moment)
-    known = scored.mutate(history_days=ibis.literal(moment).delta(scored.first_ordered_at, unit="day").cast("int32"))
+    # Whether two years of orders are held is said of all that are held now.
+    span = (ibis.literal(datetime.fromisoformat(AS_OF)).delta(orders.ordered_at.min(), unit="day") + 1).as_scalar()
+    known = scored.mutate(
+        history_days=ibis.literal(moment).delta(scored.first_ordered_at, unit="day").cast("int32"),
+        orders_span_days=span.cast("int32"),
+    )
     unknown = {name: ibis.null(kind) for name, kind in FEATURES.items() if name not in known.columns}
     described = known.mutate(**unknown).select(*FEATURES)
     return computed(customer_segments)(described, table("category_interest"), segments.load).mutate(

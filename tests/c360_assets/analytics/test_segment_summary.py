@@ -70,9 +70,9 @@ def test_all_segments_of_the_rules_are_there_and_those_without_customers_have_th
     }
     reasons = {name: found[name]["reason"] for name in ("engagement_level/champions", "engagement_level/churn-risk")}
     assert reasons == {"engagement_level/champions": None, "engagement_level/churn-risk": "nobody fits the rule"}
-    assert found["price_range/budget-below-20"]["reason"] == RULES.price_range.otherwise
+    assert found["price_range/budget-below-20"]["reason"] == RULES.price_range.otherwise[-1].name
     assert found["premium/premium"]["reason"] == "no subscription is known"
-    assert found["engagement_level/churn-risk"]["precedence"] == len(RULES.engagement_level)
+    assert found["engagement_level/churn-risk"]["precedence"] == len(RULES.engagement_level.rules)
 
 
 def test_size_worth_and_reach_stand_against_all_customers() -> None:
@@ -172,12 +172,15 @@ def test_sensitive_audiences_are_marked() -> None:
     assert found["audience/expecting-parents"]["customer_count"] == 1
 
 
-def test_stability_is_the_newest_that_is_known() -> None:
-    months = [("2026-04-30", 0.5), ("2026-06-30", None), ("2026-05-31", 0.75)]
+def test_stability_is_the_newest_that_is_known_of_whole_months() -> None:
+    months = [("2026-04-30", 0.5), ("2026-06-30", None), ("2026-05-31", 0.75), ("2026-07-09", 0.25)]
     steady = tuple(
-        {"segmentation": "engagement_level", "month_on": date.fromisoformat(month), "adjusted_rand_index": index}
+        {
+            "segmentation": "engagement_level", "month_on": date.fromisoformat(month), "adjusted_rand_index": index,
+            "is_whole": month != "2026-07-09",
+        }
         for month, index in months
-    )
+    )  # fmt: skip
     found = summary(person(1), stability=steady)
     assert found["engagement_level/champions"]["stability"] == 0.75
     assert found["persona/explorer"]["stability"] is None
@@ -198,7 +201,7 @@ def test_no_customers_make_empty_segments() -> None:
 CROWD = st.lists(
     st.fixed_dictionaries(
         {
-            "level": st.sampled_from([rule.name for rule in RULES.engagement_level]),
+            "level": st.sampled_from([rule.name for rule in RULES.engagement_level.rules]),
             "price_range": st.sampled_from([None, *[rule.name for rule in RULES.price_range.rules]]),
             "audience": st.sampled_from([None, *[rule.name for rule in RULES.audiences]]),
             "cluster": st.sampled_from([None, "Keen", "Lapsed"]),

@@ -21,7 +21,7 @@ def values(*customers: dict[str, Any]) -> ir.Table:
 
 def customer(name: str, level: str, frequency: int, monetary: str, value: str, **more: Any) -> dict[str, Any]:
     return {
-        "customer_id": name, "engagement_level": level, "frequency": frequency, "monetary": money(monetary),
+        "customer_id": name, "engagement_level": level, "frequency": frequency, "gross_monetary": money(monetary),
         "historical_value": money(value), **more,
     }  # fmt: skip
 

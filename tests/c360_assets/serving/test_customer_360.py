@@ -43,7 +43,9 @@ def profile(**given: list[dict[str, Any]]) -> ir.Table:
 def test_a_profile_joins_who_they_are_what_they_bought_and_how_they_behave() -> None:
     found = profile(
         customers=[{**ANN, "city": "Austin", "is_registered": True, "email_address": "ann@example.com"}],
-        features=[{**ANN, "frequency": 2, "monetary": money("50"), "session_count": 1}],
+        features=[
+            {**ANN, "frequency": 2, "monetary": money("50"), "returned_amount": money("5"), "session_count": 1},
+        ],
         customer_segments=[{**ANN, "customer_segment": "New", "persona": "Explorer"}],
         orders=[
             order("1", "2026-01-01", payment_method="card"),
@@ -79,9 +81,10 @@ def test_a_profile_joins_who_they_are_what_they_bought_and_how_they_behave() -> 
 
 def test_who_only_registered_has_a_profile_and_is_told_what_is_missing() -> None:
     found = profile(customer_segments=[{**ANN, "unknown_because": "price_range: nothing bought"}])
-    assert rows(found, "customer_id", "returned_amount", "touch_count", "channel_count", "last_seen_at") == [
-        ("ann", ZERO, 0, 0, None)
-    ]
+    touched = ("customer_id", "touch_count", "channel_count", "last_seen_at")
+    assert rows(found, *touched) == [("ann", None, None, None)]
+    others = [{"customer_id": "bob", "channel_kind": "web", "channel": "email", "touch_count": 3}]
+    assert rows(profile(touches=others), *touched) == [("ann", 0, 0, None)]
     ((told,),) = rows(found, "unknown_because")
     assert told.split("; ") == [
         "price_range: nothing bought",
