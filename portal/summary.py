@@ -58,6 +58,8 @@ def print_summary(console: Console, deployment: Deployment, report: RunReport, d
             console.print(line, highlight=False)
     if report.success and "customer_segments" in report.tables:
         console.print(engagement(deployment))
+        for line in unsupported(deployment):
+            console.print(f"[yellow]{line}[/]", highlight=False)
 
 
 def feeds_told(report: RunReport) -> list[str]:
@@ -176,13 +178,29 @@ def engagement(deployment: Deployment) -> Table:
         share = level["customers"] / customers
         share_of_spend = f"{level['spent'] / spent:.1%}" if spent else ""
         shown.add_row(
-            level["engagement_level"],
+            level["engagement_level"] or "none: see unknown_because",
             f"{level['customers']:,}",
             f"{share:.1%}",
             f"{level['spent']:,.2f}",
             share_of_spend,
         )
     return shown
+
+
+def unsupported(deployment: Deployment) -> list[str]:
+    """Of each segmentation that no buyer has a segment of, why the data does not support it yet, in words."""
+    segments = deployment.lake.read(deployment.contracts["customer_segments"])
+    buyers = segments.filter(segments.frequency > 0)
+    partial = deployment.rules().partial
+    counts = {name: buyers[name].count() for name in partial}
+    found = buyers.agg(**counts, total=buyers.count()).to_pyarrow().to_pylist()[0]
+    empty = [name for name in partial if found["total"] and not found[name]]
+    if not empty:
+        return []
+    told = buyers.group_by("unknown_because").agg(buyers=buyers.count())
+    most = told.order_by(told.buyers.desc(), "unknown_because").limit(1).to_pyarrow().to_pylist()[0]
+    why = dict(reason.split(": ", 1) for reason in most["unknown_because"].split("; "))
+    return [f"The data does not support {name} yet: {why[name]}." for name in empty]
 
 
 def _money(value: Decimal) -> str:

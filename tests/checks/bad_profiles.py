@@ -17,6 +17,7 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
     "features": {
         "everyone_described": (1, [ANN]),
         "money_reconciles": (1, [ANN | {"monetary": 3}]),
+        "value_reconciles": (1, [ANN | {"historical_value": 3}]),
         "rates_in_range": (2, [ANN | {"return_rate": 1.5}, {"customer_id": "C2", "activity_change": -2.0}]),
     },
     "customer_segments": {
@@ -31,7 +32,7 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
         "seen_at_least_once": (1, [ANN | {"touch_count": 0}]),
         "times_in_order": (1, [ANN | {"first_at": EVENING, "last_at": NOON}]),
     },
-    "customer_360": {"money_reconciles": (1, [ANN | {"monetary": 3}])},
+    "customer_360": {"money_reconciles": (1, [ANN | {"historical_value": 3}])},
     "orders_enriched": {
         "no_line_lost": (1, [{"order_line_id": "L1"}]),
         "money_reconciles": (1, [{"order_line_id": "L1", "line_amount": 3}]),
@@ -143,15 +144,15 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
         "everyone_compared": (1, [{"customer_count": 2}]),
     },
     "segment_summary": {
-        "everyone_counted_once": (1, [{"segmentation": "engagement_level", "customer_count": 2}]),
-        "value_reconciles": (1, [{"segmentation": "engagement_level", "historical_value": 2}]),
+        "everyone_counted_once": (1, [{"segmentation": "persona", "customer_count": 2}]),
+        "value_reconciles": (1, [{"segmentation": "persona", "historical_value": 2}]),
         "advice_given": (1, [{"action_1": " "}]),
         "emptiness_explained": (1, [{"customer_count": 0}]),
     },
     "segment_traits": {
         "few_stay_untold": (1, [{"feature": "age", "mean": 40.0, "known_count": 9}]),
         "ranked_once": (1, [{"rank": 1}]),
-        "levels_add_up": (1, [{"segmentation": "engagement_level", "feature": "frequency", "known_count": 2}]),
+        "personas_add_up": (1, [{"segmentation": "persona", "feature": "frequency", "known_count": 2}]),
     },
     "value_by_segment": {
         "everyone_placed_once": (1, [{"customer_count": 2}]),

@@ -90,6 +90,13 @@ def line(**values: Any) -> dict[str, Any]:
     } | values
 
 
+# An order of two lines, 10.00 less 1.00, plus 3.00 for shipping.
+SOLD = {
+    "order_id": "O1", "is_completed": True, "line_count": 2, "lines_amount": 10, "discount_amount": 1,
+    "order_amount": 9, "refunded_amount": 0, "shipping_amount": 3, "total_amount": 12,
+}  # fmt: skip
+
+
 def crowd(odd: datetime) -> list[tuple[str, datetime]]:
     """20 things on each of 56 days, and 90 on the odd one."""
     return [(f"{at} {n}", at) for at in WEEKS for n in range(90 if at == odd else 20)]
@@ -198,6 +205,7 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
         "price_above_zero": (1, [line(unit_price=0.0)]),
         "quantity_positive": (1, [line(qty=-1)]),
         "lines_differ": (2, [line(), line(order_li_id="L2")]),
+        "amount_is_price_times_quantity": (1, [line(line_amount=9.02)]),
     },
     "sources/transactions": {
         "key_unique": (2, [transaction(), transaction()]),
@@ -239,12 +247,12 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
     "rfm": {
         "key_unique": (2, [{"customer_id": "C1"}, {"customer_id": "C1"}]),
         "scores_in_range": (1, [{"customer_id": "C1", "recency_score": 6, "frequency_score": 1, "monetary_score": 1}]),
-        "money_reconciles": (1, [{"customer_id": "C1", "monetary": 3}]),
+        "money_reconciles": (1, [{"customer_id": "C1", "gross_monetary": 3}]),
         "bought_at_least_once": (1, [{"customer_id": "C1", "frequency": 0}]),
     },
     "customer_segments": {
         "key_unique": (2, [{"customer_id": "C1"}, {"customer_id": "C1"}]),
-        "segment_given": (1, [{"customer_id": "C1", "customer_segment": " "}]),
+        "segment_given": (1, [{"customer_id": "C1", "persona": " "}]),
     },
     "customer_360": {
         "key_unique": (2, [{"customer_id": "C1"}, {"customer_id": "C1"}]),
@@ -262,6 +270,12 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
     "orders": {
         "customer_or_anonymous": (1, [{"order_id": "O1"}]),
         "lines_accounted": (1, [{"order_id": "O1", "line_count": 2}]),
+        "status_known": (1, [{"order_id": "O1", "order_status": "unknown"}]),
+        "total_adds_up": (1, [SOLD | {"total_amount": 13}]),
+        "amount_is_net_of_discounts": (1, [SOLD | {"order_amount": 10}]),
+    },
+    "order_placed": {
+        "value_reconciles": (1, [{"activity_uuid": "L1", "is_completed": True, "order_value": 3}]),
     },
 }  # fmt: skip
 ALL_BAD = {key: BAD.get(key, {}) | bad_profiles.BAD.get(key, {}) for key in (*BAD, *bad_profiles.BAD)}
