@@ -35,10 +35,10 @@ class SelectionError(C360Error):
 class TableRun:
     """What became of one table in a run; `state` is running, done, failed, skipped or held back.
 
-    Of a source, `read` rows and lines were read, the mapping made `selected` of them, `kept` keep the contract and
-    `quarantined` were set aside; `notes` say what was passed over. A table is held back where a blocking rule failed:
-    it was built, but readers keep the rows they had. `score` is its quality score, `failing_rules` the names of rules
-    that did not pass.
+    Of a source, `read` rows and lines were read (where it has several connectors, `read_counts` of each), the mapping
+    made `selected` of them, `kept` keep the contract and `quarantined` were set aside; `notes` say what was passed
+    over. A table is held back where a blocking rule failed: it was built, but readers keep the rows they had. `score`
+    is its quality score, `failing_rules` the names of rules that did not pass.
     """
 
     key: str
@@ -48,6 +48,7 @@ class TableRun:
     rows: int | None = None
     bytes: int = 0
     read: int = 0
+    read_counts: dict[str, int] = field(default_factory=dict)
     selected: int = 0
     kept: int = 0
     quarantined: int = 0
@@ -187,6 +188,7 @@ class _Listener:
         table.bytes = metadata.get("bytes", 0)
         table.quarantined = metadata.get("quarantined", 0)
         table.read, table.selected = metadata.get("rows read", 0), metadata.get("rows selected", 0)
+        table.read_counts = metadata.get("rows read of each connector", {})
         table.kept = metadata.get("rows kept", 0)
         table.notes = metadata.get("notes", [])
         table.source = metadata.get("source")

@@ -12,6 +12,7 @@ from c360_assets.conformed.as_of import EVENTS, STRAY_DAYS, STRAY_SHARE
 from c360_assets.conformed.order_lines import UNKNOWN
 from portal.running import RunReport, TableRun
 from resources.deployment import Deployment
+from resources.feeds import rows_read
 
 # How many words of unknown status are told.
 WORDS_SHOWN = 5
@@ -63,13 +64,17 @@ def print_summary(console: Console, deployment: Deployment, report: RunReport, d
 
 
 def feeds_told(report: RunReport) -> list[str]:
-    """Of each feed that did not bring all it read: how many rows were read, selected, kept and set aside, in words."""
+    """How many rows were read, selected, kept and set aside, in words: of each feed that did not bring all it read, or
+    that has several connectors.
+    """
     told = []
     for table in report.tables.values():
-        if table.state == "done" and table.read and (table.read != table.selected or table.quarantined):
+        differs = table.read != table.selected or table.quarantined or table.read_counts
+        if table.state == "done" and table.read and differs:
             share = f" ({table.selected / table.read:.0%})" if table.read != table.selected else ""
             fate = f", {table.kept:,} kept, {table.quarantined:,} set aside" if table.quarantined else ""
-            told.append(f"{table.key}: {table.read:,} rows read, {table.selected:,} selected{share}{fate}.")
+            read = rows_read(table.read, table.read_counts)
+            told.append(f"{table.key}: {read}, {table.selected:,} selected{share}{fate}.")
         told += [f"{table.key}: {escape(note)}." for note in table.notes]
     return told
 

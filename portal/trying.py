@@ -9,7 +9,7 @@ from governance.errors import C360Error
 from portal import showing
 from resources.deployment import Deployment
 from resources.engine import quoted
-from resources.feeds import Feeds, Load
+from resources.feeds import Feeds, Load, rows_read
 
 REASONS_SHOWN = 5
 
@@ -42,8 +42,8 @@ def try_feed(deployment: Deployment, dataset: str, limit: int, console: Console)
     feeds = Feeds(deployment)
     load = feeds.load(contract, is_whole=True)
     console.print(
-        f"{load.origin}: {load.read_count:,} rows read, {load.row_count:,} selected, {load.kept_count:,} kept,"
-        f" {load.quarantined_count:,} set aside.",
+        f"{load.origin}: {rows_read(load.read_count, load.read_counts)}, {load.row_count:,} selected,"
+        f" {load.kept_count:,} kept, {load.quarantined_count:,} set aside.",
         highlight=False,
     )
     for line in (*_set_aside(deployment, load), *load.notes):

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -94,21 +94,31 @@ class LakeSettings(_Section):
 class Feed(_Section):
     """How one dataset is filled: a connector, and the SQL from its rows (`raw`) to the contract's columns.
 
-    Of a database: the `table`, and the column by which it is read in part, the `watermark`. That is a time or a number
-    that grows with every change of a row, read from `overlap` (seconds, or units of the number) before where the last
-    read came to; for a dataset that is loaded by the hour it is the time of the event. `identifiers` says what tells
-    no two of them apart, which has to be the same wherever they are referred to. `status` gives, for words that the
-    source has for the status of an order, those of the contract.
+    Of several connectors each is a view by its name, and all are read as a whole. Of a database: the `table` (of
+    several: by the name of the connector), and the column by which it is read in part, the `watermark`. That is a time
+    or a number that grows with every change of a row, read from `overlap` (seconds, or units of the number) before
+    where the last read came to; for a dataset that is loaded by the hour it is the time of the event. `identifiers`
+    says what tells no two of them apart, which has to be the same wherever they are referred to. `status` gives, for
+    words that the source has for the status of an order, those of the contract.
     """
 
-    connector: str = Field(alias="from")
+    connectors: tuple[str, ...] = Field(alias="from")
     select: str = EVERYTHING
-    table: str | None = None
+    table: str | dict[str, str] | None = None
     watermark: str | None = None
     overlap: int = Field(default=600, ge=0)
     may_be_empty: bool = False
     identifiers: Identity = Identity()
     status: dict[str, str] = {}
+
+    @field_validator("connectors", mode="before")
+    @classmethod
+    def _check_connectors(cls, named: Any) -> Any:
+        return (named,) if isinstance(named, str) else named
+
+    def table_of(self, connector: str) -> str | None:
+        """The table read of a connector that is a database; None where it is called like the dataset."""
+        return self.table.get(connector) if isinstance(self.table, dict) else self.table
 
 
 class Settings(_Section):
@@ -233,12 +243,8 @@ def load(file: Path | None = None) -> Deployment:
         if _check_dataset(path, dataset, entry, known)
     }
     for dataset, feed in feeds.items():
-        if feed.connector not in settings.connectors:
-            named = ", ".join(settings.connectors) or "none"
-            raise DeploymentError(
-                f"{path.name}, key feeds.{dataset}.from: there is no connector '{feed.connector}' (declared: {named})."
-            )
-        _check_status(path, feed, known[f"sources/{dataset}"])
+        for key, fault in _faults(feed, known[f"sources/{dataset}"], settings):
+            raise DeploymentError(f"{path.name}, key feeds.{dataset}.{key}: {fault}.")
     return Deployment(path, settings, feeds, known)
 
 
@@ -289,12 +295,40 @@ def _check_sinks(path: Path, names: Sequence[str]) -> None:
             )
 
 
-def _check_status(path: Path, feed: Feed, contract: Contract) -> None:
-    values = {value for column in contract.columns if column.synonyms for value in column.values}
+def _faults(feed: Feed, contract: Contract, settings: Settings) -> Iterator[tuple[str, str]]:
+    """What of a feed does not go together, each with its key."""
+    statuses = {value for column in contract.columns if column.synonyms for value in column.values}
     for word, value in feed.status.items():
-        if value not in values:
-            known = f"must be one of {', '.join(sorted(values))}" if values else "is for the dataset orders alone"
-            raise DeploymentError(f"{path.name}, key feeds.{contract.name}.status: '{word}: {value}' {known}.")
+        if value not in statuses:
+            known = f"must be one of {', '.join(sorted(statuses))}" if statuses else "is for the dataset orders alone"
+            yield "status", f"'{word}: {value}' {known}"
+    names = feed.connectors
+    if not names:
+        yield "from", "names no connector"
+    for name in names:
+        if name not in settings.connectors:
+            yield "from", f"there is no connector '{name}' (declared: {', '.join(settings.connectors) or 'none'})"
+        # Views are known by their names whatever the case.
+        if [other.lower() for other in names].count(name.lower()) > 1:
+            yield "from", f"'{name}' is there twice"
+    if isinstance(feed.table, dict):
+        for name in feed.table:
+            if name not in names:
+                yield "table", f"'{name}' is not among the connectors of `from`"
+    if len(names) == 1:
+        return
+    if isinstance(feed.table, str):
+        yield "table", f"say of which connector, as in `table: {{{names[0]}: {feed.table}}}`"
+    if feed.watermark is not None:
+        yield (
+            "watermark",
+            (
+                "a feed of several connectors is read as a whole, because a row that changed in one may go with rows of"
+                " another that did not. Take it out, or read from one connector"
+            ),
+        )
+    if "select" not in feed.model_fields_set:
+        yield "select", f"of several connectors it must say how they go together; each is a view: {', '.join(names)}"
 
 
 def _check_dataset(path: Path, dataset: str, entry: Any, known: Mapping[str, Contract]) -> bool:

@@ -7,7 +7,7 @@ the reason, its classified values masked; the rest is the dataset. Nothing is dr
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import duckdb
@@ -17,13 +17,13 @@ import ibis.expr.types as ir
 from governance.contracts import UPSERT, Column, Contract
 from governance.errors import C360Error
 from resources.conditions import Conditions
-from resources.connectors import MARK, Raw, Request
+from resources.connectors import MARK, Connector, Raw, Request
 from resources.databases import WATERMARK
 from resources.deployment import EVERYTHING, Deployment, Feed
 from resources.engine import Engine, literal, quoted
 from resources.lake import Commit, ibis_schema
 from resources.merging import Window
-from resources.values import EITHER_WAY, GROUPED, Value
+from resources.values import EITHER_WAY, GROUPED, Notation, Value
 
 MASK = "***"
 # The property in which a table keeps how its rows were mapped.
@@ -46,19 +46,26 @@ class FeedError(C360Error):
     """A feed whose mapping does not fit its contract."""
 
 
+def rows_read(count: int, counts: Mapping[str, int]) -> str:
+    """How many rows were read, in words; of several connectors how many of each, too."""
+    each = ", ".join(f"{name} {rows:,}" for name, rows in counts.items())
+    return f"{count:,} rows read" + (f" ({each})" if len(counts) > 1 else "")
+
+
 @dataclass(frozen=True)
 class Load:
     """What one feed brought: the rows that keep the contract and those that do not.
 
-    `read_count` rows and lines were read, the mapping made `row_count` rows of them, `kept_count` keep the contract,
-    and `quarantined_count` were set aside, lines that could not be split into columns among them. The rows are the
+    `read_counts` says how many rows and lines were read of each connector; the mapping made `row_count` rows of them,
+    `kept_count` keep the contract, and `quarantined_count` were set aside, lines that could not be split into columns
+    among them. The rows are the
     whole dataset, or, where `is_part`, changed ones or those of a `window`. `properties` are what the table keeps of
     the load, such as how far the source was read; `notes` say what was passed over.
     """
 
     rows: ir.Table
     quarantine: ir.Table
-    read_count: int
+    read_counts: Mapping[str, int]
     row_count: int
     kept_count: int
     quarantined_count: int
@@ -67,6 +74,11 @@ class Load:
     window: Window | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+
+    @property
+    def read_count(self) -> int:
+        """How many rows and lines were read of all connectors."""
+        return sum(self.read_counts.values())
 
 
 class Feeds:
@@ -86,46 +98,55 @@ class Feeds:
         feed = self.deployment.feeds.get(contract.name)
         if feed is None:
             empty = self.deployment.lake.empty(contract)
-            return Load(empty, self._no_quarantine(), 0, 0, 0, 0, "no feed")
+            return Load(empty, self._no_quarantine(), {}, 0, 0, 0, "no feed")
         head = self.deployment.lake.head(contract)
-        request = self.request(contract, None if is_whole else head, window)
-        raw = self.deployment.settings.connectors[feed.connector].read(request, self.engine)
-        load = _Sorting(self.engine, contract, raw, feed, window).load()
-        is_part = window is not None or request.since is not None
-        if not (is_part or load.row_count or feed.may_be_empty) and head and head.rows:
+        requests = self._requests(contract, None if is_whole else head, window)
+        raws = {request.name: self._connector(request).read(request, self.engine) for request in requests}
+        load = _Sorting(self.engine, contract, raws, feed, window).load()
+        is_part = window is not None or any(request.since is not None for request in requests)
+        empty_ones = [raws[name].origin for name, count in load.read_counts.items() if not (count and load.row_count)]
+        if empty_ones and not (is_part or feed.may_be_empty) and head and head.rows:
             raise FeedError(
-                f"Feed {contract.name} ({raw.origin}): the source is empty, while {head.rows:,} rows of it are held,"
-                " which stay. If that is right, set `may_be_empty: true` for the feed in c360.yaml."
+                f"Feed {contract.name} ({' + '.join(empty_ones)}): the source is empty, while {head.rows:,} rows of it"
+                " are held, which stay. If that is right, set `may_be_empty: true` for the feed in c360.yaml."
             )
-        properties = {MAPPING: self._mapping(contract), **load.properties, **raw.reached}
+        properties = {MAPPING: self._mapping(contract), **load.properties, **_reached(raws.values())}
         return replace(load, is_part=is_part, window=window, properties=properties)
 
-    def request(self, contract: Contract, head: Commit | None, window: Window | None = None) -> Request:
-        """What the dataset's feed asks of its connector, given what was loaded before."""
+    def _requests(self, contract: Contract, head: Commit | None, window: Window | None = None) -> list[Request]:
+        """What the dataset's feed asks of each of its connectors, given what was loaded before.
+
+        Of several all is asked: a row of some hours may go with rows of another connector that are of others.
+        """
         feed = self.deployment.feeds[contract.name]
         is_upsert = contract.loading == UPSERT and feed.watermark is not None
         known = head.properties if head and is_upsert else {}
         # Rows mapped otherwise would lie beside those that change now.
         is_same = known.get(MAPPING) == self._mapping(contract)
-        return Request(
-            name=feed.connector,
-            dataset=contract.name,
-            folder=self.deployment.folder,
-            table=feed.table,
-            watermark=feed.watermark if is_upsert or window else None,
-            overlap=feed.overlap,
-            since=known.get(WATERMARK) if is_same else None,
-            window=window,
-        )
+        return [
+            Request(
+                name=name,
+                dataset=contract.name,
+                folder=self.deployment.folder,
+                table=feed.table_of(name),
+                watermark=feed.watermark if is_upsert or window else None,
+                overlap=feed.overlap,
+                since=known.get(WATERMARK) if is_same else None,
+                window=window if len(feed.connectors) == 1 else None,
+            )
+            for name in feed.connectors
+        ]
+
+    def _connector(self, request: Request) -> Connector:
+        return self.deployment.settings.connectors[request.name]
 
     def has_news(self, contract: Contract) -> bool:
         """Whether the source may hold something that was not loaded; cheap enough to be asked every few seconds."""
         head = self.deployment.lake.head(contract)
-        request = self.request(contract, head)
         if head is None or head.properties.get(MAPPING) != self._mapping(contract):
             return True
-        connector = self.deployment.settings.connectors[request.name]
-        return connector.mark(request) != head.properties.get(MARK)
+        marks = [self._connector(request).mark(request) for request in self._requests(contract, head)]
+        return " ".join(marks) != head.properties.get(MARK)
 
     def quarantine(self, contract: Contract, load: Load, properties: dict[str, str]) -> Commit | None:
         """Keep the dataset's rows in the quarantine table, in place of those of the last load of the whole dataset.
@@ -182,19 +203,26 @@ class Feeds:
 class _Sorting:
     """One dataset on its way from mapped rows to rows that fit and rows that do not."""
 
-    def __init__(self, engine: Engine, contract: Contract, raw: Raw, feed: Feed, window: Window | None) -> None:
+    def __init__(
+        self, engine: Engine, contract: Contract, raws: Mapping[str, Raw], feed: Feed, window: Window | None
+    ) -> None:
         self.window = window
         self.engine = engine
         self.contract = contract
-        self.raw = raw
+        self.raws = raws
+        self.origin = " + ".join(raw.origin for raw in raws.values())
         self.select = _without_semicolon(feed.select)
         self.identity = feed.identifiers
         self.status = feed.status
-        self.notes = list(raw.notes)
+        self.notes = [note for raw in raws.values() for note in raw.notes]
         self.emptied_count = 0
+        views = {name.lower(): raw.sql for name, raw in raws.items()}
+        if len(raws) == 1:
+            views["raw"] = next(iter(views.values()))
+        listed = ", ".join(f"{quoted(name)} AS ({sql})" for name, sql in views.items())
         # The line break ends a comment on the last line of the select.
-        self.mapped = f"WITH raw AS ({raw.sql}) SELECT * FROM ({self.select}\n)"
-        self.where = f"Feed {contract.name} ({raw.origin})"
+        self.mapped = f"WITH {listed} SELECT * FROM ({self.select}\n)"
+        self.where = f"Feed {contract.name} ({self.origin})"
         self.key = ", ".join(quoted(name) for name in contract.primary_key)
         self.columns = ", ".join(quoted(name) for name in contract.column_names)
 
@@ -213,20 +241,20 @@ class _Sorting:
         return Load(
             rows=self.engine.view(f"feed of {self.contract.name}", kept, ibis_schema(self.contract)),
             quarantine=self._quarantine(staged, repeated),
-            read_count=self._read_count(row_count) + len(self.raw.broken),
+            read_counts={name: self._read_count(raw, row_count) + len(raw.broken) for name, raw in self.raws.items()},
             row_count=row_count,
             kept_count=row_count - unfit - surplus,
-            quarantined_count=unfit + surplus + len(self.raw.broken),
-            origin=self.raw.origin,
+            quarantined_count=unfit + surplus + sum(len(raw.broken) for raw in self.raws.values()),
+            origin=self.origin,
             properties={EMPTIED: str(self.emptied_count)},
             notes=self.notes,
         )
 
-    def _read_count(self, row_count: int) -> int:
-        """How many rows the source has; of some hours, those that are of them."""
-        if self.select == EVERYTHING or self.window:
+    def _read_count(self, raw: Raw, row_count: int) -> int:
+        """How many rows the source has; of some hours, those that are of them, where it is the only one."""
+        if len(self.raws) == 1 and (self.select == EVERYTHING or self.window):
             return row_count
-        ((count,),) = self.engine.query(f"SELECT count(*) FROM ({self.raw.sql})")
+        ((count,),) = self.engine.query(f"SELECT count(*) FROM ({raw.sql})")
         return int(count)
 
     def _given_columns(self) -> dict[str, str]:
@@ -255,7 +283,13 @@ class _Sorting:
         Returns the SQL that reads it, the number of rows, and of those that do not fit.
         """
         values = [
-            Value(column, given.get(column.name), self.raw.notation, self.identity, self.status)
+            Value(
+                column,
+                given.get(column.name),
+                self._notation(column, given.get(column.name)),
+                self.identity,
+                self.status,
+            )
             for column in self.contract.columns
         ]
         meant = f"SELECT *, {', '.join(value.meant for value in values)} FROM ({self.mapped})"
@@ -287,6 +321,18 @@ class _Sorting:
         if whole < count:
             self._note_emptied(staged)
         return staged, count, count - fit
+
+    def _notation(self, column: Column, given: str | None) -> Notation:
+        """How the values of a column are written; FeedError where that of text differs between the connectors."""
+        ways = {name: raw.notation.of(column.type) for name, raw in self.raws.items()}
+        first = next(iter(ways.values()))
+        if given != "VARCHAR" or all(way == first for way in ways.values()):
+            return first
+        raise FeedError(
+            f"{self.where}: column '{column.name}' is text, and connectors {', '.join(ways)} do not agree in how"
+            f" {' and '.join(_differing(ways.values()))} are written. Say the same on each; or leave it out on all and"
+            " bring the text into the notation of SQL in the select, such as replace(price, ',', '.')."
+        )
 
     def _note_emptied(self, staged: str) -> None:
         """Count the cells that were left empty; FeedError where a column is left with none of at least 20."""
@@ -356,12 +402,16 @@ class _Sorting:
                 " notation set `decimal` or `date_format` on the connector."
             )
         detail = " ".join(str(fault).split("LINE ")[0].split("Candidate bindings")[0].split())
-        names = [name for name, *_ in self.engine.query(f"DESCRIBE {self.raw.sql}")]
-        if self._names_any(names):
-            hint = f"The source's columns are {', '.join(map(quoted, names))}."
-        else:
-            hint = "The select names no column of the source; does it lack a header (`header: false`)?"
+        hint = " ".join(self._columns_told(name, raw) for name, raw in self.raws.items())
         return f"the select does not run: {detail} {hint} Correct it in c360.yaml."
+
+    def _columns_told(self, name: str, raw: Raw) -> str:
+        """The columns of a connector, unless they may be values."""
+        source = "source" if len(self.raws) == 1 else f"view {name}"
+        names = [column for column, *_ in self.engine.query(f"DESCRIBE {raw.sql}")]
+        if self._names_any(names):
+            return f"The {source}'s columns are {', '.join(map(quoted, names))}."
+        return f"The select names no column of the {source}; does it lack a header (`header: false`)?"
 
     def _names_any(self, columns: Iterable[str]) -> bool:
         """Whether the select names one of these columns. If not, they may be no names: without a header in the file,
@@ -412,17 +462,41 @@ class _Sorting:
     def _quarantine(self, staged: str, repeated: str) -> ir.Table:
         """What was set aside, identical rows counted."""
         keys = ", ".join(self.contract.primary_key)
+        origin = literal(self.origin)
         parts = [
-            f"SELECT _reason, _record FROM {staged} WHERE _reason IS NOT NULL",
-            f"SELECT {literal(keys)} || CASE WHEN _conflict THEN {literal(CONFLICTS)} ELSE {literal(REPEATS)} END,"
-            f" _record FROM {repeated} WHERE _place > 1",
-            f"SELECT unnest([{', '.join(map(literal, self.raw.broken))}]::VARCHAR[]), {literal(MASK)}",
+            f"SELECT {origin} AS _origin, _reason, _record FROM {staged} WHERE _reason IS NOT NULL",
+            f"SELECT {origin}, {literal(keys)} || CASE WHEN _conflict THEN {literal(CONFLICTS)}"
+            f" ELSE {literal(REPEATS)} END, _record FROM {repeated} WHERE _place > 1",
+            *(
+                f"SELECT {literal(raw.origin)}, unnest([{', '.join(map(literal, raw.broken))}]::VARCHAR[]),"
+                f" {literal(MASK)}"
+                for raw in self.raws.values()
+            ),
         ]
         return self.engine.view(
             f"quarantine of {self.contract.name}",
-            f"SELECT {literal(self.contract.name)} AS dataset, {literal(self.raw.origin)} AS source, _reason AS reason,"
+            f"SELECT {literal(self.contract.name)} AS dataset, _origin AS source, _reason AS reason,"
             f" _record AS record, count(*)::BIGINT AS copies FROM ({' UNION ALL '.join(parts)}) GROUP BY ALL",
         )
+
+
+def _reached(raws: Iterable[Raw]) -> dict[str, str]:
+    """How far the connectors were read, as properties; the mark of several is theirs one after the other."""
+    found: dict[str, str] = {}
+    for reached in (raw.reached for raw in raws):
+        mark = " ".join(each[MARK] for each in (found, reached) if MARK in each)
+        found.update({**reached, **({MARK: mark} if mark else {})})
+    return found
+
+
+def _differing(ways: Iterable[Notation]) -> list[str]:
+    """What of it is not written alike."""
+    found = [asdict(way) for way in ways]
+    words = {
+        "numbers (`decimal`, `thousands`)": ("decimal", "thousands"), "dates (`date_format`)": ("date_format",),
+        "missing values (`null_values`)": ("null_values",),
+    }  # fmt: skip
+    return [word for word, keys in words.items() if any(way[key] != found[0][key] for way in found for key in keys)]
 
 
 def _without_semicolon(select: str) -> str:

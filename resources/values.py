@@ -6,7 +6,7 @@ A cell passes three stages, each a column of its own so that none is computed tw
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import BaseModel, ConfigDict
 
@@ -43,6 +43,7 @@ TWELVE_HOUR_FORMATS = ("%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %I:%M %p", "%Y-%m-%dT%I
 BETWEEN_WORDS = r"[\s_-]+"
 WHOLE_TYPES = ("INTEGER", "BIGINT")
 NUMBERS = (*WHOLE_TYPES, "DOUBLE")
+MOMENTS = ("DATE", "TIMESTAMP")
 # A dot before three digits each: 1.250 is one thousand two hundred and fifty, or one and a quarter.
 GROUPED = r"^\s*[+-]?[1-9][0-9]{0,2}(\.[0-9]{3})+\s*$"
 # What `reading` says of a cell.
@@ -61,6 +62,12 @@ class Notation:
     thousands: str | None = None
     date_format: tuple[str, ...] = ()
     null_values: tuple[str, ...] | None = None
+
+    def of(self, type_: str) -> "Notation":
+        """What of it matters to a column of a contract's type."""
+        if type_ in NUMBERS:
+            return replace(self, date_format=())
+        return Notation(date_format=self.date_format if type_ in MOMENTS else (), null_values=self.null_values)
 
 
 class Identity(BaseModel):
@@ -145,7 +152,7 @@ class Value:
             listed = ", ".join(map(literal, self.notation.null_values))
             return f"trim({text}) IN ({listed})" if listed else "false"
         nothing = f"lower(trim({text})) IN ({', '.join(map(literal, NO_VALUE))})"
-        is_moment = self.column.type in ("DATE", "TIMESTAMP")
+        is_moment = self.column.type in MOMENTS
         return f"({nothing} OR {text} LIKE {literal(ZERO_DATE)})" if is_moment else nothing
 
     def _in_our_words(self, text: str) -> str:
@@ -186,7 +193,7 @@ class Value:
             return f"CASE WHEN isnan({number}) THEN NULL ELSE {number} END"
         if self.given == "VARCHAR" and type_ in WHOLE_TYPES:
             return f"try_cast({self._plain(meant)} AS {type_})"
-        if self.given == "VARCHAR" and type_ in ("DATE", "TIMESTAMP"):
+        if self.given == "VARCHAR" and type_ in MOMENTS:
             return f"try_cast({self._moment(meant)} AS {type_})"
         return f"try_cast({meant} AS {type_})"
 

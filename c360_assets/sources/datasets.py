@@ -43,6 +43,7 @@ def source(contract: Contract, schedules: ScheduleSettings) -> dg.AssetsDefiniti
             {
                 "source": load.origin,
                 "rows read": load.read_count,
+                **({"rows read of each connector": dict(load.read_counts)} if len(load.read_counts) > 1 else {}),
                 "rows selected": load.row_count,
                 "rows kept": load.kept_count,
                 "quarantined": load.quarantined_count,

@@ -68,6 +68,12 @@ def test_a_feed_is_tried_without_building_anything(shop: Path) -> None:
         assert [key for key in deployment.contracts if deployment.lake.state(key)] == []
 
 
+def test_a_feed_of_several_connectors_tells_how_many_rows_were_read_of_each(shop: Path) -> None:
+    shop.write_text(CONFIG.replace("from: shop", "from: [shop, crm]").replace("from raw where", "from shop where", 1))
+    told = plain(c360("try", "orders", "--config", shop).output)
+    assert "shop: orders.csv + crm: customers.csv: 7 rows read (shop 6, crm 1), 4 selected" in told
+
+
 def test_references_that_never_match_are_shown_with_a_value_of_each_side(shop: Path) -> None:
     (shop.parent / "customers.csv").write_text("id,email\n00001,ann@example.com\n")
     told = plain(c360("try", "orders", "--config", shop).output)

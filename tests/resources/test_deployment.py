@@ -47,6 +47,25 @@ FAULTS = {
     "a feed that says nothing": ("\n    from: shop\n    select: select * from raw", "", "feeds.orders"),
     "a feed from an unknown connector": ("from: shop", "from: store", "feeds.orders.from"),
     "another word for `from`": ("from: shop", "connector: shop", "feeds.orders.from"),
+    "a feed from a known and an unknown connector": ("from: shop", "from: [shop, store]", "feeds.orders.from"),
+    "a feed from no connector": ("from: shop", "from: []", "feeds.orders.from"),
+    "a connector named twice": ("from: shop", "from: [shop, company, shop]", "feeds.orders.from"),
+    "several connectors and no select": (
+        "from: shop\n    select: select * from raw",
+        "from: [shop, company]",
+        "feeds.orders.select",
+    ),
+    "several connectors and a watermark": (
+        "from: shop",
+        "watermark: changed\n    from: [shop, company]",
+        "feeds.orders.watermark",
+    ),
+    "several connectors and a table of none": (
+        "from: shop",
+        "table: sales\n    from: [shop, company]",
+        "feeds.orders.table",
+    ),
+    "a table of another connector": ("from: shop", "table: {company: x}\n    from: shop", "feeds.orders.table"),
     "an unknown dataset": ("  orders:\n", "  ordres:\n", "feeds.ordres"),
     "a dataset named as a derived table": ("  orders:\n", "  customers:\n", "feeds.customers"),
     "a status that is none": ("from: shop", "from: shop\n    status: {sent: gone}", "feeds.orders.status"),
@@ -87,8 +106,8 @@ def test_a_deployment_says_in_python_what_its_file_says(opened: Open, tmp_path: 
     assert (deployment.settings.name, deployment.settings.currency) == ("Shop", "EUR")
     assert (deployment.engine.memory_limit, deployment.engine.threads) == ("1GB", 2)
     assert deployment.settings.connectors["shop"] == Files(type="files", path="orders.csv")
-    assert {name: (feed.connector, feed.select) for name, feed in deployment.feeds.items()} == {
-        "orders": ("shop", "select * from raw")
+    assert {name: (feed.connectors, feed.select) for name, feed in deployment.feeds.items()} == {
+        "orders": (("shop",), "select * from raw")
     }
     assert {contract.layer for contract in deployment.contracts.values()} <= set(LAYERS)
 
