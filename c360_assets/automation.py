@@ -45,7 +45,7 @@ def freshness(contract: Contract) -> dg.FreshnessPolicy:
 
 def schedules(deployment: Deployment) -> list[dg.ScheduleDefinition]:
     """Loads of the sources by their contracts, the nightly refresh of what is derived, and the weekly models."""
-    contracts, timezone = deployment.contracts, deployment.settings.schedules.timezone
+    contracts, timezone = deployment.contracts, deployment.settings.schedule_clock
     datasets = [contract for contract in contracts.values() if contract.layer == "sources"]
     plans = [
         (f"load_{name}", _of(datasets, name), cron, f"Load what sources bring {name}.") for name, cron in CRONS.items()

@@ -54,7 +54,10 @@ def build(deployment: Deployment) -> dg.Definitions:
         assets=[*tables, *operations],
         asset_checks=[quality.quality_checks(deployment, contracts[asset.key.to_user_string()]) for asset in tables],
         jobs=[automation.refresh],
-        schedules=[*automation.schedules(deployment), *quality.schedules(contracts, settings.timezone)],
+        schedules=[
+            *automation.schedules(deployment),
+            *quality.schedules(contracts, deployment.settings.schedule_clock),
+        ],
         sensors=[automation.real_time(deployment), *runs.sensors(deployment), automation.notifications(deployment)],
         resources={
             "feeds": Feeds(deployment),
@@ -63,6 +66,7 @@ def build(deployment: Deployment) -> dg.Definitions:
             # Read anew by each run, so that a changed rule counts without a restart.
             "rules": deployment.rules,
             "playbook": deployment.playbook,
+            "timezone": deployment.settings.clock,
         },
         executor=dg.in_process_executor,
     )

@@ -45,7 +45,7 @@ SNAPSHOT, UPSERT, HOURLY = "snapshot", "upsert", "hourly"
 LOADING = (SNAPSHOT, UPSERT, HOURLY)
 
 CONTRACT_PROPERTIES = {"eventTime", "loading", "optional", "qualityTarget", "sensitiveRows"}
-COLUMN_PROPERTIES = {"identifier", "needed", "renamedFrom", "synonyms"}
+COLUMN_PROPERTIES = {"calendarDay", "identifier", "needed", "renamedFrom", "synonyms"}
 TYPE_OPTIONS = {"minimum", "maximum"}
 HOURS = {"h": 1, "d": 24}
 UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "m": timedelta(days=31)}
@@ -69,8 +69,9 @@ class Column:
     """One column: `type` is DuckDB's, `key_position` counts from 1 where the column is part of the primary key.
 
     It is an identifier where it is part of a key or refers to one, or is declared as one; a row whose value does not
-    fit a column that `is_needed` is worth nothing, while in another the value alone is left out. `synonyms` are other
-    words that systems write, each with the one of `values` that it means.
+    fit a column that `is_needed` is worth nothing, while in another the value alone is left out. One that
+    `is_calendar_day` names a day and no moment, whatever the clock. `synonyms` are other words that systems write, each
+    with the one of `values` that it means.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Column:
     critical: bool = False
     declared_identifier: bool = False
     is_needed: bool = False
+    is_calendar_day: bool = False
     synonyms: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -305,6 +307,7 @@ def _column(file: Path, field: SchemaProperty) -> Column:
         critical=bool(field.required or field.criticalDataElement),
         declared_identifier=bool(custom.get("identifier", False)),
         is_needed=bool(custom.get("needed", False)),
+        is_calendar_day=bool(custom.get("calendarDay", False)),
         synonyms=_synonyms(file, path, custom.get("synonyms"), field),
     )
 

@@ -43,7 +43,8 @@ class Raw:
     """What a connector brought: a SELECT over it, where it came from, and the lines that could not even be split.
 
     `reached` is how far it read, as properties that the table keeps and that the next request starts from; `notes` say
-    what was passed over, and the `notation` is how numbers, moments and missing values are written.
+    what was passed over, the `notation` is how numbers, moments and missing values are written, and `timezone` is the
+    clock of moments without offset, where the source has one of its own.
     """
 
     sql: str
@@ -52,6 +53,7 @@ class Raw:
     reached: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     notation: Notation = field(default_factory=Notation)
+    timezone: str | None = None
 
 
 class Connector(BaseModel):

@@ -123,7 +123,7 @@ class Database(Connector):
             reached = self._reached(server, table, request)
             self._fetch(f"{table.select}{_where(request, table, request.since)}", target, engine)
         origin = f"{request.name}: {request.table or request.dataset}"
-        return Raw(f"SELECT * FROM read_parquet({literal(str(target))})", origin, [], reached)
+        return Raw(f"SELECT * FROM read_parquet({literal(str(target))})", origin, [], reached, timezone="UTC")
 
     def mark(self, request: Request) -> str:
         """How many rows lie above the watermark, overlap included, and the sum of what they have for it."""

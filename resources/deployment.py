@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from governance import contracts, playbook, segments
 from governance.contracts import Contract
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 CONFIG_VARIABLE = "C360_CONFIG"
 DEFAULT_CONFIG = Path(__file__).parent.parent / "c360.yaml"
+UTC = "UTC"
 # The mapping of a feed whose source has the contract's columns.
 EVERYTHING = "select * from raw"
 VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -57,24 +58,27 @@ class EngineSettings(_Section):
     threads: int | None = None
 
 
+def _check_timezone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("must be a time zone such as UTC or Europe/Berlin")
+    return name
+
+
+Timezone = Annotated[str, AfterValidator(_check_timezone)]
+
+
 class ScheduleSettings(_Section):
-    """When tables are loaded: by the clock of `timezone`; hours of events from `hours_from` on (UTC).
+    """When tables are loaded: by the clock of `timezone`, left out that of the shop; hours of events from `hours_from`
+    on (UTC).
 
     Each hourly load looks back `lateness_hours`, for events that arrive late. New orders are looked for every
     `real_time_seconds`.
     """
 
-    timezone: str = "UTC"
+    timezone: Timezone | None = None
     real_time_seconds: int = Field(default=5, ge=5)
     hours_from: datetime = datetime(2024, 1, 1)
     lateness_hours: int = Field(default=24, ge=0)
-
-    @field_validator("timezone")
-    @classmethod
-    def _check_timezone(cls, name: str) -> str:
-        if name not in available_timezones():
-            raise ValueError("must be a time zone such as UTC or Europe/Berlin")
-        return name
 
     @field_validator("hours_from")
     @classmethod
@@ -99,7 +103,8 @@ class Feed(_Section):
     or a number that grows with every change of a row, read from `overlap` (seconds, or units of the number) before
     where the last read came to; for a dataset that is loaded by the hour it is the time of the event. `identifiers`
     says what tells no two of them apart, which has to be the same wherever they are referred to. `status` gives, for
-    words that the source has for the status of an order, those of the contract.
+    words that the source has for the status of an order, those of the contract. `timezone` is the clock of moments
+    without offset; left out, that of the shop for files, and UTC for databases and exports that keep UTC.
     """
 
     connectors: tuple[str, ...] = Field(alias="from")
@@ -110,6 +115,7 @@ class Feed(_Section):
     may_be_empty: bool = False
     identifiers: Identity = Identity()
     status: dict[str, str] = {}
+    timezone: Timezone | None = None
 
     @field_validator("connectors", mode="before")
     @classmethod
@@ -126,6 +132,7 @@ class Settings(_Section):
 
     name: str
     currency: str
+    timezone: Timezone | None = None
     home: str = ".c360"
     engine: EngineSettings = EngineSettings()
     lake: LakeSettings = LakeSettings()
@@ -136,6 +143,16 @@ class Settings(_Section):
     schedules: ScheduleSettings = ScheduleSettings()
     operations: str | None = Field(default=None, repr=False)
     notifications: tuple[AnySink, ...] = (LogSink(),)
+
+    @property
+    def clock(self) -> str:
+        """The time zone of the shop, in which its days, hours and months are counted."""
+        return self.timezone or self.schedules.timezone or UTC
+
+    @property
+    def schedule_clock(self) -> str:
+        """The time zone of the schedules."""
+        return self.schedules.timezone or self.clock
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from resources.deployment import EVERYTHING, Deployment, Feed
 from resources.engine import Engine, literal, quoted
 from resources.lake import Commit, ibis_schema
 from resources.merging import Window
-from resources.values import EITHER_WAY, GROUPED, Notation, Value
+from resources.values import EITHER_WAY, GROUPED, NAIVE, Notation, Value
 
 MASK = "***"
 # The property in which a table keeps how its rows were mapped.
@@ -102,7 +102,8 @@ class Feeds:
         head = self.deployment.lake.head(contract)
         requests = self._requests(contract, None if is_whole else head, window)
         raws = {request.name: self._connector(request).read(request, self.engine) for request in requests}
-        load = _Sorting(self.engine, contract, raws, feed, window).load()
+        clock = self.deployment.settings.clock
+        load = _Sorting(self.engine, contract, raws, feed, window, clock).load()
         is_part = window is not None or any(request.since is not None for request in requests)
         empty_ones = [raws[name].origin for name, count in load.read_counts.items() if not (count and load.row_count)]
         if empty_ones and not (is_part or feed.may_be_empty) and head and head.rows:
@@ -204,7 +205,13 @@ class _Sorting:
     """One dataset on its way from mapped rows to rows that fit and rows that do not."""
 
     def __init__(
-        self, engine: Engine, contract: Contract, raws: Mapping[str, Raw], feed: Feed, window: Window | None
+        self,
+        engine: Engine,
+        contract: Contract,
+        raws: Mapping[str, Raw],
+        feed: Feed,
+        window: Window | None,
+        clock: str,
     ) -> None:
         self.window = window
         self.engine = engine
@@ -214,6 +221,7 @@ class _Sorting:
         self.select = _without_semicolon(feed.select)
         self.identity = feed.identifiers
         self.status = feed.status
+        self.timezones = {name: feed.timezone or raw.timezone or clock for name, raw in raws.items()}
         self.notes = [note for raw in raws.values() for note in raw.notes]
         self.emptied_count = 0
         views = {name.lower(): raw.sql for name, raw in raws.items()}
@@ -288,6 +296,7 @@ class _Sorting:
                 given.get(column.name),
                 self._notation(column, given.get(column.name)),
                 self.identity,
+                self._timezone(column, given.get(column.name)),
                 self.status,
             )
             for column in self.contract.columns
@@ -333,6 +342,17 @@ class _Sorting:
             f" {' and '.join(_differing(ways.values()))} are written. Say the same on each; or leave it out on all and"
             " bring the text into the notation of SQL in the select, such as replace(price, ',', '.')."
         )
+
+    def _timezone(self, column: Column, given: str | None) -> str:
+        """The clock of a moment without offset; FeedError where the connectors do not agree."""
+        first, *others = set(self.timezones.values())
+        if others and column.type == "TIMESTAMP" and not column.is_calendar_day and given in ("VARCHAR", *NAIVE):
+            zones = ", ".join(f"{name} {zone}" for name, zone in self.timezones.items())
+            raise FeedError(
+                f"{self.where}: column '{column.name}' has no offset from UTC, and the connectors are of different"
+                f" clocks ({zones}). Set `timezone:` on the feed, and bring all moments into it in the select."
+            )
+        return first
 
     def _note_emptied(self, staged: str) -> None:
         """Count the cells that were left empty; FeedError where a column is left with none of at least 20."""

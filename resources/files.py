@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -289,7 +289,7 @@ class Sample(Connector):
             from examples.company.generator import generate
 
             generate(company, self.customers, self.seed)
-        return self._files(request).read(request, engine)
+        return replace(self._files(request).read(request, engine), timezone="UTC")
 
     def mark(self, request: Request) -> str:
         """That of the generated files; nothing as long as there are none."""

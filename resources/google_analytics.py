@@ -71,7 +71,7 @@ class GoogleAnalytics(OnDisk):
         except duckdb.Error as fault:
             # Not chained: DuckDB quotes the row, and the chain ends in Dagster's log.
             raise ConnectorError(f"{where}: {readable(fault)}") from None
-        return Raw(sql, self.origin(request), [], {MARK: file_mark(files)}, notes)
+        return Raw(sql, self.origin(request), [], {MARK: file_mark(files)}, notes, timezone="UTC")
 
 
 def _parquet(file: Path, where: str, engine: Engine) -> Path:

@@ -44,6 +44,8 @@ BETWEEN_WORDS = r"[\s_-]+"
 WHOLE_TYPES = ("INTEGER", "BIGINT")
 NUMBERS = (*WHOLE_TYPES, "DOUBLE")
 MOMENTS = ("DATE", "TIMESTAMP")
+# The types of moments without offset, in which files keep them.
+NAIVE = (*MOMENTS, "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S")
 # A dot before three digits each: 1.250 is one thousand two hundred and fifty, or one and a quarter.
 GROUPED = r"^\s*[+-]?[1-9][0-9]{0,2}(\.[0-9]{3})+\s*$"
 # What `reading` says of a cell.
@@ -84,13 +86,15 @@ class Identity(BaseModel):
 class Value:
     """A column of a contract on its way from the type it is `given` in; None where the mapping does not give it.
 
-    `words` are the source's own for values of the contract, before the synonyms that the contract knows.
+    `timezone` is the clock of moments without offset. `words` are the source's own for values of the contract, and go
+    before the synonyms that the contract knows.
     """
 
     column: Column
     given: str | None
     notation: Notation
     identity: Identity
+    timezone: str = "UTC"
     words: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -186,6 +190,8 @@ class Value:
 
     def _typed(self) -> str:
         meant, type_ = self._name("meant"), self.column.type
+        if self.given in NAIVE and type_ == "TIMESTAMP":
+            return self._in_utc(f"{meant}::TIMESTAMP")
         if self.given is None or self.column.is_identifier or self.given == type_ != "DOUBLE":
             return meant
         if type_ == "DOUBLE":
@@ -215,7 +221,8 @@ class Value:
         """The text of a moment, with an offset from UTC in UTC."""
         if self.notation.date_format:
             formats = ", ".join(map(literal, self.notation.date_format))
-            return f"try_strptime(trim({meant}), [{formats}])"
+            naive = f"try_strptime(trim({meant}), [{formats}])"
+            return naive if any("%z" in one for one in self.notation.date_format) else self._in_utc(naive)
         # A cast to TIMESTAMP drops the offset; one to TIMESTAMPTZ heeds it, at nine times the cost.
         close = f"regexp_replace({meant}, '\\s+([+-][0-9:]+)\\s*$', '\\1')"
         in_utc = f"try_cast(try_cast({close} AS TIMESTAMPTZ) AS TIMESTAMP)"
@@ -223,9 +230,15 @@ class Value:
         twelve = f"try_strptime(upper(replace(trim({meant}), '.', '')), [{formats}])"
         return (
             f"CASE WHEN regexp_matches({meant}, {literal(OFFSET)}) THEN {in_utc}"
-            f" WHEN regexp_matches({meant}, {literal(TWELVE_HOURS)}) THEN {twelve}"
-            f" ELSE try_cast(trim({meant}) AS TIMESTAMP) END"
+            f" WHEN regexp_matches({meant}, {literal(TWELVE_HOURS)}) THEN {self._in_utc(twelve)}"
+            f" ELSE {self._in_utc(f'try_cast(trim({meant}) AS TIMESTAMP)')} END"
         )
+
+    def _in_utc(self, moment: str) -> str:
+        """A moment by the clock of the source, in UTC."""
+        if self.timezone == "UTC" or self.column.type != "TIMESTAMP" or self.column.is_calendar_day:
+            return moment
+        return f"timezone('UTC', timezone({literal(self.timezone)}, {moment}))"
 
     def _faults(self) -> list[tuple[str, str]]:
         if self.given is None:

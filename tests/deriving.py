@@ -73,6 +73,7 @@ def _derived(deployment: Deployment, sources: Tables, as_of: str | None, name: s
         "context": SimpleNamespace(run=SimpleNamespace(run_id="none")),
         "rules": deployment.rules,
         "playbook": deployment.playbook,
+        "timezone": deployment.settings.clock,
         "former": lambda key: deployment.lake.empty(deployment.contracts[key]),
     }
     tables = dict(sources)

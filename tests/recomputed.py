@@ -19,18 +19,26 @@ def frame(deployment: Deployment, key: str) -> pd.DataFrame:
 
 
 def segments(deployment: Deployment) -> dict[str, dict[str, Any]]:
-    """Per customer the segments by the published rules of version 2."""
+    """Per customer the segments by the published rules of version 3."""
     as_of = frame(deployment, "as_of").as_of.max()
     people = frame(deployment, "customers").set_index("customer_id")
     measured = people[["is_premium", "registered_at", "previous_purchases", "purchase_frequency"]]
+    orders, sessions = frame(deployment, "orders"), frame(deployment, "sessions")
     parts = (
-        _bought(frame(deployment, "orders"), as_of),
+        _bought(orders, as_of),
+        _placed(orders),
         _priced(frame(deployment, "order_lines"), frame(deployment, "products")),
-        _browsed(frame(deployment, "sessions"), as_of),
+        _browsed(sessions, as_of),
     )
     for part in parts:
         measured = measured.join(part)
-    return {str(who): _classified(row, as_of) for who, row in measured.iterrows()}
+    today = pd.Timestamp(as_of).normalize()
+    of_customers = sessions[sessions.entity_id.notna()]
+    spans = {
+        "orders": (today - orders.ordered_at.min().normalize()).days + 1,
+        "visits": (today - of_customers.started_at.min().normalize()).days + 1 if len(of_customers) else 0,
+    }
+    return {str(who): _classified(row, as_of, spans) for who, row in measured.iterrows()}
 
 
 def _bought(orders: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
@@ -42,7 +50,8 @@ def _bought(orders: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
     bought = pd.DataFrame(
         {
             "frequency": per_customer.size(),
-            "monetary": per_customer.order_amount.sum(),
+            "monetary": named.groupby("customer_id").order_amount.sum()
+            - named.groupby("customer_id").refunded_amount.sum(),
             "history_days": per_customer.ago.max(),
             "recency_days": per_customer.ago.min(),
             "discount_rate": per_customer.discounted.mean(),
@@ -55,25 +64,43 @@ def _bought(orders: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
         ("frequency_score", bought.frequency),
         ("monetary_score", bought.monetary),
     ):
-        worse = worst_first.rank(method="min") - 1
-        bought[score] = 1 + worse * 5 // worst_first.notna().sum()
+        # Twice those who are worse, and those who are equal: the ends of their places, added.
+        ends = worst_first.rank(method="min") - 1 + worst_first.rank(method="max")
+        bought[score] = 1 + 5 * ends // (2 * worst_first.notna().sum()) if worst_first.nunique() >= 5 else None
+    worth = bought[bought.monetary > 0].monetary.sort_values(ascending=False)
+    above = worth.index.map(lambda who: worth[worth > worth[who]].sum() / worth.sum())
+    bought["above"] = pd.Series(above, index=worth.index, dtype=float)
     return bought
 
 
-def _priced(lines: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
-    named = lines[lines.customer_id.notna()].merge(products[["sku_id", "product_category"]], "left", "sku_id")
-    sold = named[(named.line_kind == "sale")].copy()
-    sold["category"] = sold.product_category.fillna("")
-    priced = sold[sold.line_amount.notna()].copy()
-    # Like amounts it comes in ten-thousandths.
-    priced["quantity"] = priced.quantity / 10_000
-    usual = priced.groupby("category").line_amount.sum() / priced.groupby("category").quantity.sum()
-    priced["usually"] = priced.category.map(usual.round(0)) * priced.quantity
-    sums = priced.groupby("customer_id")[["line_amount", "quantity", "usually"]].sum()
+def _placed(orders: pd.DataFrame) -> pd.DataFrame:
+    """All orders of a customer, whatever became of them."""
+    named = orders[orders.customer_id.notna() & (orders.order_status != "adjustment")]
     return pd.DataFrame(
         {
-            "average_unit_price": sums.line_amount / sums.quantity / 10_000,
-            "price_index": sums.line_amount / sums.usually,
+            "placed": named.groupby("customer_id").size(),
+            "open": named.order_status.isin(["pending", "unknown"]).groupby(named.customer_id).sum(),
+            "returned": named.groupby("customer_id").returned_amount.sum(),
+        }
+    )
+
+
+def _priced(lines: pd.DataFrame, products: pd.DataFrame) -> pd.DataFrame:
+    sold = lines[lines.line_kind == "sale"].merge(products[["sku_id", "product_category"]], "left", "sku_id")
+    priced = sold[sold.net_amount.notna()].copy()
+    # Both come in ten-thousandths.
+    priced["paid"] = priced.net_amount / priced.quantity
+    usual = priced.groupby("product_category").paid.median()
+    priced["ratio"] = priced.paid / priced.product_category.map(usual)
+    named = priced[priced.customer_id.notna()]
+    sums = named.groupby("customer_id")[["net_amount", "quantity"]].sum()
+    compared = named[named.ratio.notna()].sort_values("ratio")
+    per_customer = compared.groupby("customer_id").quantity
+    is_upper = per_customer.cumsum() * 2 >= per_customer.transform("sum")
+    return pd.DataFrame(
+        {
+            "average_unit_price": sums.net_amount / sums.quantity,
+            "price_index": compared[is_upper].groupby("customer_id").ratio.min(),
             "category_count": sold.groupby("customer_id").product_category.nunique(),
         }
     )
@@ -91,36 +118,45 @@ def _browsed(sessions: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
             "carts": per_customer.cart_count.sum(),
             "abandoned": per_customer.is_cart_abandoned.sum(),
             "visit_recency_days": per_customer["last"].min(),
+            "first_visit_days": per_customer.ago.max(),
             "recent_visits": named[named.ago < WINDOW].groupby("entity_id").size(),
             "former_visits": named[named.ago.between(WINDOW, 2 * WINDOW - 1)].groupby("entity_id").size(),
         }
     )
 
 
-def _classified(row: pd.Series, as_of: datetime) -> dict[str, Any]:
+def _classified(row: pd.Series, as_of: datetime, spans: dict[str, int]) -> dict[str, Any]:
     known = {name: None if pd.isna(value) else value for name, value in row.items()}
     orders, monetary = known["frequency"] or 0, (known["monetary"] or 0) / 10_000
     recency, frequency, money = (known[f"{name}_score"] for name in ("recency", "frequency", "monetary"))
-    history, recent, former = known["history_days"], *_activity(known)
-    change = (recent - former) / (recent + former) if recent + former else None
+    history, recent, former = known["history_days"], *_activity(known, spans)
+    is_settled = _tenure(known, as_of) >= 2 * WINDOW
+    change = (recent - former) / (recent + former) if recent + former and is_settled else None
     return {
-        "customer_segment": _value_segment(history, monetary),
-        "engagement_level": _level(recency, frequency, money),
+        "customer_segment": _value_segment(history, monetary, spans["orders"]),
+        "engagement_level": _level(recency, frequency, money) if orders else None,
         "primary_segment": _audience(known, orders, money, frequency),
-        "value_tier": "Low" if money is None or money < 3 else "Medium" if money == 3 else "High",
+        "value_tier": _tier(known["above"]) if orders and money else None,
         "lifecycle_stage": _stage(known, orders, history, change),
         "price_range": _range(known["average_unit_price"]),
-        "activity_trend": _trend(known, change),
+        "activity_trend": _trend(known, change) if is_settled and max(spans.values()) >= 2 * WINDOW else None,
         "persona": _persona(known, orders, frequency, as_of),
     }
 
 
-def _activity(known: dict[str, Any]) -> tuple[float, float]:
-    return tuple(sum(known[f"{when}_{what}"] or 0 for what in ("orders", "visits")) for when in ("recent", "former"))  # type: ignore[return-value]
+def _activity(known: dict[str, Any], spans: dict[str, int]) -> tuple[float, float]:
+    told = [what for what, days in spans.items() if days >= 2 * WINDOW]
+    return tuple(sum(known[f"{when}_{what}"] or 0 for what in told) for when in ("recent", "former"))  # type: ignore[return-value]
 
 
-def _value_segment(history: float | None, monetary: float) -> str:
-    if history is None or history < 365:
+def _tier(above: float | None) -> str:
+    return "Low" if above is None or above >= 0.95 else "Medium" if above >= 0.8 else "High"
+
+
+def _value_segment(history: float | None, monetary: float, span: int) -> str | None:
+    if history is None or span < 720:
+        return None
+    if history < 365:
         return "New"
     return "VIP" if monetary > 5000 else "Regular"
 
@@ -154,8 +190,12 @@ def _audience(known: dict[str, Any], orders: int, money: float | None, frequency
 
 
 def _stage(known: dict[str, Any], orders: int, history: float | None, change: float | None) -> str | None:
-    if orders == 0:
+    if not known["placed"]:
         return "Prospect"
+    if (known["returned"] or 0) > 0 and (known["monetary"] or 0) <= 0:
+        return "Returned everything"
+    if orders == 0:
+        return None if known["open"] else "Cancelled only"
     if history is None:
         return None
     if history < 90:
@@ -200,8 +240,8 @@ def _persona(known: dict[str, Any], orders: int, frequency: float | None, as_of:
 
 
 def _tenure(known: dict[str, Any], as_of: datetime) -> float:
-    """Days since the registration or the first order; without either, no newcomer."""
+    """Days since the registration, the first order or the first visit; without any of them, no newcomer."""
     registered = known["registered_at"]
-    days = [known["history_days"]]
+    days = [known["history_days"], known["first_visit_days"]]
     days += [(pd.Timestamp(as_of).normalize() - registered.normalize()).days] if registered is not None else []
     return max((number for number in days if number is not None), default=float("inf"))

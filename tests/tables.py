@@ -30,7 +30,7 @@ def table(key: str, *rows: dict[str, Any]) -> ir.Table:
 
 def at(moment: str) -> ir.Table:
     """The table `as_of` for a moment."""
-    return table("as_of", {"as_of": datetime.fromisoformat(moment)})
+    return table("as_of", {"as_of": datetime.fromisoformat(moment), "timezone": "UTC"})
 
 
 def rows(result: ir.Table, *columns: str, by: str | None = None) -> list[tuple[Any, ...]]:

@@ -6,7 +6,7 @@ What each is about stands beside it, in `cases/<name>/expected.md`.
 import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -228,10 +228,10 @@ def test_one_wrong_year_does_not_move_the_moment(shop: Opened) -> None:
 
 def test_goods_handed_back_on_another_receipt_are_returned(shop: Opened) -> None:
     opened = shop("goods_handed_back")
-    values = ("customer_id", "returned_amount", "monetary", "historical_value")
+    values = ("customer_id", "returned_amount", "gross_monetary", "monetary", "historical_value")
     assert opened.rows("customer_360", *values) == [
-        ("K1", Decimal(120), Decimal(250), Decimal(130)),
-        ("K2", Decimal(0), Decimal(10), Decimal(10)),
+        ("K1", Decimal(120), Decimal(250), Decimal(130), Decimal(130)),
+        ("K2", Decimal(0), Decimal(10), Decimal(10), Decimal(10)),
     ]
 
 
@@ -251,3 +251,15 @@ def test_a_page_of_thanks_opened_again_is_no_further_order(shop: Opened) -> None
     placed = ("order_id", "order_value", "activity_occurrence", "activity_repeated_at")
     assert opened.rows("order_placed", *placed) == [("T-900", Decimal(12), 1, None), ("T-901", Decimal(24), 1, None)]
     assert sum(count for (count,) in opened.rows("sessions", "order_count")) == 2
+
+
+def test_shop_in_chicago(shop: Callable[[str], Shop]) -> None:
+    chicago = shop("shop_in_chicago")
+    assert chicago.rows("cohorts", "cohort_month", "month_offset", "customer_count", "revenue") == [
+        (date(2024, 1, 1), 0, 2, Decimal(150)),
+        (date(2024, 1, 1), 1, 2, Decimal(30)),
+        (date(2024, 2, 1), 0, 1, Decimal(70)),
+    ]
+    # Moments are kept in UTC, and the last order was placed today.
+    assert chicago.rows("orders", "order_id", "ordered_at")[0] == ("1", datetime(2024, 2, 1, 3, 30))
+    assert chicago.rows("rfm", "customer_id", "recency_days") == [("C1", 19), ("C2", 45), ("C3", 0)]

@@ -4,7 +4,7 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import RECENT_DAYS, constant
+from c360_assets.conformed.as_of import RECENT_DAYS, clock
 from c360_assets.conformed.joins import widened
 
 
@@ -12,7 +12,7 @@ from c360_assets.conformed.joins import widened
 def browsing(sessions: ir.Table, as_of: ir.Table) -> ir.Table:
     """One row per customer with a web session."""
     visits = sessions.filter(sessions.entity_id.notnull()).rename(customer_id="entity_id")
-    ago = constant(as_of).delta(visits.started_at, unit="day")
+    ago = clock(as_of).days_since(visits.started_at)
     summed = visits.group_by("customer_id").agg(
         session_count=visits.count(),
         product_view_count=visits.product_view_count.sum().cast("int64"),

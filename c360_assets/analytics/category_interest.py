@@ -4,7 +4,7 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import RECENT_DAYS, constant
+from c360_assets.conformed.as_of import RECENT_DAYS, clock
 from c360_assets.conformed.order_lines import pieces
 from c360_assets.conformed.products import MONEY
 
@@ -43,7 +43,7 @@ def category_interest(
 def _interest(events: ir.Table, count: str, as_of: ir.Table) -> ir.Table:
     """Events of one kind per customer and category, and how many of them are recent."""
     known = events.filter(events.entity_id.notnull() & events.category_name.notnull())
-    ago = constant(as_of).delta(known.activity_ts, unit="day")
+    ago = clock(as_of).days_since(known.activity_ts)
     return known.group_by(customer_id="entity_id", category="category_name").agg(
         known.count().name(count),
         recent_interest_count=known.count(where=ago < RECENT_DAYS),

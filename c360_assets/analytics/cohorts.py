@@ -4,15 +4,16 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import moment
+from c360_assets.conformed.as_of import Clock, clock
 from c360_assets.conformed.products import MONEY
 
 
 @dg.asset
 def cohorts(orders: ir.Table, as_of: ir.Table) -> ir.Table:
     """One row per month of a first completed order and each month from then to as_of, 0 being the first."""
-    active = _active_months(orders)
-    grid = _grid(active, as_of)
+    now = clock(as_of)
+    active = _active_months(orders, now)
+    grid = _grid(active, now)
     happened = active.group_by("first_month", "month").agg(
         retained_count=active.count(),
         order_count=active.order_count.sum().cast("int64"),
@@ -41,20 +42,20 @@ def cohorts(orders: ir.Table, as_of: ir.Table) -> ir.Table:
     )
 
 
-def _active_months(orders: ir.Table) -> ir.Table:
+def _active_months(orders: ir.Table, now: Clock) -> ir.Table:
     """One row per customer and month with a completed order, beside the month of the first; months are numbered."""
     bought = orders.filter(orders.is_completed, orders.customer_id.notnull(), orders.ordered_at.notnull())
-    monthly = bought.group_by("customer_id", month=_number(bought.ordered_at)).agg(
+    monthly = bought.group_by("customer_id", month=_number(now.local(bought.ordered_at))).agg(
         order_count=bought.count(), revenue=bought.order_amount.sum()
     )
     first = monthly.group_by(buyer="customer_id").agg(first_month=monthly.month.min())
     return monthly.inner_join(first, monthly.customer_id == first.buyer).drop("customer_id", "buyer")
 
 
-def _grid(active: ir.Table, as_of: ir.Table) -> ir.Table:
+def _grid(active: ir.Table, now: Clock) -> ir.Table:
     """Every cohort with its size in every month up to that of as_of."""
     sizes = active.group_by("first_month").agg(customer_count=(active.month == active.first_month).sum())
-    dated = sizes.mutate(last_month=_number(moment(as_of)))
+    dated = sizes.mutate(last_month=_number(now.today))
     return dated.mutate(month=ibis.range(dated.first_month, dated.last_month + 1).unnest())
 
 

@@ -4,7 +4,7 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import RECENT_DAYS, constant, moment
+from c360_assets.conformed.as_of import RECENT_DAYS, Clock, clock
 from c360_assets.conformed.joins import widened
 from c360_assets.conformed.order_lines import RETURNS, UNKNOWN, pieces
 from c360_assets.conformed.products import MONEY
@@ -92,10 +92,10 @@ def features(
     as_of: ir.Table,
 ) -> ir.Table:
     """One row per customer known to any system; what the sources cannot tell of anybody is empty, and no zero."""
-    lines = _with_category(order_lines, products)
+    now, lines = clock(as_of), _with_category(order_lines, products)
     parts = [
         rfm.select(RFM),
-        _ordered(orders, as_of),
+        _ordered(orders, now),
         _priced(lines),
         _price_index(lines),
         browsing.select("customer_id", "first_seen_at", "last_seen_at", *BROWSED),
@@ -103,10 +103,10 @@ def features(
         loyalty_members.select("customer_id", "points_balance"),
     ]
     wide = widened(customers.select(PEOPLE), "customer_id", *parts)
-    at, first_order, first_visit = moment(as_of), orders.ordered_at.min(), browsing.first_seen_at.min()
+    first_order, first_visit = orders.ordered_at.min(), browsing.first_seen_at.min()
     spans = {
-        "orders_span_days": _days_since(first_order, at),
-        "visits_span_days": _days_since(first_visit, at),
+        "orders_span_days": _span(first_order, now),
+        "visits_span_days": _span(first_visit, now),
     }
     is_told = {
         **dict.fromkeys(ORDERED, _any(orders.order_id.count())),
@@ -123,13 +123,13 @@ def features(
         former_order_count=_if_long(known.former_order_count, known.orders_span_days),
         former_session_count=_if_long(known.former_session_count, known.visits_span_days),
     )
-    described = lasting.mutate(_derived(lasting, at))
+    described = lasting.mutate(_derived(lasting, now))
     valued = widened(described, "historical_value", _shares_above(described))
     return valued.drop(*DROPPED, "visits_span_days")
 
 
-def _ordered(orders: ir.Table, as_of: ir.Table) -> ir.Table:
-    ago = constant(as_of).delta(orders.ordered_at, unit="day")
+def _ordered(orders: ir.Table, now: Clock) -> ir.Table:
+    ago = now.days_since(orders.ordered_at)
     # An adjustment is no order, and what was handed back on a receipt of its own is a return.
     is_return = orders.order_status.isin(RETURNS) | (~orders.is_completed & (orders.returned_amount > 0))
     dated = orders.mutate(is_sale=orders.is_completed, is_return=is_return, ago=ago)
@@ -210,9 +210,9 @@ def _shares_above(described: ir.Table) -> ir.Table:
     return counted.select("historical_value", value_share_above=rate(above, counted.together.sum().over()))
 
 
-def _derived(known: ir.Table, at: ir.TimestampScalar) -> dict[str, ir.Value]:
+def _derived(known: ir.Table, now: Clock) -> dict[str, ir.Value]:
     """What follows from the joined parts."""
-    ordered_days = known.last_ordered_at.delta(known.first_ordered_at, unit="day")
+    ordered_days = now.local(known.last_ordered_at).delta(now.local(known.first_ordered_at), unit="day")
     # Sums pass over null as addition does not: where one kind of activity is not known that long, the other tells.
     recent_orders = _if_long(known.recent_order_count, known.orders_span_days)
     recent_visits = _if_long(known.recent_session_count, known.visits_span_days)
@@ -220,11 +220,11 @@ def _derived(known: ir.Table, at: ir.TimestampScalar) -> dict[str, ir.Value]:
     former = known.former_order_count.fill_null(0) + known.former_session_count.fill_null(0)
     stated = known.purchase_frequency.lower()
     since = ibis.least(known.registered_at, known.first_ordered_at, known.first_seen_at)
-    tenure_days = at.delta(since, unit="day").cast("int32")
+    tenure_days = now.days_since(since).cast("int32")
     return {
         "tenure_days": tenure_days,
-        "history_days": at.delta(known.first_ordered_at, unit="day").cast("int32"),
-        "visit_recency_days": at.delta(known.last_seen_at, unit="day").cast("int32"),
+        "history_days": now.days_since(known.first_ordered_at).cast("int32"),
+        "visit_recency_days": now.days_since(known.last_seen_at).cast("int32"),
         "average_order_amount": rate(known.gross_monetary, known.frequency),
         "order_interval_days": rate(ordered_days, known.frequency - 1),
         "activity_change": (tenure_days >= 2 * RECENT_DAYS).ifelse(rate(recent - former, recent + former), None),
@@ -238,9 +238,9 @@ def _any(count: ir.IntegerScalar) -> ir.BooleanScalar:
     return (count.fill_null(0) > 0).as_scalar()
 
 
-def _days_since(first: ir.TimestampScalar, at: ir.TimestampScalar) -> ir.IntegerValue:
+def _span(first: ir.TimestampScalar, now: Clock) -> ir.IntegerValue:
     """How many calendar days the data spans, the first and the last among them."""
-    return (at.delta(first.as_scalar(), unit="day") + 1).cast("int32")
+    return (now.days_since(first.as_scalar()) + 1).cast("int32")
 
 
 def _if_long(count: ir.IntegerColumn, span: ir.IntegerColumn) -> ir.IntegerColumn:

@@ -6,6 +6,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from c360_assets.analytics.rules import joined_texts
+from c360_assets.conformed.as_of import clock
 from c360_assets.conformed.joins import widened
 
 WEEK = [(weekday, hour) for weekday in range(1, 8) for hour in range(24)]
@@ -13,12 +14,13 @@ NO_TIMES = "carry dates, not times"
 
 
 @dg.asset
-def hourly_activity(sessions: ir.Table, orders: ir.Table) -> ir.Table:
-    """One row per weekday, 1 Monday to 7 Sunday, and hour of the day, 0 to 23, in UTC."""
+def hourly_activity(sessions: ir.Table, orders: ir.Table, as_of: ir.Table) -> ir.Table:
+    """One row per weekday, 1 Monday to 7 Sunday, and hour of the day, 0 to 23, by the shop's clock."""
     sales = orders.filter(orders.is_completed & orders.ordered_at.notnull())
     counted = {"product_view_count": sessions.product_view_count.sum(), "cart_count": sessions.cart_count.sum()}
-    visited = _by_hour(sessions, "started_at", session_count=sessions.count(), **counted)
-    ordered = _by_hour(sales, "ordered_at", order_count=sales.count())
+    now = clock(as_of)
+    visited = _by_hour(sessions, now.local(sessions.started_at), session_count=sessions.count(), **counted)
+    ordered = _by_hour(sales, now.local(sales.ordered_at), order_count=sales.count())
     no_visits = _known(visited, "session_count", absent="no web events", dated=f"web events {NO_TIMES}")
     no_orders = _known(ordered, "order_count", absent="no dated orders", dated=f"orders {NO_TIMES}")
     hours = _week().cross_join(no_visits, no_orders)
@@ -42,9 +44,8 @@ def hourly_activity(sessions: ir.Table, orders: ir.Table) -> ir.Table:
     )
 
 
-def _by_hour(rows: ir.Table, at: str, **counts: ir.IntegerScalar) -> ir.Table:
+def _by_hour(rows: ir.Table, moment: ir.TimestampColumn, **counts: ir.IntegerScalar) -> ir.Table:
     """Counts by hour of the week, and whether any of it happened at another time than midnight."""
-    moment = rows[at]
     weekday, hour = moment.day_of_week.index() + 1, moment.hour()
     return rows.group_by(weekday=weekday.cast("int32"), hour=hour.cast("int32")).agg(
         is_timed=(moment != moment.truncate("day")).any(),

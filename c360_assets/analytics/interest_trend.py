@@ -5,7 +5,7 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.analytics.rules import joined_texts
-from c360_assets.conformed.as_of import constant
+from c360_assets.conformed.as_of import Clock, clock
 from c360_assets.conformed.joins import widened
 
 DAYS = 30
@@ -23,34 +23,36 @@ def interest_trend(
     as_of: ir.Table,
 ) -> ir.Table:
     """One row per day of the last 30 up to as_of."""
-    views = _daily(product_views, "activity_ts", "product_view_count")
-    favorites = _daily(items_added_to_favorite, "activity_ts", "favorite_count")
-    carts = _daily(items_added_to_cart, "activity_ts", "cart_count")
-    visits = _daily(sessions, "started_at", "session_count")
-    sales = _daily(orders.filter(orders.is_completed), "ordered_at", "order_count")
-    engaged = _engaged((product_views, items_added_to_favorite, items_added_to_cart), as_of)
-    trend = widened(_days(as_of), "active_on", views, favorites, carts, visits, engaged, sales)
+    now = clock(as_of)
+    views = _daily(product_views, now, "activity_ts", "product_view_count")
+    favorites = _daily(items_added_to_favorite, now, "activity_ts", "favorite_count")
+    carts = _daily(items_added_to_cart, now, "activity_ts", "cart_count")
+    visits = _daily(sessions, now, "started_at", "session_count")
+    sales = _daily(orders.filter(orders.is_completed), now, "ordered_at", "order_count")
+    engaged = _engaged((product_views, items_added_to_favorite, items_added_to_cart), now)
+    trend = widened(_days(as_of, now), "active_on", views, favorites, carts, visits, engaged, sales)
     started = _started(web=(views, favorites, carts, visits), orders=(sales,))
     return _measured(trend.cross_join(started))
 
 
-def _days(as_of: ir.Table) -> ir.Table:
+def _days(as_of: ir.Table, now: Clock) -> ir.Table:
     """The days spoken of and those before that the average needs; `ago` is 0 for the day of as_of."""
     known = as_of.filter(as_of.as_of.notnull())
-    days = known.select(today=known.as_of.date(), ago=ibis.range(DAYS + AVERAGED_DAYS - 1).unnest())
+    days = known.select(today=now.local(known.as_of).date(), ago=ibis.range(DAYS + AVERAGED_DAYS - 1).unnest())
     return days.select("ago", active_on=(days.today - days.ago.as_interval("D")).cast("date"))
 
 
-def _daily(rows: ir.Table, at: str, name: str) -> ir.Table:
+def _daily(rows: ir.Table, now: Clock, at: str, name: str) -> ir.Table:
     dated = rows.filter(rows[at].notnull())
-    return dated.group_by(active_on=dated[at].date()).agg(dated.count().name(name))
+    return dated.group_by(active_on=now.local(dated[at]).date()).agg(dated.count().name(name))
 
 
-def _engaged(interests: tuple[ir.Table, ...], as_of: ir.Table) -> ir.Table:
+def _engaged(interests: tuple[ir.Table, ...], now: Clock) -> ir.Table:
     """Customers who looked at a product or wished for one, on each of the last days."""
-    first_day = constant(as_of).truncate("day") - ibis.interval(days=DAYS - 1)
+    # In UTC, in which files are sought; a day more holds what the shop's clock shows of the first.
+    first_day = now.now.truncate("day") - ibis.interval(days=DAYS)
     recent = [rows.filter(rows.activity_ts >= first_day) for rows in interests]
-    seen = ibis.union(*(rows.select("entity_id", active_on=rows.activity_ts.date()) for rows in recent))
+    seen = ibis.union(*(rows.select("entity_id", active_on=now.local(rows.activity_ts).date()) for rows in recent))
     return seen.group_by("active_on").agg(customer_count=seen.entity_id.nunique())
 
 

@@ -5,7 +5,7 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.analytics.ledger import entries
-from c360_assets.conformed.as_of import RECENT_DAYS, SOURCE, constant, moment
+from c360_assets.conformed.as_of import RECENT_DAYS, SOURCE, clock
 from c360_assets.conformed.rates import rate
 
 # A member who earned or burned points recently is active; else, less than so many days ago, dormant.
@@ -15,8 +15,8 @@ DORMANT_DAYS = 365
 @dg.asset(ins={"loyalty_ledger": SOURCE})
 def loyalty_members(loyalty_ledger: ir.Table, as_of: ir.Table) -> ir.Table:
     """One row per customer with an entry in the loyalty ledger by as_of."""
-    made = entries(loyalty_ledger, as_of)
-    made = made.mutate(is_recent=constant(as_of).delta(made.entry_at, unit="day") < RECENT_DAYS)
+    made, now = entries(loyalty_ledger, as_of), clock(as_of)
+    made = made.mutate(is_recent=now.days_since(made.entry_at) < RECENT_DAYS)
     is_use = made.is_earn | made.is_burn
     summed = made.group_by("customer_id").agg(
         points_earned=made.earned.sum(),
@@ -30,8 +30,8 @@ def loyalty_members(loyalty_ledger: ir.Table, as_of: ir.Table) -> ir.Table:
         recent_earn_count=(made.is_earn & made.is_recent).fill_null(False).sum(),
         recent_burn_count=(made.is_burn & made.is_recent).fill_null(False).sum(),
     )
-    idle_days = moment(as_of).delta(summed.last_activity_at, unit="day")
-    is_dated = moment(as_of).notnull() & summed.last_entry_at.notnull()
+    idle_days = now.days_since(summed.last_activity_at)
+    is_dated = now.now.notnull() & summed.last_entry_at.notnull()
     return summed.mutate(
         points_balance=summed.points_earned - summed.points_burned - summed.points_expired,
         burn_rate=rate(summed.points_burned, summed.points_earned),

@@ -5,7 +5,7 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.analytics.ledger import cost, entries, rewarded
-from c360_assets.conformed.as_of import SOURCE
+from c360_assets.conformed.as_of import SOURCE, Clock, clock
 from c360_assets.conformed.joins import widened
 from c360_assets.conformed.products import MONEY
 from c360_assets.conformed.rates import rate
@@ -30,11 +30,11 @@ def loyalty_programme(loyalty_ledger: ir.Table, orders: ir.Table, as_of: ir.Tabl
     the value of these points, over that value. Nobody was chosen by lot to burn, so it is no effect of the programme:
     who burns may be about to buy more anyway. It counts revenue, not margin.
     """
-    made = entries(loyalty_ledger, as_of)
-    joined = made.group_by("customer_id").agg(joined_on=_month(made.entry_at.min()))
+    made, now = entries(loyalty_ledger, as_of), clock(as_of)
+    joined = made.group_by("customer_id").agg(joined_on=_month(made.entry_at.min(), now))
     # Entries without a date belong to no month, so they join none.
-    parts = (_moved(made), _joined(joined), _sold(orders, joined), _compared(rewarded(orders, made)))
-    wide = widened(_months(made, as_of), "month_on", *parts)
+    parts = (_moved(made, now), _joined(joined), _sold(orders, joined, now), _compared(rewarded(orders, made), now))
+    wide = widened(_months(made, as_of, now), "month_on", *parts)
     filled = wide.mutate(
         **{name: wide[name].fill_null(0) for name in (*POINTS, *COUNTS)},
         **{name: wide[name].fill_null(0).cast(MONEY) for name in AMOUNTS},
@@ -42,20 +42,20 @@ def loyalty_programme(loyalty_ledger: ir.Table, orders: ir.Table, as_of: ir.Tabl
     return _rated(_accumulated(filled))
 
 
-def _month(moment: ir.TimestampValue) -> ir.DateValue:
-    return moment.truncate("month").date()
+def _month(moment: ir.TimestampValue, now: Clock) -> ir.DateValue:
+    return now.local(moment).truncate("month").date()
 
 
-def _months(made: ir.Table, as_of: ir.Table) -> ir.Table:
+def _months(made: ir.Table, as_of: ir.Table, now: Clock) -> ir.Table:
     """Every month of the programme, with entries or without."""
     span = made.agg(first=made.entry_at.min(), last=made.entry_at.max()).cross_join(as_of)
-    last = span.as_of.fill_null(span["last"])
-    months = ibis.range(span["first"].truncate("month"), last, ibis.interval(months=1))
+    last = now.local(span.as_of.fill_null(span["last"]))
+    months = ibis.range(now.local(span["first"]).truncate("month"), last, ibis.interval(months=1))
     return span.select(month_on=months.unnest().date()).filter(ibis._.month_on.notnull())
 
 
-def _moved(made: ir.Table) -> ir.Table:
-    return made.group_by(month_on=_month(made.entry_at)).agg(
+def _moved(made: ir.Table, now: Clock) -> ir.Table:
+    return made.group_by(month_on=_month(made.entry_at, now)).agg(
         points_earned=made.earned.sum(),
         points_burned=made.burned.sum(),
         points_expired=made.expired.sum(),
@@ -67,11 +67,11 @@ def _joined(joined: ir.Table) -> ir.Table:
     return joined.group_by(month_on=joined.joined_on).agg(new_member_count=joined.count())
 
 
-def _sold(orders: ir.Table, joined: ir.Table) -> ir.Table:
+def _sold(orders: ir.Table, joined: ir.Table, now: Clock) -> ir.Table:
     """Completed orders of known value; a customer's are a member's from the month of the first entry on."""
     is_sold = orders.is_completed & orders.ordered_at.notnull() & orders.order_amount.notnull()
     sold = orders.filter(is_sold).left_join(joined, "customer_id")
-    sold = sold.select("order_amount", "joined_on", month_on=_month(sold.ordered_at))
+    sold = sold.select("order_amount", "joined_on", month_on=_month(sold.ordered_at, now))
     is_member = (sold.joined_on <= sold.month_on).fill_null(False)
     return sold.group_by("month_on").agg(
         member_order_count=is_member.sum(),
@@ -81,11 +81,11 @@ def _sold(orders: ir.Table, joined: ir.Table) -> ir.Table:
     )
 
 
-def _compared(bought: ir.Table) -> ir.Table:
+def _compared(bought: ir.Table, now: Clock) -> ir.Table:
     """Orders with burned points, and those of them whose customer has ordered without since."""
     dated = bought.filter(bought.ordered_at.notnull())
     is_compared = dated.usual_amount.notnull()
-    return dated.group_by(month_on=_month(dated.ordered_at)).agg(
+    return dated.group_by(month_on=_month(dated.ordered_at, now)).agg(
         burn_order_count=dated.count(),
         compared_order_count=is_compared.sum(),
         observed_uplift=dated.uplift.sum().cast(MONEY),

@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 
 from c360_assets.analytics.rfm import with_scores
 from c360_assets.analytics.rules import first
-from c360_assets.conformed.as_of import moment
+from c360_assets.conformed.as_of import Clock, clock
 from c360_assets.conformed.products import MONEY
 from governance.segments import Rule, Rules, columns_of
 
@@ -24,7 +24,8 @@ MONTHS = 12
 def monthly_segments(orders: ir.Table, as_of: ir.Table, rules: dg.ResourceParam[Callable[[], Rules]]) -> ir.Table:
     """One row per customer and month end (and as_of), for customers with a completed order by then."""
     now = rules()
-    measured = _measured(_grown(_monthly(orders, as_of)), as_of)
+    at = clock(as_of)
+    measured = _measured(_grown(_monthly(orders, at)), as_of, at)
     scored = with_scores(measured, per=["back"])
     return scored.select(
         "customer_id",
@@ -41,15 +42,16 @@ def monthly_segments(orders: ir.Table, as_of: ir.Table, rules: dg.ResourceParam[
     )
 
 
-def _monthly(orders: ir.Table, as_of: ir.Table) -> ir.Table:
+def _monthly(orders: ir.Table, at: Clock) -> ir.Table:
     """One row per customer and month with an order; what is older, or undated, counts from the first month."""
     placed = orders.filter(orders.customer_id.notnull(), orders.is_completed | (orders.refunded_amount > 0))
-    back = ibis.least(_number(moment(as_of)) - _number(placed.ordered_at), MONTHS).fill_null(MONTHS).cast("int32")
+    ordered_at = at.local(placed.ordered_at)
+    back = ibis.least(_number(at.today) - _number(ordered_at), MONTHS).fill_null(MONTHS).cast("int32")
     return placed.group_by("customer_id", back=back).agg(
         order_count=placed.is_completed.sum(),
         amount=(placed.order_amount.fill_null(0) - placed.refunded_amount).sum().cast(MONEY),
-        first_on=placed.ordered_at.min(where=placed.is_completed).date(),
-        last_on=placed.ordered_at.max(where=placed.is_completed).date(),
+        first_on=ordered_at.min(where=placed.is_completed).date(),
+        last_on=ordered_at.max(where=placed.is_completed).date(),
     )
 
 
@@ -71,9 +73,9 @@ def _grown(monthly: ir.Table) -> ir.Table:
     return buying.mutate(back=ibis.range(buying.next_back + 1, buying.back + 1).unnest()).drop("next_back")
 
 
-def _measured(grown: ir.Table, as_of: ir.Table) -> ir.Table:
+def _measured(grown: ir.Table, as_of: ir.Table, at: Clock) -> ir.Table:
     """The measures that rules may ask for, as of the last day of each month."""
-    months = _month_ends(as_of)
+    months = _month_ends(as_of, at)
     dated = grown.inner_join(months, "back")
     measured = dated.select(
         "customer_id",
@@ -92,13 +94,14 @@ def _measured(grown: ir.Table, as_of: ir.Table) -> ir.Table:
     return measured.mutate(orders_span_days=span.cast("int32")).drop("first_on", "today")
 
 
-def _month_ends(as_of: ir.Table) -> ir.Table:
+def _month_ends(as_of: ir.Table, at: Clock) -> ir.Table:
     known = as_of.filter(as_of.as_of.notnull())
     months = known.mutate(back=ibis.range(0, MONTHS + 1).unnest())
-    following = months.as_of.truncate("month") - (months.back - 1).as_interval("M")
+    today = at.local(months.as_of)
+    following = today.truncate("month") - (months.back - 1).as_interval("M")
     last_day = (following - ibis.interval(days=1)).date()
-    month_on = (months.back == 0).ifelse(months.as_of.date(), last_day)
-    return months.select("back", month_on=month_on, is_whole=month_on == last_day, today=months.as_of.date())
+    month_on = (months.back == 0).ifelse(today.date(), last_day)
+    return months.select("back", month_on=month_on, is_whole=month_on == last_day, today=today.date())
 
 
 def _number(at: ir.TimestampValue) -> ir.IntegerValue:

@@ -6,7 +6,7 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import moment
+from c360_assets.conformed.as_of import clock
 from c360_assets.conformed.joins import widened
 from c360_assets.conformed.products import MONEY
 
@@ -27,10 +27,10 @@ def rfm(orders: ir.Table, as_of: ir.Table) -> ir.Table:
         first_ordered_at=orders.ordered_at.min(where=orders.is_completed),
         last_ordered_at=orders.ordered_at.max(where=orders.is_completed),
     )
-    buyers = bought.filter(bought.frequency > 0)
+    buyers, now = bought.filter(bought.frequency > 0), clock(as_of)
     measured = buyers.mutate(
-        recency_days=moment(as_of).delta(buyers.last_ordered_at, unit="day").cast("int32"),
-        history_days=moment(as_of).delta(buyers.first_ordered_at, unit="day").cast("int32"),
+        recency_days=now.days_since(buyers.last_ordered_at).cast("int32"),
+        history_days=now.days_since(buyers.first_ordered_at).cast("int32"),
     )
     scored = with_scores(measured).drop("history_days")
     return scored.mutate(

@@ -6,7 +6,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from c360_assets.analytics import intervals, voice
-from c360_assets.conformed.as_of import SOURCE
+from c360_assets.conformed.as_of import SOURCE, Clock, clock
 from c360_assets.conformed.joins import widened
 
 PROMOTER, DETRACTOR, SATISFIED = 9, 6, 4
@@ -47,7 +47,7 @@ def satisfaction(
         _rated(voice.ratings(review, as_of)),
         _resolved(voice.tickets(support_ticket, as_of)),
     )
-    counted = _by_dimension(_counted(said, customer_segments))
+    counted = _by_dimension(_counted(said, customer_segments, clock(as_of)))
     found = widened(_metrics(), "metric", counted)
     return _scored(found.mutate(**{name: found[name].fill_null(0) for name in COUNTED}))
 
@@ -74,12 +74,12 @@ def _resolved(tickets: ir.Table) -> ir.Table:
     return known.select(metric=ibis.literal("resolution"), customer_id="customer_id", at="resolved_at", amount=seconds)
 
 
-def _counted(said: ir.Table, customer_segments: ir.Table) -> ir.Table:
+def _counted(said: ir.Table, customer_segments: ir.Table, now: Clock) -> ir.Table:
     """One row per metric, month and combination of segments, so that all else is done on few rows."""
     segments = customer_segments.select("customer_id", *SEGMENTATIONS)
     placed = said.left_join(segments, "customer_id")
     named = {name: placed[name].cast("string").fill_null(UNKNOWN) for name in SEGMENTATIONS}
-    month = placed["at"].strftime("%Y-%m").fill_null(UNKNOWN)
+    month = now.local(placed["at"]).strftime("%Y-%m").fill_null(UNKNOWN)
     return placed.group_by(placed.metric, month=month, **named).agg(
         answer_count=placed.count(),
         promoter_count=(placed.amount >= PROMOTER).sum(),

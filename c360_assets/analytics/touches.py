@@ -5,7 +5,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from c360_assets.conformed.as_of import RECENT_DAYS, SOURCE, constant, until
+from c360_assets.conformed.as_of import RECENT_DAYS, SOURCE, clock, until
 from c360_assets.conformed.products import MONEY
 
 UNKNOWN = "unknown"
@@ -49,7 +49,7 @@ def _met(kind: str, rows: ir.Table, at: str, channel: str, as_of: ir.Table, **su
     """The rows of one source by customer and channel; what it cannot count is 0."""
     known = until(rows, at, as_of)
     known = known.filter(known.customer_id.notnull())
-    ago = constant(as_of).delta(known[at], unit="day")
+    ago = clock(as_of).days_since(known[at])
     counted = known.group_by(customer_id="customer_id", channel=known[channel].fill_null(UNKNOWN)).agg(
         touch_count=known.count(),
         recent_touch_count=known.count(where=ago < RECENT_DAYS),

@@ -3,7 +3,7 @@
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import moment, until
+from c360_assets.conformed.as_of import clock, until
 from c360_assets.conformed.products import MONEY
 
 # The scales of the contracts of surveys and reviews. A value outside says nothing.
@@ -32,7 +32,7 @@ def tickets(support_ticket: ir.Table, as_of: ir.Table) -> ir.Table:
     nobody knows how fast.
     """
     opened = until(support_ticket, "opened_at", as_of)
-    is_later = (opened.resolved_at > moment(as_of)).fill_null(False)
+    is_later = (opened.resolved_at > clock(as_of).now).fill_null(False)
     known = opened.mutate(resolved_at=is_later.ifelse(ibis.null("timestamp(6)"), opened.resolved_at))
     took = known.resolved_at.delta(known.opened_at, unit="second")
     return known.mutate(resolution_seconds=(took >= 0).ifelse(took, ibis.null("int64")))

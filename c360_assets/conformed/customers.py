@@ -5,7 +5,7 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from c360_assets.conformed.as_of import HOURLY_SOURCE, SOURCE, moment, until
+from c360_assets.conformed.as_of import HOURLY_SOURCE, SOURCE, clock, until
 from governance.reference import us_states
 
 YOUNGEST, OLDEST = 13, 115
@@ -33,7 +33,7 @@ def customers(customer: ir.Table, orders: ir.Table, web_analytics: ir.Table, as_
         phone_number=joined.phone_number.re_replace("[^0-9+]", "").nullif(""),
         email_address=_clean(joined.email_address).lower(),
         date_of_birth=joined.date_of_birth.date(),
-        age=_plausible(_age(joined.date_of_birth, moment(as_of))).fill_null(_plausible(joined.age)),
+        age=_plausible(_age(joined.date_of_birth, clock(as_of).today)).fill_null(_plausible(joined.age)),
         education_level=_clean(joined.education_level),
         marital_status=_clean(joined.marital_status),
         number_of_children=joined.no_of_children,

@@ -4,7 +4,7 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import SOURCE, constant, until
+from c360_assets.conformed.as_of import SOURCE, clock, until
 from c360_assets.conformed.joins import widened
 from c360_assets.conformed.products import MONEY
 
@@ -100,7 +100,7 @@ def pieces(quantity: ir.NumericColumn) -> ir.IntegerColumn:
 def status_then(orders: ir.Table, as_of: ir.Table) -> ir.StringColumn:
     """The status of source orders by `as_of`: what is delivered later was placed then, and not yet returned."""
     now = status(orders.order_status)
-    is_to_come = (orders.order_delivery_date > constant(as_of)).fill_null(False)
+    is_to_come = (orders.order_delivery_date > clock(as_of).now).fill_null(False)
     return (is_to_come & now.isin(("shipped", "delivered", "completed", *RETURNS))).ifelse("placed", now)
 
 

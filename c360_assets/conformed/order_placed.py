@@ -5,7 +5,7 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.conformed.activity import ORDER_PLACED, placed_once, with_product, with_recurrence
-from c360_assets.conformed.as_of import HOURLY_SOURCE, until
+from c360_assets.conformed.as_of import HOURLY_SOURCE, clock, until
 from c360_assets.conformed.joins import widened
 from c360_assets.conformed.products import MONEY
 
@@ -28,6 +28,7 @@ def order_placed(
     named = with_product(widened(activities, "order_key", counted), products)
     price = named.unit_price.fill_null(named.product_price)
     asked = (price * named.quantity).cast(MONEY)
+    shown = clock(as_of).local(named.activity_ts)
     return named.select(
         "activity_uuid",
         "session_id",
@@ -46,8 +47,8 @@ def order_placed(
         "traffic_source",
         "activity_occurrence",
         "activity_repeated_at",
-        activity_year=named.activity_ts.year(),
-        activity_month=named.activity_ts.month(),
+        activity_year=shown.year(),
+        activity_month=shown.month(),
         product_price=price,
         order_value=named.net_amount.fill_null(asked),
         is_completed=named.is_completed,

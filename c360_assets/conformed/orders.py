@@ -4,7 +4,7 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import constant, until
+from c360_assets.conformed.as_of import clock, until
 from c360_assets.conformed.order_lines import RETURNS, is_completed, pieces, status_then
 from c360_assets.conformed.products import MONEY
 
@@ -18,7 +18,7 @@ def orders(ordered: ir.Table, order_lines: ir.Table, as_of: ir.Table) -> ir.Tabl
     # Before the join: what is compared with words there is many times as dear after it.
     known = placed.mutate(
         status=status_then(placed, as_of),
-        delivered_at=(placed.order_delivery_date <= constant(as_of)).ifelse(placed.order_delivery_date, None),
+        delivered_at=(placed.order_delivery_date <= clock(as_of).now).ifelse(placed.order_delivery_date, None),
         discount=placed.discounted_amount.abs().cast(MONEY),
         shipping=placed.shipping_amount.cast(MONEY),
         tax=placed.tax_amount.cast(MONEY),

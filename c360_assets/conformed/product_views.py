@@ -4,13 +4,14 @@ import dagster as dg
 import ibis.expr.types as ir
 
 from c360_assets.conformed.activity import events
-from c360_assets.conformed.as_of import HOURLY_SOURCE
+from c360_assets.conformed.as_of import HOURLY_SOURCE, clock
 
 
 @dg.asset(ins={"web_analytics": HOURLY_SOURCE})
 def product_views(web_analytics: ir.Table, as_of: ir.Table) -> ir.Table:
     """One row per view of a product."""
     views = events(web_analytics, "product_view", as_of)
+    shown = clock(as_of).local(views.activity_ts)
     return views.select(
         "activity_uuid",
         "session_id",
@@ -24,6 +25,6 @@ def product_views(web_analytics: ir.Table, as_of: ir.Table) -> ir.Table:
         "event_action",
         "activity_occurrence",
         "activity_repeated_at",
-        activity_year=views.activity_ts.year(),
-        activity_month=views.activity_ts.month(),
+        activity_year=shown.year(),
+        activity_month=shown.month(),
     )

@@ -5,7 +5,7 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.analytics.rules import joined_texts
-from c360_assets.conformed.as_of import moment
+from c360_assets.conformed.as_of import clock
 from c360_assets.conformed.joins import widened
 
 DEMOGRAPHICS = (
@@ -86,7 +86,7 @@ def customer_360(
     wide = widened(customers.select(DEMOGRAPHICS), "customer_id", *parts)
     has_touches = (touches.touch_count.count() > 0).as_scalar()
     return wide.mutate(
-        as_of=moment(as_of),
+        as_of=clock(as_of).now,
         **{name: has_touches.ifelse(wide[name].fill_null(0), None) for name in ("touch_count", "channel_count")},
         last_seen_at=ibis.greatest(wide.last_ordered_at, wide.last_seen_at),
         unknown_because=joined_texts(

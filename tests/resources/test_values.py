@@ -43,9 +43,14 @@ def read(
     **identity: bool,
 ) -> tuple[Any, str | None]:
     """What a cell becomes, and what is wrong with it."""
-    value = Value(column, given, notation or Notation(), Identity(**identity))
+    return through(engine, Value(column, given, notation or Notation(), Identity(**identity)), cell)
+
+
+def through(engine: Engine, value: Value, cell: Any) -> tuple[Any, str | None]:
+    """What a cell becomes as that value, and what is wrong with it."""
+    column = value.column
     shown = "NULL" if cell is None else literal(str(cell))
-    sql = f'SELECT {shown}::{given} AS "{column.name}"'
+    sql = f'SELECT {shown}::{value.given} AS "{column.name}"'
     for stage in (value.meant, value.typed):
         sql = f"SELECT *, {stage} FROM ({sql})"
     ((found, told),) = engine.query(f'SELECT "_typed_{column.name}", {value.fault or "NULL"} FROM ({sql})')
@@ -221,10 +226,18 @@ class Loaded:
 
 @pytest.fixture
 def load(tmp_path: Path) -> Callable[..., Loaded]:
-    def load(content: str, dataset: str = "orders", select: str = EVERYTHING, feed: Any = None, **files: Any) -> Loaded:
+    def load(
+        content: str,
+        dataset: str = "orders",
+        select: str = EVERYTHING,
+        feed: Any = None,
+        shop: Any = None,
+        **files: Any,
+    ) -> Loaded:
         (tmp_path / "x.csv").write_text(content)
         connector = {"type": "files", "path": "x.csv", **files}
-        settings = Settings.model_validate({"name": "Shop", "currency": "EUR", "connectors": {"shop": connector}})
+        named = {"name": "Shop", "currency": "EUR", **(shop or {})}
+        settings = Settings.model_validate({**named, "connectors": {"shop": connector}})
         feeds = {dataset: Feed.model_validate({"from": "shop", "select": select, **(feed or {})})}
         with closing(Deployment(tmp_path / "c360.yaml", settings, feeds, CONTRACTS)) as deployment:
             contract = CONTRACTS[f"sources/{dataset}"]
@@ -319,3 +332,37 @@ def test_what_pandas_made_of_identifiers_is_mended_in_parquet(tmp_path: Path, lo
     pq.write_table(pa.table({"order_id": [1.0, 2.0], "customer_id": [17850.0, float("nan")]}), tmp_path / "o.parquet")
     loaded = load("", path="o.parquet")
     assert (loaded.column("order_id"), loaded.column("customer_id")) == (["1", "2"], ["17850", None])
+
+
+@pytest.mark.parametrize(
+    ("cell", "given", "moment"),
+    [
+        ("2024-06-01 22:30:00", "VARCHAR", datetime(2024, 6, 2, 3, 30)),
+        ("2024-06-01 10:30 PM", "VARCHAR", datetime(2024, 6, 2, 3, 30)),
+        ("2024-06-01", "VARCHAR", datetime(2024, 6, 1, 5)),
+        ("2024-01-01", "DATE", datetime(2024, 1, 1, 6)),
+        ("2024-01-01 00:00:00", "TIMESTAMP", datetime(2024, 1, 1, 6)),
+        ("2024-01-01 00:00:00", "TIMESTAMP_NS", datetime(2024, 1, 1, 6)),
+        ("2024-06-01 22:30:00+02", "VARCHAR", datetime(2024, 6, 1, 20, 30)),
+        ("2024-06-01 22:30:00+02", "TIMESTAMP WITH TIME ZONE", datetime(2024, 6, 1, 20, 30)),
+        ("soon", "VARCHAR", None),
+    ],
+)
+def test_a_moment_without_offset_is_of_the_clock_of_its_source(
+    engine: Engine, cell: str, given: str, moment: datetime | None
+) -> None:
+    value = Value(ORDERED_AT, given, Notation(), Identity(), "America/Chicago")
+    assert through(engine, value, cell)[0] == moment
+
+
+def test_a_birthday_is_the_same_day_everywhere(engine: Engine) -> None:
+    born = CONTRACTS["sources/customer"].column("date_of_birth")
+    value = Value(born, "VARCHAR", Notation(), Identity(), "America/Chicago")
+    assert through(engine, value, "1970-12-31")[0] == datetime(1970, 12, 31)
+
+
+def test_the_clock_of_a_feed_is_its_own_or_that_of_the_shop(load: Load) -> None:
+    content = "order_id,ordered_at\n1,2024-01-31 21:30:00\n"
+    assert load(content).column("ordered_at") == [datetime(2024, 1, 31, 21, 30)]
+    assert load(content, feed={"timezone": "America/Chicago"}).column("ordered_at") == [datetime(2024, 2, 1, 3, 30)]
+    assert load(content, shop={"timezone": "Europe/Berlin"}).column("ordered_at") == [datetime(2024, 1, 31, 20, 30)]

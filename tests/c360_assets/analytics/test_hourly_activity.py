@@ -12,6 +12,8 @@ from tests.tables import computed, rows, table
 
 MONDAY = datetime(2026, 6, 1)
 
+NOW = at("2026-06-30")
+
 
 def session(number: int, at: datetime, **more: Any) -> dict[str, Any]:
     return {"session_id": str(number), "started_at": at, "product_view_count": 0, "cart_count": 0, **more}
@@ -23,7 +25,7 @@ def order(number: int, at: datetime | None, *, is_completed: bool = True) -> dic
 
 def hours(visits: list[dict[str, Any]], orders: list[dict[str, Any]], *columns: str) -> list[tuple[Any, ...]]:
     """Values of each hour of the week in turn."""
-    found: Any = computed(hourly_activity)(table("sessions", *visits), table("orders", *orders))
+    found: Any = computed(hourly_activity)(table("sessions", *visits), table("orders", *orders), NOW)
     return [tuple(r[name] for name in columns) for r in found.order_by("weekday", "hour").to_pyarrow().to_pylist()]
 
 
@@ -79,6 +81,6 @@ def test_hours_equal_a_plain_loop_whatever_the_order_of_rows(minutes: list[int],
 def test_the_hours_hold_every_session_and_order() -> None:
     visits = [session(n, MONDAY + timedelta(hours=7 * n)) for n in range(50)]
     orders = [order(n, MONDAY + timedelta(hours=5 * n)) for n in range(70)]
-    found: Any = computed(hourly_activity)(table("sessions", *visits), table("orders", *orders))
+    found: Any = computed(hourly_activity)(table("sessions", *visits), table("orders", *orders), NOW)
     totals = found.agg(sessions=found.session_count.sum().cast("int64"), orders=found.order_count.sum().cast("int64"))
     assert rows(totals, "sessions", "orders") == [(50, 70)]

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from c360_assets.conformed.as_of import AsOf, as_of, until
+from c360_assets.conformed.as_of import AsOf, as_of, clock, until
 from tests.tables import at, day, rows, table
 
 EMPTY = {
@@ -17,15 +17,17 @@ def test_as_of_is_the_newest_thing_a_customer_did() -> None:
         "orders": table("sources/orders", {"order_id": "o", "ordered_at": day("2026-05-01")}),
         "review": table("sources/review", {"review_id": "r", "reviewed_at": day("2026-05-03")}),
     }
-    assert rows(as_of(config=AsOf(), **sources), "as_of") == [(day("2026-05-03"),)]
+    assert rows(as_of(config=AsOf(), timezone="UTC", **sources), "as_of") == [(day("2026-05-03"),)]
 
 
 def test_as_of_is_the_moment_asked_for() -> None:
-    assert rows(as_of(config=AsOf(as_of="2026-04-01T12:00:00"), **EMPTY), "as_of") == [(datetime(2026, 4, 1, 12),)]
+    assert rows(as_of(config=AsOf(as_of="2026-04-01T12:00:00"), timezone="UTC", **EMPTY), "as_of") == [
+        (datetime(2026, 4, 1, 12),)
+    ]
 
 
 def test_as_of_is_unknown_where_nothing_is_dated() -> None:
-    assert rows(as_of(config=AsOf(), **EMPTY), "as_of") == [(None,)]
+    assert rows(as_of(config=AsOf(), timezone="UTC", **EMPTY), "as_of") == [(None,)]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,7 @@ def test_an_event_far_after_all_others_does_not_move_the_moment(strays: list[str
         "orders": table("sources/orders", *({"order_id": f"{at}", "ordered_at": at} for at in usual)),
         "review": table("sources/review", *({"review_id": at, "reviewed_at": day(at)} for at in strays)),
     }
-    assert rows(as_of(config=AsOf(), **sources), "as_of") == [(day(newest),)]
+    assert rows(as_of(config=AsOf(), timezone="UTC", **sources), "as_of") == [(day(newest),)]
 
 
 def test_until_keeps_the_past_and_the_undated() -> None:
@@ -59,3 +61,14 @@ def test_until_keeps_the_past_and_the_undated() -> None:
     )
     assert rows(until(orders, "ordered_at", at("2026-01-02")), "order_id") == [("past",), ("undated",)]
     assert len(rows(until(orders, "ordered_at", table("as_of", {"as_of": None})), "order_id")) == 3
+
+
+def test_days_are_counted_by_the_shops_clock() -> None:
+    # In Chicago it is still the evening of the 31st of January.
+    now = clock(table("as_of", {"as_of": datetime(2026, 2, 1, 3), "timezone": "America/Chicago"}))
+    moments = table("orders", *[{"order_id": f"{hour}", "ordered_at": datetime(2026, 1, 31, hour)} for hour in (5, 6)])
+    counted = moments.mutate(days=now.days_since(moments.ordered_at), shown=now.local(moments.ordered_at))
+    assert rows(counted, "order_id", "days", "shown") == [
+        ("5", 1, datetime(2026, 1, 30, 23)),
+        ("6", 0, day("2026-01-31")),
+    ]

@@ -279,7 +279,7 @@ def test_a_run_finds_the_versions_of_the_run_before(tmp_path: Path) -> None:
         for date, city in (("2026-01-01", "Oslo"), ("2026-01-02", "Oslo"), ("2026-01-03", "Bergen")):
             later = {KEY: "zoe", "registration_date": day("2026-02-01")}
             hold(deployment, "sources/customer", {KEY: "ann", "city": city}, later)
-            hold(deployment, "as_of", {"as_of": day(date)})
+            hold(deployment, "as_of", {"as_of": day(date), "timezone": "UTC"})
             ids.append(built(deployment, instance))
         contract = deployment.contracts["customer_history"]
         found = deployment.lake.newest(contract)[0]
