@@ -20,13 +20,16 @@ from governance.errors import C360Error
 from resources.garbage import collect_seldom
 
 PROJECT = Path(__file__).parent.parent
+# Commands that write, and options by which others do: these name the deployment whoever reads the output.
+WRITING = ("run", "ui", "profile", "notify")
+WRITING_OPTIONS = ("target", "picture", "acknowledge", "mute")
 out = Console()
 err = Console(stderr=True)
 
 config_option = click.option(
     "--config",
     type=click.Path(path_type=Path),
-    help="Deployment file. Default: $C360_CONFIG, else the c360.yaml beside the packages.",
+    help="Deployment file. Default: $C360_CONFIG, else c360.yaml in this folder, else the sample company.",
 )
 
 
@@ -60,7 +63,10 @@ def main(debug: bool) -> None:
 
 
 def _with_deployment(command: Callable[..., None]) -> Callable[..., None]:
-    """Hands a command the deployment that --config names, and closes it afterwards."""
+    """Hands a command the deployment that --config names, and closes it afterwards.
+
+    Which one it is stands first on standard error; where only rows are piped on, nothing does.
+    """
 
     @config_option
     @wraps(command)
@@ -69,6 +75,10 @@ def _with_deployment(command: Callable[..., None]) -> Callable[..., None]:
 
         deployment = deployments.load(config)
         os.environ[deployments.CONFIG_VARIABLE] = str(deployment.file)
+        writes = click.get_current_context().command.name in WRITING or any(map(options.get, WRITING_OPTIONS))
+        if writes or sys.stdout.isatty():
+            told = f"[bold]{escape(deployment.settings.name)}[/] ({escape(str(deployment.file))})"
+            err.print(told, highlight=False, soft_wrap=True)
         try:
             command(deployment, **options)
         finally:
@@ -104,7 +114,6 @@ def run(ctx: click.Context, deployment: Any, selection: tuple[str, ...], as_of: 
     """
     from portal.progress import ProgressLine
 
-    err.print(f"[bold]{escape(deployment.settings.name)}[/]")
     with ProgressLine() as progress:
         # Takes seconds, in which the line moves already.
         from portal import running

@@ -1,5 +1,6 @@
 """A deployment: one YAML file that names the lake, the engine, the connectors, the feeds and who is notified."""
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
     from resources.operations import Operations
 
 CONFIG_VARIABLE = "C360_CONFIG"
-DEFAULT_CONFIG = Path(__file__).parent.parent / "c360.yaml"
+CONFIG_NAME = "c360.yaml"
+DEFAULT_CONFIG = Path(__file__).parent.parent / CONFIG_NAME
+# The file of a home that says whose it is.
+OWNER = "owner.json"
 UTC = "UTC"
 # The mapping of a feed whose source has the contract's columns.
 EVERYTHING = "select * from raw"
@@ -128,12 +132,13 @@ class Feed(_Section):
 
 
 class Settings(_Section):
-    """The whole of c360.yaml."""
+    """The whole of c360.yaml. With `shares_home` the `home` may be that of another deployment."""
 
     name: str
     currency: str
     timezone: Timezone | None = None
     home: str = ".c360"
+    shares_home: bool = False
     engine: EngineSettings = EngineSettings()
     lake: LakeSettings = LakeSettings()
     connectors: dict[str, AnyConnector] = {}
@@ -174,6 +179,47 @@ class Deployment:
         """Folder of everything the deployment keeps: lake, catalog, Dagster's history."""
         return self.folder / self.settings.home
 
+    def opened_home(self) -> Path:
+        """The home, made where it is not there yet. DeploymentError where it is another deployment's."""
+        if not self.home.exists():
+            self.claim_home()
+        elif not self.settings.shares_home:
+            self._check_owner()
+        return self.home
+
+    def claim_home(self) -> None:
+        """Note in the home whose it is, unless it is shared. DeploymentError where it is another deployment's.
+
+        The file is noted as seen from the home, so that both can be moved together.
+        """
+        self.home.mkdir(parents=True, exist_ok=True)
+        if self.settings.shares_home:
+            return
+        self._check_owner()
+        file = os.path.relpath(self.file, self.home.resolve())
+        told = json.dumps({"file": file, "name": self.settings.name})
+        mark = self.home / OWNER
+        if not mark.exists() or mark.read_text(encoding="utf-8") != told:
+            # In one stroke: another process may be reading it.
+            fresh = self.home / f"{OWNER}.{os.getpid()}"
+            fresh.write_text(told, encoding="utf-8")
+            fresh.replace(mark)
+
+    def _check_owner(self) -> None:
+        mark = self.home / OWNER
+        if not mark.exists():
+            return
+        owner = json.loads(mark.read_text(encoding="utf-8"))
+        file = (self.home.resolve() / owner["file"]).resolve()
+        # A file that is gone while we bear its name was moved or renamed, and is ours.
+        if file == self.file or (not file.exists() and owner["name"] == self.settings.name):
+            return
+        raise DeploymentError(
+            f"{self.file}, key home: {self.home} belongs to '{owner['name']}' ({file}), whose tables"
+            f" '{self.settings.name}' would overwrite. Give {self.file.name} a `home:` of its own, or, if both are to"
+            f" use the same tables, say `shares_home: true` in it. If '{owner['name']}' is no more, remove {mark}."
+        )
+
     @cached_property
     def engine(self) -> Engine:
         """The deployment's engine; opens at first use."""
@@ -181,10 +227,10 @@ class Deployment:
 
     @cached_property
     def lake(self) -> Lake:
-        """The deployment's tables; opens at first use."""
-        self.home.mkdir(parents=True, exist_ok=True)
-        catalog = self.settings.lake.catalog or f"sqlite:///{self.home / 'catalog.db'}"
-        warehouse = self.folder / (self.settings.lake.warehouse or self.home / "lake")
+        """The deployment's tables; opens at first use. DeploymentError where the home is another deployment's."""
+        home = self.opened_home()
+        catalog = self.settings.lake.catalog or f"sqlite:///{home / 'catalog.db'}"
+        warehouse = self.folder / (self.settings.lake.warehouse or home / "lake")
         return Lake(catalog, warehouse.resolve(), self.engine)
 
     @cached_property
@@ -192,8 +238,7 @@ class Deployment:
         """What the deployment remembers about its own running; opens at first use."""
         from resources.operations import Operations
 
-        self.home.mkdir(parents=True, exist_ok=True)
-        uri = self.settings.operations or f"sqlite:///{self.home / 'operations.db'}"
+        uri = self.settings.operations or f"sqlite:///{self.opened_home() / 'operations.db'}"
         return Operations(uri, self.contracts, [sink.name for sink in self.settings.notifications])
 
     @property
@@ -236,19 +281,19 @@ class Deployment:
         return f"SELECT * FROM {quoted(name)}"
 
     def close(self) -> None:
-        """Release the engine, the catalog and the operational store."""
-        if "operations" in self.__dict__:
-            self.operations.close()
-        self.lake.close()
-        self.engine.close()
+        """Release the engine, the catalog and the operational store, as far as they were opened."""
+        for opened in ("operations", "lake", "engine"):
+            if opened in self.__dict__:
+                getattr(self, opened).close()
 
 
 def load(file: Path | None = None) -> Deployment:
-    """The deployment in `file`, else in $C360_CONFIG, else in c360.yaml beside the packages.
+    """The deployment in `file`, else in $C360_CONFIG, else in c360.yaml of this folder, else in that of the packages.
 
     DeploymentError names the file and the key that is wrong; secrets are read from the environment as `${NAME}`.
     """
-    path = Path(file or os.environ.get(CONFIG_VARIABLE) or DEFAULT_CONFIG).resolve()
+    here = Path(CONFIG_NAME)
+    path = Path(file or os.environ.get(CONFIG_VARIABLE) or (here if here.exists() else DEFAULT_CONFIG)).resolve()
     if not path.is_file():
         raise DeploymentError(f"There is no deployment file {path}. Name one with --config, or set {CONFIG_VARIABLE}.")
     settings = _validated(path, Settings.model_validate, _expanded(path, _parsed(path)), "")

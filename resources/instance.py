@@ -49,7 +49,9 @@ def home(deployment: Deployment) -> Path:
     """$DAGSTER_HOME where it is set, else a folder of the deployment's own, made ready for Dagster.
 
     Settings that an earlier version of ours wrote are brought up to date; anybody else's are left alone.
+    DeploymentError where the deployment's home is another's.
     """
+    deployment.claim_home()
     if configured := os.environ.get("DAGSTER_HOME"):
         return Path(configured)
     folder = deployment.home / "dagster"

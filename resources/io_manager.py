@@ -31,6 +31,7 @@ class LakeIOManager(dg.IOManager):
         its contract; then nothing is written.
         """
         contract = self.deployment.contracts[context.asset_key.to_user_string()]
+        self.deployment.claim_home()
         # Compiled before writing: the write replaces the very tables the expression may read.
         lineage = column_lineage(obj.rows if isinstance(obj, Load) else obj)
         properties = {"c360.run_id": context.run_id, "c360.code_version": self._code_version(context)}

@@ -98,7 +98,8 @@ def plain(text: str) -> str:
 
 
 def test_run_tells_rows_seconds_and_what_was_set_aside(first_run: tuple[Path, Result]) -> None:
-    _, result = first_run
+    shop, result = first_run
+    assert result.stderr.splitlines()[0] == f"Three orders ({shop})"
     output = plain(result.output)
     made = [contract for contract in CONTRACTS.values() if contract.layer != "operations"]
     assert f"{len(made)} tables" in output
@@ -200,6 +201,17 @@ def test_a_changed_rule_changes_the_segments_at_the_next_run_and_history_says_wh
     history = deployment.lake.history(deployment.contracts["customer_segments"])
     deployment.close()
     assert [snapshot["c360.rule_version"] for snapshot in history][:2] == [new, old]
+
+
+def test_the_deployment_of_the_current_folder_is_used_and_named_where_something_is_written(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(built.parent)
+    monkeypatch.delenv("C360_CONFIG")
+    named = f"Three orders ({built})\n"
+    assert c360("show", "orders", "--format", "csv", "--limit", "1").stderr == ""
+    shown = c360("show", "orders", "--format", "csv", "--out", tmp_path / "orders.csv")
+    assert (shown.exit_code, shown.stderr) == (0, named)
 
 
 def test_limit_and_csv(built: Path) -> None:

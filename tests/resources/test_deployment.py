@@ -1,9 +1,11 @@
 """A deployment: what its file may say, what is said of a file that cannot be used, and where its paths start."""
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +13,9 @@ from governance import segments
 from governance.contracts import LAYERS
 from governance.segments import RulesError
 from resources import deployment as deployments
-from resources.deployment import Deployment, DeploymentError
+from resources.deployment import OWNER, Deployment, DeploymentError, Settings
 from resources.files import Files
+from tests.tables import CONTRACTS
 
 SHOP = """\
 name: Shop
@@ -191,8 +194,16 @@ def test_without_a_file_the_variable_names_one(tmp_path: Path, monkeypatch: pyte
     assert deployments.load().settings.name == "Shop"
 
 
-def test_without_file_and_variable_the_sample_company_is_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_else_that_of_the_current_folder_is_used_and_else_the_sample_company(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv(deployments.CONFIG_VARIABLE, raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert deployments.load().settings.name == "Sample company"
+    assert deployments.load().file == deployments.DEFAULT_CONFIG
+    file = written(tmp_path, SHOP)
+    assert deployments.load().file == file
+    monkeypatch.setenv(deployments.CONFIG_VARIABLE, str(deployments.DEFAULT_CONFIG))
     assert deployments.load().settings.name == "Sample company"
 
 
@@ -221,6 +232,72 @@ def test_a_deployment_may_have_segment_rules_of_its_own(opened: Open, tmp_path: 
 def test_an_absolute_home_stays_where_it_is(opened: Open, tmp_path: Path) -> None:
     home = tmp_path / "elsewhere"
     assert opened(SHOP.replace("lake: {}", f"home: {home}")).home == home
+
+
+def shop(file: Path, name: str = "Shop", **settings: Any) -> Deployment:
+    """A deployment of this file and name."""
+    file.touch()
+    return Deployment(file, Settings(name=name, currency="EUR", **settings), {}, CONTRACTS)
+
+
+def used(deployment: Deployment) -> bool:
+    """Whether the deployment may write to its home."""
+    try:
+        deployment.claim_home()
+        return True
+    except DeploymentError:
+        return False
+
+
+def test_a_home_is_of_one_deployment_unless_it_is_said_to_be_shared(tmp_path: Path) -> None:
+    file, other = tmp_path / "c360.yaml", tmp_path / "other.yaml"
+    assert used(shop(file))
+    for opened in ("lake", "operations"):
+        with pytest.raises(DeploymentError) as raised:
+            getattr(shop(other, "Store"), opened)
+    for word in (str(other), "'Store'", str(file), "'Shop'", "`home:` of its own", "`shares_home: true`"):
+        assert word in str(raised.value)
+    assert used(shop(other, "Store", shares_home=True))
+    assert used(shop(file))
+    assert used(shop(other, "Store", home=".store"))
+
+
+@pytest.mark.parametrize("home", [".c360", "../kept"])
+def test_a_deployment_that_is_moved_or_renamed_keeps_its_home(tmp_path: Path, home: str) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    assert used(shop(old / "c360.yaml", home=home))
+    old.rename(new)
+    assert used(shop(new / "c360.yaml", home=home))
+    (new / "c360.yaml").rename(new / "shop.yaml")
+    assert used(shop(new / "shop.yaml", home=home))
+    assert used(shop(new / "shop.yaml", "Store", home=home))
+    assert not used(shop(new / "c360.yaml", "Store", home=home))
+
+
+def test_a_copy_of_a_folder_has_a_home_of_its_own_and_a_copy_of_the_file_none(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    assert used(shop(one / "c360.yaml"))
+    shutil.copytree(one, two)
+    assert used(shop(two / "c360.yaml"))
+    assert used(shop(one / "c360.yaml"))
+    assert not used(shop(two / "c360.yaml", home=str(one / ".c360")))
+
+
+def test_a_home_of_before_homes_were_marked_becomes_that_of_whoever_writes_first(tmp_path: Path) -> None:
+    file, other = tmp_path / "c360.yaml", tmp_path / "other.yaml"
+    assert used(shop(file))
+    (tmp_path / ".c360" / OWNER).unlink()
+    with closing(shop(other, "Store")) as looking:
+        assert looking.lake.state("orders") is None
+    assert used(shop(file))
+    assert not used(shop(other, "Store"))
+
+
+def test_what_was_not_opened_leaves_nothing_on_disk(tmp_path: Path) -> None:
+    shop(tmp_path / "c360.yaml").close()
+    assert [file.name for file in tmp_path.iterdir()] == ["c360.yaml"]
 
 
 @pytest.mark.parametrize("lake", ["lake: {}", "lake: {warehouse: tables}"])
