@@ -25,6 +25,7 @@ from portal.profiling import (
     Profile,
     Values,
 )
+from portal.showing import MASK
 
 KINDS = {
     NUMBER: "number",
@@ -400,10 +401,10 @@ def _reading(profile: Profile) -> str:
 
 def _told(column: ColumnProfile, is_brief: bool = False) -> str:
     """A column in a few words."""
-    if column.kind == MASKED:
-        return "(personal)"
     if not column.rows - column.missing:
         return ""
+    if column.kind == MASKED:
+        return f"{MASK} (personal)"
     if column.kind == IDENTIFIER:
         return "(identifier)"
     if column.numbers:

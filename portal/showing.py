@@ -28,7 +28,7 @@ Row = Mapping[str, Any]
 
 
 def rows_of(deployment: Deployment, key: str, limit: int | None, unmasked: bool = False) -> "DuckDBPyRelation":
-    """Published rows in the order of the primary key; masked text reads ***, other masked values are null.
+    """Published rows in the order of the primary key; masked values read *** in every type, missing ones are null.
 
     Sensitive rows are left out unless `unmasked`.
 
@@ -36,11 +36,11 @@ def rows_of(deployment: Deployment, key: str, limit: int | None, unmasked: bool 
     """
     contract = built(deployment, key)
     rows = deployment.select(key)
-    if not unmasked:
-        rows = masked(rows, contract)
-    order = ", ".join(map(quoted, contract.primary_key or contract.column_names))
+    shown = f"SELECT * FROM ({rows}) AS held" if unmasked else masked(rows, contract)
+    # By the values themselves, of which a mask leaves nothing to order by.
+    order = ", ".join(f"held.{quoted(name)}" for name in contract.primary_key or contract.column_names)
     few = "" if limit is None else f" LIMIT {limit}"
-    return deployment.engine.connection.sql(f"SELECT * FROM ({rows}) ORDER BY {order}{few}")
+    return deployment.engine.connection.sql(f"{shown} ORDER BY {order}{few}")
 
 
 def records(rows: "DuckDBPyRelation") -> list[Row]:
@@ -94,8 +94,8 @@ def _put(content: bytes) -> None:
 
 
 def masked(rows: str, contract: Contract) -> str:
-    """The SELECT of these rows with personal values masked and sensitive rows left out."""
-    shown = f"SELECT {', '.join(map(_masked_column, contract.columns))} FROM ({rows})"
+    """The SELECT of these rows, as `held`, with personal values masked and sensitive rows left out."""
+    shown = f"SELECT {', '.join(map(_masked_column, contract.columns))} FROM ({rows}) AS held"
     return f"{shown} WHERE NOT {quoted(contract.sensitive_rows)}" if contract.sensitive_rows else shown
 
 
@@ -103,8 +103,7 @@ def _masked_column(column: Column) -> str:
     name = quoted(column.name)
     if not column.is_masked:
         return name
-    hidden = f"CASE WHEN {name} IS NOT NULL THEN {literal(MASK)} END" if column.type == "VARCHAR" else "NULL"
-    return f"{hidden}::{column.type} AS {name}"
+    return f"CASE WHEN {name} IS NOT NULL THEN {literal(MASK)} END AS {name}"
 
 
 def _encoded(rows: "DuckDBPyRelation", kind: str) -> bytes:
