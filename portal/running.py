@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from datetime import time as time_of_day
@@ -16,6 +16,7 @@ from c360_assets.sources.datasets import WHOLE_TAG
 from checks.quality import SCORE, SUFFIX
 from governance.errors import C360Error
 from resources.deployment import Deployment
+from resources.feeds import Feeds
 from resources.instance import instance
 from resources.launcher import process_tags
 
@@ -86,7 +87,8 @@ def run(
     `selection` names tables; a leading + takes everything upstream along. `notice` hears of every change,
     and `expect` first how many tables are to be built. Sources are
     loaded as a `whole` where asked, else as their contracts say.
-    Returns the report whether or not every table succeeded; C360Error where nothing could be started.
+    Returns the report whether or not every table succeeded; C360Error where nothing could be started, or where a feed
+    cannot work: then nothing is built.
     """
     definitions = build(deployment)
     job = definitions.resolve_job_def("refresh")
@@ -99,6 +101,7 @@ def run(
                 f" --select +{selection[0].lstrip('+')}"
             )
         config["ops"] = {"as_of": {"config": {"as_of": as_of.isoformat()}}}
+    check_feeds(deployment, [key.to_user_string() for key in keys])
     report = RunReport(str(uuid.uuid4()))
     expect(len(keys))
     with instance(deployment) as dagster:
@@ -116,6 +119,14 @@ def run(
     for key in sorted(key.to_user_string() for key in keys):
         report.tables.setdefault(key, TableRun(key, "skipped"))
     return report
+
+
+def check_feeds(deployment: Deployment, keys: Iterable[str]) -> None:
+    """C360Error with all that is wrong with the feeds of these tables; of most sources no row is read for it."""
+    contracts = [deployment.contracts[key] for key in keys if key.startswith("sources/")]
+    faults = Feeds(deployment).faults(contract for contract in contracts if contract.name in deployment.feeds)
+    if faults:
+        raise C360Error("\n".join([f"The feeds of {deployment.file.name} do not work, so nothing was built.", *faults]))
 
 
 def moment(text: str) -> datetime:

@@ -8,7 +8,7 @@ import duckdb
 from pydantic import BaseModel, ConfigDict
 
 from governance.errors import C360Error
-from resources.engine import Engine
+from resources.engine import Engine, quoted
 from resources.merging import Window
 from resources.values import Notation
 
@@ -65,9 +65,18 @@ class Connector(BaseModel):
         """The raw rows of the request's dataset; ConnectorError where they cannot be had."""
         raise NotImplementedError
 
+    def look(self, request: Request, engine: Engine) -> Raw:
+        """The columns that `read` would bring, without the rows as far as they tell none; ConnectorError as there."""
+        raise NotImplementedError
+
     def mark(self, request: Request) -> str:
         """What changes whenever the source may hold something new for a feed; ConnectorError where nobody can tell."""
         raise NotImplementedError
+
+
+def no_rows(columns: Mapping[str, str]) -> str:
+    """A SELECT of no row of these columns, each with its type."""
+    return f"SELECT {', '.join(f'NULL::{type_} AS {quoted(name)}' for name, type_ in columns.items())} WHERE false"
 
 
 def readable(fault: duckdb.Error) -> str:

@@ -122,8 +122,14 @@ class Database(Connector):
             # Asked before the rows, which may be more by then, so that the watermark is never ahead of them.
             reached = self._reached(server, table, request)
             self._fetch(f"{table.select}{_where(request, table, request.since)}", target, engine)
-        origin = f"{request.name}: {request.table or request.dataset}"
-        return Raw(f"SELECT * FROM read_parquet({literal(str(target))})", origin, [], reached, timezone="UTC")
+        return _raw(request, target, reached)
+
+    def look(self, request: Request, engine: Engine) -> Raw:
+        """The columns of the table, as they come with no row."""
+        target = engine.scratch / f"{uuid.uuid4().hex}.parquet"
+        with self._asked(request) as (_, table):
+            Database._fetch(self, f"{table.select} LIMIT 0", target, engine)
+        return _raw(request, target)
 
     def mark(self, request: Request) -> str:
         """How many rows lie above the watermark, overlap included, and the sum of what they have for it."""
@@ -282,6 +288,11 @@ class Redshift(Database):
 def unload_statement(query: str, prefix: str, role: str) -> str:
     """The statement by which Redshift writes a query's rows as Parquet files below `prefix`."""
     return f"UNLOAD ({literal(query)}) TO {literal(prefix + '/')} IAM_ROLE {literal(role)} FORMAT AS PARQUET"
+
+
+def _raw(request: Request, target: Path, reached: Mapping[str, str] | None = None) -> Raw:
+    origin = f"{request.name}: {request.table or request.dataset}"
+    return Raw(f"SELECT * FROM read_parquet({literal(str(target))})", origin, [], reached or {}, timezone="UTC")
 
 
 def _described(server: Any, request: Request) -> _Table:

@@ -39,14 +39,7 @@ class Engine:
         settings: dict[str, Any] = {"memory_limit": self.memory_limit, "temp_directory": str(self.scratch)}
         if self.threads:
             settings["threads"] = self.threads
-        connection = duckdb.connect(config=settings)
-        # Row order is no property of a table, and keeping it costs COPY three times the memory.
-        connection.execute("SET preserve_insertion_order = false")
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET enable_progress_bar = false")
-        # A name in a statement is a table or nothing, as Ibis has it; DuckDB would look among Python's variables.
-        connection.execute("SET python_enable_replacements = false")
-        return connection
+        return _settled(duckdb.connect(config=settings))
 
     @cached_property
     def backend(self) -> Backend:
@@ -79,6 +72,12 @@ class Engine:
         finally:
             connection.unregister("batches")
 
+    def sibling(self) -> Engine:
+        """The same engine by a connection of its own, for another thread; is closed with this one."""
+        other = Engine(self.memory_limit, self.threads)
+        other.__dict__ |= {"scratch": self.scratch, "connection": _settled(self.cursor())}
+        return other
+
     def cursor(self) -> Any:
         """Another DuckDB connection to the same tables and views."""
         return self.connection.cursor()
@@ -98,6 +97,17 @@ class Engine:
         if "scratch" in self.__dict__:
             shutil.rmtree(self.scratch, ignore_errors=True)
             del self.__dict__["scratch"]
+
+
+def _settled(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """The connection with our settings, which others to the same tables do not share."""
+    # Row order is no property of a table, and keeping it costs COPY three times the memory.
+    connection.execute("SET preserve_insertion_order = false")
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
+    # A name in a statement is a table or nothing, as Ibis has it; DuckDB would look among Python's variables.
+    connection.execute("SET python_enable_replacements = false")
+    return connection
 
 
 def quoted(name: str) -> str:

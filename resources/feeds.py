@@ -7,7 +7,9 @@ the reason, its classified values masked; the rest is the dataset. Nothing is dr
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from difflib import get_close_matches
 from typing import Any
 
 import duckdb
@@ -40,6 +42,12 @@ OWNERS = ("sources/customer", "sources/orders")
 ROWS_THAT_TELL = 20
 # How many reasons an error gives.
 REASONS_SHOWN = 3
+# How DuckDB says that a column is not there.
+NO_COLUMN = re.compile(
+    r'(?:Referenced column|have a column named|Error: Column) "(.+)"(?: not found| in [A-Z]+ list|$)'
+)
+# How many sources are looked at together.
+LOOKED_AT = 8
 
 
 class FeedError(C360Error):
@@ -113,6 +121,33 @@ class Feeds:
             )
         properties = {MAPPING: self._mapping(contract), **load.properties, **_reached(raws.values())}
         return replace(load, is_part=is_part, window=window, properties=properties)
+
+    def faults(self, contracts: Iterable[Contract]) -> list[str]:
+        """All that is wrong with the feeds of these datasets, as far as their sources' columns tell: one text a fault.
+
+        Nothing is written, and of most sources no row is read.
+        """
+        engines = [(contract, self.engine.sibling()) for contract in contracts]
+        with ThreadPoolExecutor(LOOKED_AT) as pool:
+            found = [*pool.map(lambda one: self._fault(*one), engines)]
+        # Where several feeds read one source, what is wrong with it is said once.
+        feeds: dict[str, list[str]] = {}
+        for (contract, _), fault in zip(engines, found, strict=True):
+            if fault is not None:
+                feeds.setdefault(fault, []).append(contract.name)
+        return [
+            fault if fault.startswith("Feed ") else f"Feed{'s'[: len(names) - 1]} {', '.join(names)}: {fault}"
+            for fault, names in feeds.items()
+        ]
+
+    def _fault(self, contract: Contract, engine: Engine) -> str | None:
+        try:
+            requests = self._requests(contract, None)
+            raws = {request.name: self._connector(request).look(request, engine) for request in requests}
+            _Sorting(engine, contract, raws, self.deployment.feeds[contract.name], None).check()
+        except C360Error as fault:
+            return str(fault)
+        return None
 
     def _requests(self, contract: Contract, head: Commit | None, window: Window | None = None) -> list[Request]:
         """What the dataset's feed asks of each of its connectors, given what was loaded before.
@@ -224,15 +259,25 @@ class _Sorting:
         self.timezones = {name: feed.timezone or raw.timezone or clock for name, raw in raws.items()}
         self.notes = [note for raw in raws.values() for note in raw.notes]
         self.emptied_count = 0
-        views = {name.lower(): raw.sql for name, raw in raws.items()}
-        if len(raws) == 1:
-            views["raw"] = next(iter(views.values()))
-        listed = ", ".join(f"{quoted(name)} AS ({sql})" for name, sql in views.items())
-        # The line break ends a comment on the last line of the select.
-        self.mapped = f"WITH {listed} SELECT * FROM ({self.select}\n)"
+        self.mapped = self._mapped()
         self.where = f"Feed {contract.name} ({self.origin})"
         self.key = ", ".join(quoted(name) for name in contract.primary_key)
         self.columns = ", ".join(quoted(name) for name in contract.column_names)
+
+    def _mapped(self, lacking: Sequence[str] = ()) -> str:
+        """The select over a view of each connector, as if they had the columns it lacks."""
+        more = "".join(f", NULL AS {quoted(name)}" for name in lacking)
+        views = {name.lower(): f"SELECT *{more} FROM ({raw.sql})" for name, raw in self.raws.items()}
+        if len(views) == 1:
+            views["raw"] = next(iter(views.values()))
+        listed = ", ".join(f"{quoted(name)} AS ({sql})" for name, sql in views.items())
+        # The line break ends a comment on the last line of the select.
+        return f"WITH {listed} SELECT * FROM ({self.select}\n)"
+
+    def check(self) -> None:
+        """FeedError where the mapping does not fit source and contract, which no row is needed to tell."""
+        sql, _ = self._typed(self._given_columns())
+        self._run(f"DESCRIBE {sql}")
 
     def load(self) -> Load:
         """The rows that fit, those that do not, and their counts."""
@@ -266,30 +311,59 @@ class _Sorting:
         return int(count)
 
     def _given_columns(self) -> dict[str, str]:
-        """Names and types the mapping gives; FeedError where they do not match the contract."""
-        known = ", ".join(self.contract.column_names)
-        try:
-            given = {name: type_ for name, type_, *_ in self.engine.query(f"DESCRIBE {self.mapped}")}
-        except duckdb.Error as fault:
-            raise FeedError(f"{self.where}: {self._complaint(fault)}") from None
-        extra = [name for name in given if name not in self.contract.column_names]
-        if len(extra) == len(given) and not self._names_any(given):
-            raise FeedError(
-                f"{self.where}: none of the {len(given)} columns is in the contract. Does the source lack a header"
-                f" (`header: false`), or should the select rename them? The contract's columns are {known}."
-            )
-        missing = [column.name for column in self.contract.columns if column.required and column.name not in given]
-        faults = [f"column '{name}' is not in the contract" for name in extra]
-        faults += [f"column '{name}' is required and not selected" for name in missing]
+        """Names and types the mapping gives; FeedError where they do not match source and contract."""
+        given, lacking = self._described()
+        faults = [self._lacks(lacking)] if lacking else []
+        faults += self._misfits(given) if given else []
         if faults:
-            raise FeedError(f"{self.where}: {'; '.join(faults)}. The contract's columns are {known}.")
+            raise FeedError(f"{self.where}: {' '.join(faults)}")
         return given
 
-    def _stage(self, given: dict[str, str]) -> tuple[str, int, int]:
-        """One pass over the source: values cast and faults found, kept in a scratch Parquet file.
+    def _described(self) -> tuple[dict[str, str], list[str]]:
+        """Names and types the mapping gives, and the columns it names that the source lacks.
 
-        Returns the SQL that reads it, the number of rows, and of those that do not fit.
+        DuckDB tells of one such column at a time, and of the next once that is given. Nothing is given where it
+        complains of something else then.
         """
+        lacking: list[str] = []
+        while True:
+            try:
+                described = self.engine.query(f"DESCRIBE {self._mapped(lacking)}")
+                return {name: type_ for name, type_, *_ in described if name not in lacking}, lacking
+            except duckdb.Error as fault:
+                found = NO_COLUMN.search(str(fault).splitlines()[0])
+                if found and found[1] not in lacking:
+                    lacking.append(found[1])
+                    continue
+                # Of the columns that are given, one may be looked for elsewhere than in the source.
+                lacking = [name for name in lacking if not found or name != found[1]]
+                if lacking:
+                    return {}, lacking
+                raise FeedError(f"{self.where}: {self._complaint(fault)}") from None
+
+    def _lacks(self, lacking: Sequence[str]) -> str:
+        """What is wrong with a select that names these columns."""
+        known = [column for name in self.raws if self._names_any(names := self._names(name)) for column in names]
+        told = ", ".join(f"{quoted(name)}{_nearest(name, known)}" for name in lacking)
+        hint = " ".join(self._columns_told(name) for name in self.raws)
+        return f"the select does not run: the source has no column {told}. {hint} Correct it in c360.yaml."
+
+    def _misfits(self, given: Mapping[str, str]) -> list[str]:
+        """What the contract has against these columns."""
+        known = self.contract.column_names
+        extra = [name for name in given if name not in known]
+        if len(extra) == len(given) and not self._names_any(given):
+            return [
+                f"none of the {len(given)} columns is in the contract. Does the source lack a header (`header: false`),"
+                f" or should the select rename them? The contract's columns are {', '.join(known)}."
+            ]
+        missing = [column.name for column in self.contract.columns if column.required and column.name not in given]
+        faults = [f"column '{name}' is not in the contract{_nearest(name, known)}" for name in extra]
+        faults += [f"column '{name}' is required and not selected" for name in missing]
+        return [f"{'; '.join(faults)}. The contract's columns are {', '.join(known)}."] if faults else []
+
+    def _typed(self, given: Mapping[str, str]) -> tuple[str, list[Value]]:
+        """The SELECT of every row with its values cast and its faults found, and the values it is made of."""
         values = [
             Value(
                 column,
@@ -314,7 +388,14 @@ class _Sorting:
         )
         if self.window:
             sql = f"SELECT * FROM ({sql}) WHERE {self.window.holds(quoted(self.contract.event_time or ''))}"
-        sql = self._with_broken_rules(sql)
+        return self._with_broken_rules(sql), values
+
+    def _stage(self, given: Mapping[str, str]) -> tuple[str, int, int]:
+        """One pass over the source: values cast and faults found, kept in a scratch Parquet file.
+
+        Returns the SQL that reads it, the number of rows, and of those that do not fit.
+        """
+        sql, values = self._typed(given)
         target = literal(str(self.engine.scratch / f"{self.contract.name}.parquet"))
         copied = self._run(f"COPY ({sql}) TO {target} (FORMAT parquet, RETURN_STATS)")
         count = sum(row[1] for row in copied)
@@ -422,16 +503,22 @@ class _Sorting:
                 " notation set `decimal` or `date_format` on the connector."
             )
         detail = " ".join(str(fault).split("LINE ")[0].split("Candidate bindings")[0].split())
-        hint = " ".join(self._columns_told(name, raw) for name, raw in self.raws.items())
+        hint = " ".join(self._columns_told(name) for name in self.raws)
         return f"the select does not run: {detail} {hint} Correct it in c360.yaml."
 
-    def _columns_told(self, name: str, raw: Raw) -> str:
+    def _columns_told(self, name: str) -> str:
         """The columns of a connector, unless they may be values."""
-        source = "source" if len(self.raws) == 1 else f"view {name}"
-        names = [column for column, *_ in self.engine.query(f"DESCRIBE {raw.sql}")]
+        source, names = self._called(name), self._names(name)
         if self._names_any(names):
             return f"The {source}'s columns are {', '.join(map(quoted, names))}."
         return f"The select names no column of the {source}; does it lack a header (`header: false`)?"
+
+    def _called(self, name: str) -> str:
+        return "source" if len(self.raws) == 1 else f"view {name}"
+
+    def _names(self, name: str) -> list[str]:
+        """The columns of a connector."""
+        return [column for column, *_ in self.engine.query(f"DESCRIBE {self.raws[name].sql}")]
 
     def _names_any(self, columns: Iterable[str]) -> bool:
         """Whether the select names one of these columns. If not, they may be no names: without a header in the file,
@@ -517,6 +604,13 @@ def _differing(ways: Iterable[Notation]) -> list[str]:
         "missing values (`null_values`)": ("null_values",),
     }  # fmt: skip
     return [word for word, keys in words.items() if any(way[key] != found[0][key] for way in found for key in keys)]
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """The known names most like this one, in brackets; nothing where none is."""
+    spelt = {each.lower(): each for each in known}
+    found = [spelt[each] for each in get_close_matches(name.lower(), spelt)]
+    return f" (nearest: {', '.join(found)})" if found else ""
 
 
 def _without_semicolon(select: str) -> str:

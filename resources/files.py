@@ -3,11 +3,13 @@
 import glob
 import json
 import re
+import shutil
+import threading
 import uuid
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import Annotated, Any, Literal, Self
 import duckdb
 from pydantic import Field, field_validator, model_validator
 
-from resources.connectors import MARK, Connector, ConnectorError, Raw, Request, readable
+from resources.connectors import MARK, Connector, ConnectorError, Raw, Request, no_rows, readable
 from resources.engine import Engine, literal
 from resources.merging import Window
 from resources.sheets import Sheet
@@ -40,8 +42,12 @@ FORMATS = {
 }
 # Of these, all files of a path have the same columns.
 TABULAR = ("csv", "excel")
+# Of these, the columns are known without the rows.
+TEXT = ("csv", "lines")
 # How many names of columns an error lists.
 LISTED = 6
+# Feeds that read the same files wait for whoever unpacks or parses them.
+STAGING = threading.RLock()
 
 
 class OnDisk(Connector):
@@ -118,6 +124,16 @@ class Files(OnDisk):
             raise ValueError(f"must be an encoding, such as utf-8, {WINDOWS} (Excel on Windows) or utf-16") from None
         return name
 
+    @field_validator("date_format")
+    @classmethod
+    def _check_date_format(cls, written: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        try:
+            for one in [written] if isinstance(written, str) else written:
+                duckdb.execute("SELECT strptime(NULL, ?)", [one])
+        except duckdb.Error:
+            raise ValueError("must be a format as strptime writes it, such as %d/%m/%Y") from None
+        return written
+
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         if self.thousands is not None and self.thousands == (self.decimal or "."):
@@ -128,12 +144,21 @@ class Files(OnDisk):
 
     def read(self, request: Request, engine: Engine) -> Raw:
         """The files' rows; ConnectorError where they are not there or cannot be parsed."""
+        return self._brought(request, engine, self._stage)
+
+    def look(self, request: Request, engine: Engine) -> Raw:
+        """The files' columns: of CSV from how each file begins, of JSON lines and sheets from all that is in them."""
+        return self._brought(request, engine, self._columns)
+
+    def _brought(
+        self, request: Request, engine: Engine, stage: Callable[[str, Sequence["_Named"], Engine], "_Staged"]
+    ) -> Raw:
         where, (files, notes) = self.named(request), self.filled(request)
         try:
             packed = [file for file in files if file.suffix == ".zip"]
             unpacked = [table for file in packed for table in _unpacked(file, engine)]
             tables = [*(_Named(file.name, file) for file in files if file not in packed), *unpacked]
-            staged = self._stage(self.format or self._format_of(tables[0].path, where), tables, engine)
+            staged = stage(self.format or self._format_of(tables[0].path, where), tables, engine)
             engine.query(f"DESCRIBE {staged.sql}")
         except TextFileError as fault:
             raise ConnectorError(f"{where}: {fault}.") from None
@@ -172,21 +197,36 @@ class Files(OnDisk):
         name = uuid.uuid5(uuid.NAMESPACE_URL, self.model_dump_json() + file_mark(table.path for table in tables)).hex
         folder = engine.scratch / f"raw-{name}"
         told = folder / "told.json"
-        if not told.exists():
-            folder.mkdir(exist_ok=True)
-            files = [self._opened(kind, table) for table in tables]
-            filled = [file for file in files if not file.is_empty]
-            if not filled:
-                raise TextFileError(f"{files[0].name} is empty; not even column names are there")
-            if kind in TABULAR:
-                _check_columns({file.name: file.first_names for file in filled})
-            broken: list[str] = []
-            for position, file in enumerate(filled):
-                more = f", {literal(file.name)} AS filename" if self.filename else ""
-                broken += file.stage(folder / f"{position:05d}.parquet", engine, more)
-            notes = [_passed_over(file.name) for file in files if file not in filled]
-            told.write_text(json.dumps({"broken": broken, "notes": notes}), encoding="utf-8")
+        with STAGING:
+            if not told.exists():
+                folder.mkdir(exist_ok=True)
+                filled, notes = self._filled(kind, tables)
+                broken: list[str] = []
+                for position, file in enumerate(filled):
+                    more = f", {literal(file.name)} AS filename" if self.filename else ""
+                    broken += file.stage(folder / f"{position:05d}.parquet", engine, more)
+                told.write_text(json.dumps({"broken": broken, "notes": notes}), encoding="utf-8")
         return _Staged(_parquet_rows(sorted(folder.glob("*.parquet"))), **json.loads(told.read_text(encoding="utf-8")))
+
+    def _columns(self, kind: str, tables: Sequence["_Named"], engine: Engine) -> "_Staged":
+        """The columns of all files, with no rows where these need not be read for it; what is read stays staged."""
+        if kind not in TEXT:
+            return self._stage(kind, tables, engine)
+        filled, notes = self._filled(kind, tables)
+        names = [*(filled[0].column_names if kind in TABULAR else ["line"]), *(["filename"] if self.filename else [])]
+        return _Staged(no_rows(dict.fromkeys(names, "VARCHAR")), notes=notes)
+
+    def _filled(self, kind: str, tables: Sequence["_Named"]) -> tuple[list[TextFile | Sheet], list[str]]:
+        """The files with anything in them, and a note of each that has nothing; TextFileError where all have not, or
+        where columns differ.
+        """
+        files = [self._opened(kind, table) for table in tables]
+        filled = [file for file in files if not file.is_empty]
+        if not filled:
+            raise TextFileError(f"{files[0].name} is empty; not even column names are there")
+        if kind in TABULAR:
+            _check_columns({file.name: file.first_names for file in filled})
+        return filled, [_passed_over(file.name) for file in files if file not in filled]
 
     def _opened(self, kind: str, table: "_Named") -> TextFile | Sheet:
         shape: dict[str, Any] = {
@@ -258,11 +298,14 @@ def _unpacked(archive: Path, engine: Engine) -> list[_Named]:
     """The files in a zip archive, unpacked into the scratch folder."""
     folder = engine.scratch / f"zip-{file_mark([archive])}"
     try:
-        with zipfile.ZipFile(archive) as packed:
+        with STAGING, zipfile.ZipFile(archive) as packed:
             members = [
                 one for one in packed.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")
             ]
-            found = [_Named(f"{archive.name}/{one.filename}", Path(packed.extract(one, folder))) for one in members]
+            found = [
+                _Named(f"{archive.name}/{one.filename}", _extracted(packed, one, folder / str(position)))
+                for position, one in enumerate(members)
+            ]
     except (zipfile.BadZipFile, EOFError, OSError, zlib.error) as fault:
         raise TextFileError(f"{archive.name} is no whole zip archive; fetch it again") from fault
     except (RuntimeError, NotImplementedError) as fault:
@@ -272,6 +315,18 @@ def _unpacked(archive: Path, engine: Engine) -> list[_Named]:
     if not found:
         raise TextFileError(f"{archive.name} holds no file")
     return sorted(found, key=lambda table: table.name)
+
+
+def _extracted(packed: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> Path:
+    """The file of an archive, alone in its folder: whole or not there, for another feed may have unpacked it."""
+    target = folder / Path(member.filename).name
+    if not target.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        fresh = folder / "unfinished"
+        with packed.open(member) as source, fresh.open("wb") as copy:
+            shutil.copyfileobj(source, copy)
+        fresh.rename(target)
+    return target
 
 
 class Sample(Connector):
@@ -290,6 +345,19 @@ class Sample(Connector):
 
             generate(company, self.customers, self.seed)
         return replace(self._files(request).read(request, engine), timezone="UTC")
+
+    def look(self, request: Request, engine: Engine) -> Raw:
+        """The columns of the dataset, which a company of one customer has as well."""
+        if self._company(request).exists():
+            return replace(self._files(request).look(request, engine), timezone="UTC")
+        from examples.company.generator import generate
+
+        company = engine.scratch / "sample"
+        with STAGING:
+            if not company.exists():
+                generate(company, 1)
+        files = Files(type="files", path=str(company / request.dataset / "*.parquet"))
+        return replace(files.look(request, engine), timezone="UTC")
 
     def mark(self, request: Request) -> str:
         """That of the generated files; nothing as long as there are none."""

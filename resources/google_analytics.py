@@ -12,7 +12,7 @@ from typing import Literal
 
 import duckdb
 
-from resources.connectors import MARK, ConnectorError, Raw, Request, readable
+from resources.connectors import MARK, ConnectorError, Raw, Request, no_rows, readable
 from resources.engine import Engine, literal, quoted
 from resources.files import OnDisk, ending, file_mark
 from resources.text_files import LINES_THAT_TELL, TextFile, TextFileError
@@ -73,11 +73,26 @@ class GoogleAnalytics(OnDisk):
             raise ConnectorError(f"{where}: {readable(fault)}") from None
         return Raw(sql, self.origin(request), [], {MARK: file_mark(files)}, notes, timezone="UTC")
 
+    def look(self, request: Request, engine: Engine) -> Raw:
+        """The columns of `web_analytics`, which every export has; of JSON lines no line is read."""
+        where, (files, notes) = self.named(request), self.filled(request)
+        for file in files:
+            _check_ending(file, where)
+        try:
+            _events([file for file in files if ending(file) == ".parquet"], where, engine)
+        except duckdb.Error as fault:
+            raise ConnectorError(f"{where}: {readable(fault)}") from None
+        return Raw(_rows(no_rows(COLUMNS)), self.origin(request), [], notes=notes)
+
+
+def _check_ending(file: Path, where: str) -> None:
+    if ending(file) not in ENDINGS:
+        raise ConnectorError(f"{where}: the ending of {file.name} tells no format; use one of {', '.join(ENDINGS)}.")
+
 
 def _parquet(file: Path, where: str, engine: Engine) -> Path:
     """The file itself where it is Parquet, else its events in a scratch Parquet file."""
-    if ending(file) not in ENDINGS:
-        raise ConnectorError(f"{where}: the ending of {file.name} tells no format; use one of {', '.join(ENDINGS)}.")
+    _check_ending(file, where)
     if ending(file) == ".parquet":
         return file
     target = engine.scratch / f"google-analytics-{uuid.uuid5(uuid.NAMESPACE_URL, str(file)).hex}.parquet"

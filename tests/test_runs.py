@@ -215,13 +215,14 @@ def test_a_run_is_kept_in_dagsters_history(golden: Deployment) -> None:
 def test_a_failing_table_fails_the_run_and_keeps_its_old_rows(golden: Deployment, tmp_path: Path) -> None:
     config = configured(tmp_path, golden.folder / "data")
     assert here("run", "--config", str(config), "--select", "+orders").exit_code == 0
-    broken = "  orders: {from: orders, select: 'select no_such from raw'}"
+    select = "select * replace (cast(order_id as integer) as total_amount) from raw"
+    broken = f"  orders: {{from: orders, select: '{select}'}}"
     config.write_text(config.read_text().replace("  orders: {from: orders}", broken))
     done = here("run", "--config", str(config), "--select", "+orders", "--select", "rfm")
     assert done.exit_code == 1
     text = re.sub(r"\s+", " ", done.output)
     assert "sources/orders failed: Feed orders" in text
-    assert "no_such" in text
+    assert "the select fails on a row" in text
     assert "Traceback" not in done.output
     assert "Not built, because they depend on what failed:" in text
     shown = here("show", "orders", "--config", str(config), "--format", "csv")

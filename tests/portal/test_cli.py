@@ -145,6 +145,20 @@ def test_as_of_holds_the_analysis_at_a_moment(shop: Path) -> None:
     assert (ann["customer_id"], ann["frequency"], ann["monetary"], ann["recency_days"]) == ("ann", 1, 10.0, 0)
 
 
+def test_what_is_wrong_with_any_feed_is_told_before_anything_is_built(shop: Path) -> None:
+    text = shop.read_text().replace("customer as customer_id", "custmer as customer_id")
+    shop.write_text(text.replace("customers.csv", "clients.csv"))
+    before = sorted(shop.parent.iterdir())
+    result = c360("run", "--config", shop)
+    told = plain(result.output)
+    assert result.exit_code == 1
+    assert "Error: The feeds of c360.yaml do not work, so nothing was built." in told
+    assert 'Feed orders (shop: orders.csv): the select does not run: the source has no column "custmer"' in told
+    assert "Feed customer: Connector crm, path clients.csv: no such file" in told
+    assert sorted(shop.parent.iterdir()) == before
+    assert "no such file" not in c360("run", "--config", shop, "--select", "sources/orders").output
+
+
 def test_select_builds_one_table_or_all_it_needs(shop: Path) -> None:
     assert c360("run", "--config", shop, "--select", "+orders").exit_code == 0
     assert "not built" in c360("tables", "--config", shop).output

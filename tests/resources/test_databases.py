@@ -292,7 +292,10 @@ def test_a_value_of_any_type_arrives(kind: type[Postgres], database: Database, e
     columns = ", ".join(f"{value} AS c{place}" for place, value in enumerate(VALUES))
     database.run(f"CREATE TYPE colour AS ENUM ('red'); CREATE TABLE things AS SELECT {columns}")
     connector = kind.model_validate({"type": kind.__name__.lower(), "url": database.as_ann()})
-    raw = connector.read(Request("shop", "orders", tmp_path, table="things"), engine)
+    request = Request("shop", "orders", tmp_path, table="things")
+    raw, looked_at = connector.read(request, engine), connector.look(request, engine)
+    assert engine.query(f"DESCRIBE {looked_at.sql}") == engine.query(f"DESCRIBE {raw.sql}")
+    assert (engine.query(looked_at.sql), looked_at.origin) == ([], raw.origin)
     (row,) = engine.query(f"SELECT COLUMNS(*)::VARCHAR FROM ({raw.sql})")
     assert dict(zip(VALUES, row, strict=True)) == VALUES
     assert (raw.origin, raw.reached) == ("shop: things", {})
@@ -595,6 +598,18 @@ def test_a_failing_source_is_told_and_leaves_the_table_until_it_is_put_right(
     loaded = orders.load()
     assert (loaded.is_part, loaded.fresh) == (True, 1)
     assert orders.amounts == {"1": 10, "2": 21, "3": 30, "4": 40, "5": 50}
+
+
+@pytest.mark.parametrize("fault", ["the table is gone", "the watermark is gone", "a column is gone"])
+def test_what_the_columns_tell_is_told_without_loading(fault: str, shop: Shop, database: Database) -> None:
+    breaks, told, mends = FAULTS[fault]
+    database.run(ORDERS)
+    for statement, wanted in ((breaks, [told]), (mends, [])):
+        database.run(statement)
+        with shop.deployed() as deployment:
+            found = Feeds(deployment).faults([CONTRACTS["sources/orders"]])
+        assert len(found) == len(wanted)
+        assert all(map(re.search, wanted, found))
 
 
 def test_the_name_of_a_table_is_no_complaint(orders: Shop) -> None:

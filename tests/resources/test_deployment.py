@@ -45,6 +45,7 @@ FAULTS = {
     "an unknown connector type": ("type: files", "type: ftp", "connectors.shop"),
     "a connector without type": ("type: files, ", "", "connectors.shop"),
     "an unknown encoding": ("orders.csv", "orders.csv, encoding: utf-9", "connectors.shop.encoding"),
+    "a date format nobody knows": ("orders.csv", "orders.csv, date_format: '%Q'", "connectors.shop.date_format"),
     "a sample of nobody": ("customers: 10", "customers: 0", "connectors.company.customers"),
     "a feed from nowhere": ("    from: shop\n", "", "feeds.orders.from"),
     "a feed that says nothing": ("\n    from: shop\n    select: select * from raw", "", "feeds.orders"),

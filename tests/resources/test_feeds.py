@@ -6,6 +6,7 @@ import io
 import json
 import re
 import traceback
+import zipfile
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -225,6 +226,92 @@ def test_every_fault_of_a_mapping_is_named_at_once(shop: Shop) -> None:
         shop.lines("id,size,qty\n1,2,3\n", select="select id, size, qty from raw")
     for name in ("id", "size", "order_li_id", "order_id"):
         assert f"column '{name}' is" in str(raised.value)
+
+
+def test_every_column_the_source_lacks_is_named_with_the_nearest_it_has(shop: Shop) -> None:
+    with pytest.raises(FeedError) as raised:
+        shop.lines(
+            "line,order,n\n1,A,2\n", select="select lne as order_li_id, raw.ordr as order_id, sum(qtty), n from raw"
+        )
+    told = str(raised.value)
+    assert 'the source has no column "lne" (nearest: line), "ordr" (nearest: order), "qtty".' in told
+
+
+def test_a_column_lacking_elsewhere_than_in_the_source_is_named_as_duckdb_does(shop: Shop) -> None:
+    select = "select one.order_id from (select order_li_id from raw) one"
+    with pytest.raises(FeedError, match=r'Binder Error: .*"one" does not have a column named "order_id"'):
+        shop.lines(f"{LINES}1,A,2,3\n", select=select)
+
+
+# What is told of feeds before their rows are read.
+
+
+def faults(shop: Shop, select: str = EVERYTHING, dataset: str = "order_line_item", **files: Any) -> list[str]:
+    with closing(shop.deployment(dataset, select=select, **files)) as deployment:
+        return Feeds(deployment).faults([deployment.contracts[f"sources/{dataset}"]])
+
+
+def parquet(**columns: list[Any]) -> bytes:
+    pq.write_table(pa.table(columns), file := io.BytesIO())
+    return file.getvalue()
+
+
+FORMATS = {
+    "export.csv": f"{LINES}1,A,2,3\n".encode(),
+    "export.csv.gz": gzip.compress(f"{LINES}1,A,2,3\n".encode()),
+    "export.jsonl": b'{"order_li_id": "1", "order_id": "A"}\n{"qty": 2, "unit_price": 3}\n',
+    "export.parquet": parquet(order_li_id=[1], order_id=["A"]),
+}
+
+
+@pytest.mark.parametrize("path", FORMATS)
+def test_a_mapping_is_judged_by_the_columns_of_a_file_of_any_kind(path: str, shop: Shop) -> None:
+    (shop.folder / path).write_bytes(FORMATS[path])
+    assert faults(shop, path=path) == []
+    (told,) = faults(shop, "select order_li_id, ordr_id as order_id from raw", path=path)
+    assert '"ordr_id" (nearest: order_id' in told
+
+
+def test_lines_are_judged_by_their_one_column(shop: Shop) -> None:
+    (shop.folder / "export.txt").write_text("1 A\n")
+    select = "select line[:1] as order_li_id, split_part(line, ' ', 2) as order_id from raw"
+    assert faults(shop, select, path="export.txt") == []
+    (told,) = faults(shop, select.replace("(line", "(lines"), path="export.txt")
+    assert '"lines" (nearest: line)' in told
+
+
+def test_the_sample_company_is_judged_without_being_made(shop: Shop) -> None:
+    settings = {"name": "Shop", "currency": "EUR", "connectors": {"sample": {"type": "sample"}}}
+    feeds = {name: Feed(**{"from": "sample"}) for name in ("customer", "orders")}
+    feeds["orders"] = Feed(**{"from": "sample"}, select="select odrer_id as order_id from raw")
+    deployment = Deployment(shop.folder / "c360.yaml", Settings.model_validate(settings), feeds, CONTRACTS)
+    with closing(deployment):
+        (told,) = Feeds(deployment).faults(CONTRACTS[f"sources/{name}"] for name in feeds)
+    assert "Feed orders (sample: " in told
+    assert '"odrer_id" (nearest: order_id' in told
+    assert not [*shop.folder.iterdir()]
+
+
+def test_what_is_wrong_with_a_source_is_said_once_and_that_of_each_feed_with_it(shop: Shop) -> None:
+    datasets = ("orders", "order_line_item")
+    with closing(shop.deployment(*datasets)) as deployment:
+        wanted = [deployment.contracts[f"sources/{dataset}"] for dataset in datasets]
+        (told,) = Feeds(deployment).faults(wanted)
+        assert told.startswith("Feeds orders, order_line_item: Connector shop, path export.csv: no such file")
+        (shop.folder / "export.csv").write_text(f"{LINES}1,A,2,3\n")
+        (told,) = Feeds(deployment).faults(wanted)
+        assert told.startswith("Feed orders (shop: export.csv): column 'order_li_id' is not in the contract")
+
+
+def test_feeds_that_read_one_archive_are_judged_together(shop: Shop) -> None:
+    with zipfile.ZipFile(shop.folder / "export.zip", "w") as archive:
+        for part in range(3):
+            archive.writestr(f"part-{part}.csv", f"{LINES}{part},A,2,3\n")
+    datasets = ("order_line_item", "orders", "transactions", "product")
+    with closing(shop.deployment(*datasets, path="export.zip")) as deployment:
+        told = Feeds(deployment).faults(deployment.contracts[f"sources/{dataset}"] for dataset in datasets)
+        assert [each.split(" (")[0] for each in told] == ["Feed orders", "Feed transactions", "Feed product"]
+        assert outcome(Feeds(deployment).load(deployment.contracts["sources/order_line_item"])).load.kept_count == 3
 
 
 def test_a_select_that_fails_on_a_row_is_refused_with_the_remedy(shop: Shop) -> None:

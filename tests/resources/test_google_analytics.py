@@ -175,7 +175,20 @@ def row(engine: Engine, folder: Path, one: Event, columns: str = "*", kind: str 
     return found
 
 
+def looked_at(engine: Engine, folder: Path, path: str = "events*") -> Raw:
+    connector = GoogleAnalytics(type="google_analytics", path=path)
+    return connector.look(Request("analytics", "web_analytics", folder), engine)
+
+
 # Rows.
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_columns_are_known_without_the_events(kind: str, engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, [event()], kind)
+    looked, raw = looked_at(engine, tmp_path), read(engine, tmp_path)
+    assert engine.query(f"DESCRIBE {looked.sql}") == engine.query(f"DESCRIBE {raw.sql}")
+    assert (engine.query(looked.sql), looked.origin) == ([], raw.origin)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -445,7 +458,10 @@ def test_a_missing_file_is_refused_with_where_was_looked_and_what_to_do(engine: 
 
 def test_a_file_of_unknown_ending_is_refused(engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "events.csv").write_text("event_name\n")
-    refused(engine, tmp_path, r"the ending of events\.csv tells no format; use one of \.parquet, \.json")
+    told = refused(engine, tmp_path, r"the ending of events\.csv tells no format; use one of \.parquet, \.json")
+    with pytest.raises(ConnectorError) as raised:
+        looked_at(engine, tmp_path)
+    assert str(raised.value) == told
 
 
 @pytest.mark.parametrize("content", [b"PAR1 and no more", b"no parquet at all"])
