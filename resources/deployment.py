@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from zoneinfo import available_timezones
 
 import yaml
@@ -53,6 +53,9 @@ class DeploymentError(C360Error):
 class _Section(BaseModel):
     # Errors quote what was written unless told not to, and a variable may have brought a secret.
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+Section = TypeVar("Section", bound=_Section)
 
 
 class EngineSettings(_Section):
@@ -290,23 +293,24 @@ class Deployment:
 def load(file: Path | None = None) -> Deployment:
     """The deployment in `file`, else in $C360_CONFIG, else in c360.yaml of this folder, else in that of the packages.
 
-    DeploymentError names the file and the key that is wrong; secrets are read from the environment as `${NAME}`.
+    DeploymentError names the file and every key that is wrong; secrets are read from the environment as `${NAME}`.
     """
     here = Path(CONFIG_NAME)
     path = Path(file or os.environ.get(CONFIG_VARIABLE) or (here if here.exists() else DEFAULT_CONFIG)).resolve()
     if not path.is_file():
         raise DeploymentError(f"There is no deployment file {path}. Name one with --config, or set {CONFIG_VARIABLE}.")
-    settings = _validated(path, Settings.model_validate, _expanded(path, _parsed(path)), "")
-    _check_sinks(path, [sink.name for sink in settings.notifications])
-    known = contracts.load()
-    feeds = {
-        dataset: _validated(path, Feed.model_validate, entry, f"feeds.{dataset}.")
-        for dataset, entry in settings.feeds.items()
-        if _check_dataset(path, dataset, entry, known)
-    }
-    for dataset, feed in feeds.items():
-        for key, fault in _faults(feed, known[f"sources/{dataset}"], settings):
-            raise DeploymentError(f"{path.name}, key feeds.{dataset}.{key}: {fault}.")
+    raw, known = _expanded(path, _parsed(path)), contracts.load()
+    settings, faults = _validated(Settings, raw, "")
+    feeds: dict[str, Feed] = {}
+    for dataset, entry in _mapping(raw.get("feeds")).items():
+        feed, wrong = _feed(dataset, entry, known, _mapping(raw.get("connectors")))
+        faults += wrong
+        if feed:
+            feeds[dataset] = feed
+    if settings:
+        faults += _sinks_named_alike([sink.name for sink in settings.notifications])
+    if faults or settings is None:
+        raise DeploymentError("\n".join(f"{path.name}, key {fault}" for fault in faults))
     return Deployment(path, settings, feeds, known)
 
 
@@ -336,28 +340,23 @@ def _expanded(path: Path, value: Any, key: str = "") -> Any:
     return value
 
 
-def _validated(path: Path, validate: Any, entry: Any, prefix: str) -> Any:
+def _validated(model: type[Section], entry: Any, prefix: str) -> tuple[Section | None, list[str]]:
+    """The section as written, or None and all that is wrong with it: keys below `prefix`, each with its fault."""
     try:
-        return validate(entry)
+        return model.model_validate(entry), []
     except ValidationError as fault:
-        first = fault.errors()[0]
-        # Pydantic puts the type of a connector or sink into its path, where the file has none.
-        is_typed = first["loc"][0] in ("connectors", "notifications")
-        parts = [str(part) for place, part in enumerate(first["loc"]) if not (is_typed and place == 2)]
-        key = prefix + ".".join(parts)
-        reason = "is no key we know" if first["type"] == "extra_forbidden" else first["msg"]
-        raise DeploymentError(f"{path.name}, key {key}: {reason}.") from fault
+        return None, [_told(error, prefix) for error in fault.errors()]
 
 
-def _check_sinks(path: Path, names: Sequence[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise DeploymentError(
-                f"{path.name}, key notifications: two sinks are named '{name}'. Give each a `name` of its own."
-            )
+def _told(error: Any, prefix: str) -> str:
+    # Pydantic puts the type of a connector or sink into its path, where the file has none.
+    is_typed = error["loc"][0] in ("connectors", "notifications")
+    parts = [str(part) for place, part in enumerate(error["loc"]) if not (is_typed and place == 2)]
+    reason = "is no key we know" if error["type"] == "extra_forbidden" else error["msg"]
+    return f"{prefix}{'.'.join(parts)}: {reason}."
 
 
-def _faults(feed: Feed, contract: Contract, settings: Settings) -> Iterator[tuple[str, str]]:
+def _faults(feed: Feed, contract: Contract, connectors: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What of a feed does not go together, each with its key."""
     statuses = {value for column in contract.columns if column.synonyms for value in column.values}
     for word, value in feed.status.items():
@@ -368,8 +367,8 @@ def _faults(feed: Feed, contract: Contract, settings: Settings) -> Iterator[tupl
     if not names:
         yield "from", "names no connector"
     for name in names:
-        if name not in settings.connectors:
-            yield "from", f"there is no connector '{name}' (declared: {', '.join(settings.connectors) or 'none'})"
+        if name not in connectors:
+            yield "from", f"there is no connector '{name}' (declared: {', '.join(connectors) or 'none'})"
         # Views are known by their names whatever the case.
         if [other.lower() for other in names].count(name.lower()) > 1:
             yield "from", f"'{name}' is there twice"
@@ -393,12 +392,26 @@ def _faults(feed: Feed, contract: Contract, settings: Settings) -> Iterator[tupl
         yield "select", f"of several connectors it must say how they go together; each is a view: {', '.join(names)}"
 
 
-def _check_dataset(path: Path, dataset: str, entry: Any, known: Mapping[str, Contract]) -> bool:
-    datasets = [contract.name for contract in known.values() if contract.layer == "sources"]
+def _mapping(written: Any) -> dict[str, Any]:
+    return written if isinstance(written, dict) else {}
+
+
+def _sinks_named_alike(names: Sequence[str]) -> list[str]:
+    alike = sorted({name for name in names if names.count(name) > 1})
+    return [f"notifications: two sinks are named '{name}'. Give each a `name` of its own." for name in alike]
+
+
+def _feed(
+    dataset: str, entry: Any, known: Mapping[str, Contract], connectors: Mapping[str, Any]
+) -> tuple[Feed | None, list[str]]:
+    """The feed as written, and all that is wrong with it."""
+    datasets = {contract.name: contract for contract in known.values() if contract.layer == "sources"}
     if dataset not in datasets:
-        raise DeploymentError(
-            f"{path.name}, key feeds.{dataset}: there is no dataset of that name; known are {', '.join(datasets)}."
-        )
+        return None, [f"feeds.{dataset}: there is no dataset of that name; known are {', '.join(datasets)}."]
     if not isinstance(entry, dict):
-        raise DeploymentError(f"{path.name}, key feeds.{dataset}: must say `from` and, if need be, `select`.")
-    return True
+        return None, [f"feeds.{dataset}: must say `from` and, if need be, `select`."]
+    feed, faults = _validated(Feed, entry, f"feeds.{dataset}.")
+    if feed:
+        found = _faults(feed, datasets[dataset], connectors)
+        faults = [f"feeds.{dataset}.{key}: {fault}." for key, fault in found]
+    return feed, faults

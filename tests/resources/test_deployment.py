@@ -82,6 +82,7 @@ FAULTS = {
     "threads in words": ("threads: 2", "threads: all", "engine.threads"),
 }
 
+UNKNOWN = ["c360.yaml, key feeds.orders.connector: is no key we know."]
 Open = Callable[..., Deployment]
 
 
@@ -132,7 +133,17 @@ def test_a_broken_file_is_one_error_that_names_file_and_key(fault: str, opened: 
     assert old in SHOP
     with pytest.raises(DeploymentError) as raised:
         opened(SHOP.replace(old, new, 1))
-    assert re.match(rf"c360\.yaml, key {re.escape(key)}: [^\n]+\Z", str(raised.value))
+    first, *others = str(raised.value).splitlines()
+    assert re.fullmatch(rf"c360\.yaml, key {re.escape(key)}: .+", first)
+    assert others == (UNKNOWN if fault == "another word for `from`" else [])
+
+
+def test_every_fault_of_a_file_is_told_at_once(opened: Open) -> None:
+    text = SHOP.replace("currency", "curency").replace("from: shop", "from: store\n    selct: x") + "  ordres: {}\n"
+    with pytest.raises(DeploymentError) as raised:
+        opened(text)
+    keys = [line.split(": ")[0] for line in str(raised.value).splitlines()]
+    assert keys == [f"c360.yaml, key {key}" for key in ("currency", "curency", "feeds.orders.selct", "feeds.ordres")]
 
 
 @pytest.mark.parametrize("text", ["", "# to be written\n", "- name\n", "name\n"])
