@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +15,7 @@ from c360_assets import analytics, automation, conformed, serving
 from c360_assets.sources.datasets import source
 from checks import quality, runs
 from governance.contracts import FOLDER, SUFFIX, Column, Contract
+from governance.errors import C360Error
 from resources import deployment as deployments
 from resources.deployment import Deployment
 from resources.feeds import Feeds
@@ -36,11 +37,15 @@ def defs() -> dg.Definitions:
 
 
 def build(deployment: Deployment) -> dg.Definitions:
-    """Everything Dagster is to know of a deployment. Opens no connection."""
+    """Everything Dagster is to know of a deployment. Opens no connection.
+
+    C360Error where a table has no contract, or a contract is of no table.
+    """
     contracts = deployment.contracts
     settings = deployment.settings.schedules
     sources = [source(contract, settings) for contract in contracts.values() if contract.layer == "sources"]
     derived = [asset for layer in LAYERS for asset in dg.load_assets_from_package_module(layer)]
+    _check_contracts(derived, contracts)
     tables = [
         asset.map_asset_specs(
             partial(_described, contracts=contracts, code=_code(asset), rules=_rules(asset, deployment))
@@ -70,6 +75,23 @@ def build(deployment: Deployment) -> dg.Definitions:
         },
         executor=dg.in_process_executor,
     )
+
+
+def _check_contracts(derived: Sequence[Any], contracts: Mapping[str, Contract]) -> None:
+    modules = {asset.key.to_user_string(): _label(_code(asset)) for asset in derived}
+    faults = [
+        f"Table {key}, made by {module}, has no contract. Say what it holds in governance/contracts/"
+        f"{Path(module).parent.name}/{key}{SUFFIX}."
+        for key, module in modules.items()
+        if key not in contracts
+    ]
+    faults += [
+        f"Contract {contract.layer}/{contract.name}{SUFFIX} is of no table: no module of {contract.layer} makes it."
+        for contract in contracts.values()
+        if contract.layer not in ("sources", "operations") and contract.key not in modules
+    ]
+    if faults:
+        raise C360Error("\n".join(faults))
 
 
 def _code(asset: Any) -> Path:
@@ -118,8 +140,13 @@ def _code_version(contract: Contract, code: Path, rules: Sequence[Path]) -> str:
 
 
 def _code_reference(code: Path) -> dg.CodeReferencesMetadataValue:
-    label = str(code.relative_to(PROJECT)) if code.is_relative_to(PROJECT) else code.name
-    return dg.CodeReferencesMetadataValue(code_references=[dg.LocalFileCodeReference(file_path=str(code), label=label)])
+    reference = dg.LocalFileCodeReference(file_path=str(code), label=_label(code))
+    return dg.CodeReferencesMetadataValue(code_references=[reference])
+
+
+def _label(code: Path) -> str:
+    """The file as people know it: below the project where it lies there."""
+    return str(code.relative_to(PROJECT)) if code.is_relative_to(PROJECT) else code.name
 
 
 def _column_schema(contract: Contract) -> dg.TableSchema:

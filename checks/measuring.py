@@ -7,6 +7,7 @@ is an error of its own and takes no other down.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import duckdb
@@ -15,23 +16,28 @@ import ibis.expr.types as ir
 from checks import expectations
 from checks.scoring import Result, Score, counted, erred, score
 from checks.trends import Trends
-from governance.contracts import Contract
-from governance.errors import C360Error
+from governance.contracts import Contract, other_tables
+from governance.errors import C360Error, nearest
 from governance.quality import (
     FilledCells,
+    Fresh,
     HoursLoaded,
     Lookup,
     Present,
+    Reconciles,
     RowCount,
     Rule,
     SetAside,
+    Stable,
+    Steady,
     Unique,
     fingerprint,
     lookups,
 )
 from resources.conditions import Conditions
+from resources.connectors import no_rows
 from resources.deployment import Deployment
-from resources.engine import literal, quoted
+from resources.engine import complaint, literal, missing_column, quoted
 from resources.feeds import BREAKS, CONFLICTS, EMPTIED, REPEATS
 from resources.lake import HOURS, Commit
 from resources.merging import gaps, loaded_hours
@@ -40,6 +46,8 @@ from resources.values import MISSING
 # Faults of the SQL itself, whose messages quote the statement; those of rows quote values and are not told.
 STATEMENT_FAULTS = (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException)
 FAULTLESS = "_faultless"
+# Rules that only have their SQL judged are of any moment.
+SOME_MOMENT = datetime(2024, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -223,10 +231,12 @@ class _Measuring:
     def _of_table(self, rule: Rule, commit: Commit) -> Result:
         if isinstance(rule.need, HoursLoaded):
             return _hours_loaded(rule, commit)
-        trends = Trends(self.engine, self.rows, self._other, self.as_of, self.text)
         found: list[Result] = []
-        problem = _complaint(lambda: found.append(trends.of(rule)))
+        problem = _complaint(lambda: found.append(self._trends().of(rule)))
         return erred(rule, problem) if problem else found[0]
+
+    def _trends(self) -> Trends:
+        return Trends(self.engine, self.rows, self._other, self.as_of, self.text)
 
     def _set_aside(self) -> tuple[dict[str, int], int]:
         """Rows that loading set aside: how many by kind of reason, and how many in all."""
@@ -253,6 +263,48 @@ class _Measuring:
             case SetAside(because=because):
                 return because
         return rule.name
+
+
+class _Binding(_Measuring):
+    """Rules over tables without a row, by which their SQL is judged and nothing else."""
+
+    def __init__(self, deployment: Deployment, contract: Contract) -> None:
+        super().__init__(deployment, contract, SOME_MOMENT)
+        self.rows = self.conditions.rows = self._other(contract.key)
+
+    def problem(self, rule: Rule) -> str | None:
+        """Why a rule does not run; None where it does."""
+        try:
+            if conditions := self._judged(rule):
+                self.engine.query(f"SELECT {', '.join(conditions)} {self._from([rule])}")
+            elif isinstance(rule.need, Fresh | Reconciles | Stable | Steady):
+                self._trends().of(rule)
+        except duckdb.Error as fault:
+            name = missing_column(fault)
+            return complaint(fault) + (nearest(name, self._columns(rule)) if name else "")
+        return None
+
+    def _columns(self, rule: Rule) -> list[str]:
+        """The columns a rule may name."""
+        taken = [f"{name}_{column}" for name, lookup in lookups(rule).items() for column in lookup.take]
+        others = [self.deployment.contracts[table].column_names for table, _ in other_tables(rule)]
+        return [*self.contract.column_names, *taken, *chain.from_iterable(others)]
+
+    def _other(self, key: str) -> str:
+        columns = {column.name: column.type for column in self.deployment.contracts[key].columns}
+        name = quoted(f"columns of {key}")
+        self.engine.query(f"CREATE OR REPLACE VIEW {name} AS {no_rows(columns)}")
+        return name
+
+    def _is_filled(self, key: str) -> bool:
+        return True
+
+
+def problems(deployment: Deployment, contract: Contract) -> dict[str, str]:
+    """Rules of a table whose SQL does not run, each with the reason: known without a row of any table."""
+    binding = _Binding(deployment, contract)
+    found = {rule.name: binding.problem(rule) for rule in contract.rules}
+    return {name: problem for name, problem in found.items() if problem}
 
 
 def _kind(reason: str) -> str:
@@ -301,7 +353,7 @@ def _complaint(run: Callable[[], Any]) -> str | None:
     try:
         run()
     except STATEMENT_FAULTS as fault:
-        return " ".join(str(fault).split("LINE ")[0].split("Candidate bindings")[0].split())
+        return complaint(fault)
     except duckdb.Error as fault:
         return f"fails on a row ({type(fault).__name__.removesuffix('Exception')} error)"
     except ValueError as fault:  # of a trend: an aggregate that no trend can be made of

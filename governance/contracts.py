@@ -447,7 +447,7 @@ def _check_sensitive_rows(file: Path, contract: Contract) -> None:
 def _check_references(folder: Path, contracts: dict[str, Contract]) -> None:
     for contract in contracts.values():
         for rule in contract.declared_rules:
-            for table, columns in _other_tables(rule):
+            for table, columns in other_tables(rule):
                 known = contracts.get(table)
                 problem = None
                 if known is None or not set(columns) <= set(known.column_names):
@@ -467,7 +467,7 @@ def _check_references(folder: Path, contracts: dict[str, Contract]) -> None:
                 raise ContractError(file, path, f"there is no column '{target}' in a table '{table}'")
 
 
-def _other_tables(rule: Rule) -> list[tuple[str, tuple[str, ...]]]:
+def other_tables(rule: Rule) -> list[tuple[str, tuple[str, ...]]]:
     """The tables a rule reads beside its own, with the columns it needs of them."""
     if isinstance(rule.need, Holds):
         return [(lookup.table, lookup.take) for lookup in lookups(rule).values()]

@@ -340,25 +340,24 @@ def sample(customers: int, seed: int, target: Path) -> None:
 @click.option("--overlaps", is_flag=True, help="List the rules that overlap, too.")
 @_with_deployment
 def lint(deployment: Any, overlaps: bool) -> None:
-    """Check the deployment file, all contracts and the segment rules.
+    """Check all that can be checked without building: deployment file, feeds, contracts, definitions, segment rules.
 
-    Rules that can never hold are faults; --overlaps lists those between which only precedence decides.
+    The SELECT of every feed is held against the columns of its source, and every quality rule against those of its
+    table. Segment rules that can never hold are faults; --overlaps lists those between which only precedence decides.
 
     \b
     Example:
       c360 lint --config examples/online_retail/c360.yaml
     """
-    from governance import rule_lint
+    from portal import linting
 
+    if faults := linting.faults(deployment):
+        raise C360Error("\n".join(faults))
     rules, file = deployment.rules(), deployment.rule_files["rules"]
-    deployment.playbook()
-    found = rule_lint.findings(rules, deployment.contracts["features"])
-    faults = [finding for finding in found if finding.is_fault]
-    if faults:
-        raise C360Error("\n".join(f"{file.name}: {fault}." for fault in faults))
-    for finding in found:
-        if finding.kind == "gap" or overlaps:
-            out.print(f"{file.name}: {finding}.", highlight=False, soft_wrap=True)
+    found = linting.findings(deployment)
+    notes = [f"{file.name}: {finding}." for finding in found if finding.kind == "gap" or overlaps]
+    for note in (*linting.not_assessed(deployment), *notes):
+        out.print(note, highlight=False, soft_wrap=True)
     crossing = sum(finding.kind == "overlap" for finding in found)
     out.print(
         f"{deployment.file.name}: {len(deployment.feeds)} feeds. {len(deployment.contracts)} contracts."

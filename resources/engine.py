@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
     from ibis.backends.duckdb import Backend
+
+
+# How DuckDB says that a column is not there.
+MISSING = re.compile(r'(?:Referenced column|have a column named|Error: Column) "(.+)"(?: not found| in [A-Z]+ list|$)')
 
 
 class Engine:
@@ -118,3 +123,14 @@ def quoted(name: str) -> str:
 def literal(text: str) -> str:
     """An SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def missing_column(fault: duckdb.Error) -> str | None:
+    """The column a statement names and nothing has, where that is what DuckDB complains of."""
+    found = MISSING.search(str(fault).splitlines()[0])
+    return found[1] if found else None
+
+
+def complaint(fault: duckdb.Error) -> str:
+    """What DuckDB says of a statement, without the statement and what it would put in its place."""
+    return " ".join(str(fault).split("LINE ")[0].split("Candidate bindings")[0].split())

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
-from difflib import get_close_matches
 from typing import Any
 
 import duckdb
@@ -17,12 +16,12 @@ import ibis
 import ibis.expr.types as ir
 
 from governance.contracts import UPSERT, Column, Contract
-from governance.errors import C360Error
+from governance.errors import C360Error, nearest
 from resources.conditions import Conditions
 from resources.connectors import MARK, Connector, Raw, Request
 from resources.databases import WATERMARK
 from resources.deployment import EVERYTHING, Deployment, Feed
-from resources.engine import Engine, literal, quoted
+from resources.engine import Engine, complaint, literal, missing_column, quoted
 from resources.lake import Commit, ibis_schema
 from resources.merging import Window
 from resources.values import EITHER_WAY, GROUPED, NAIVE, Notation, Value
@@ -331,12 +330,12 @@ class _Sorting:
                 described = self.engine.query(f"DESCRIBE {self._mapped(lacking)}")
                 return {name: type_ for name, type_, *_ in described if name not in lacking}, lacking
             except duckdb.Error as fault:
-                found = NO_COLUMN.search(str(fault).splitlines()[0])
-                if found and found[1] not in lacking:
-                    lacking.append(found[1])
+                found = missing_column(fault)
+                if found and found not in lacking:
+                    lacking.append(found)
                     continue
                 # Of the columns that are given, one may be looked for elsewhere than in the source.
-                lacking = [name for name in lacking if not found or name != found[1]]
+                lacking = [name for name in lacking if name != found]
                 if lacking:
                     return {}, lacking
                 raise FeedError(f"{self.where}: {self._complaint(fault)}") from None
@@ -344,9 +343,9 @@ class _Sorting:
     def _lacks(self, lacking: Sequence[str]) -> str:
         """What is wrong with a select that names these columns."""
         known = [column for name in self.raws if self._names_any(names := self._names(name)) for column in names]
-        told = ", ".join(f"{quoted(name)}{_nearest(name, known)}" for name in lacking)
-        hint = " ".join(self._columns_told(name) for name in self.raws)
-        return f"the select does not run: the source has no column {told}. {hint} Correct it in c360.yaml."
+        told = ", ".join(f"{quoted(name)}{nearest(name, known)}" for name in lacking)
+        whose = "the source has" if len(self.raws) == 1 else "the views have"
+        return f"the select does not run: {whose} no column {told}. {self._hint()} Correct it in c360.yaml."
 
     def _misfits(self, given: Mapping[str, str]) -> list[str]:
         """What the contract has against these columns."""
@@ -358,7 +357,7 @@ class _Sorting:
                 f" or should the select rename them? The contract's columns are {', '.join(known)}."
             ]
         missing = [column.name for column in self.contract.columns if column.required and column.name not in given]
-        faults = [f"column '{name}' is not in the contract{_nearest(name, known)}" for name in extra]
+        faults = [f"column '{name}' is not in the contract{nearest(name, known)}" for name in extra]
         faults += [f"column '{name}' is required and not selected" for name in missing]
         return [f"{'; '.join(faults)}. The contract's columns are {', '.join(known)}."] if faults else []
 
@@ -502,19 +501,17 @@ class _Sorting:
                 " type, and a row where that fails is set aside with its reason. For numbers and dates in another"
                 " notation set `decimal` or `date_format` on the connector."
             )
-        detail = " ".join(str(fault).split("LINE ")[0].split("Candidate bindings")[0].split())
-        hint = " ".join(self._columns_told(name) for name in self.raws)
-        return f"the select does not run: {detail} {hint} Correct it in c360.yaml."
+        return f"the select does not run: {complaint(fault)} {self._hint()} Correct it in c360.yaml."
+
+    def _hint(self) -> str:
+        return " ".join(self._columns_told(name) for name in self.raws)
 
     def _columns_told(self, name: str) -> str:
         """The columns of a connector, unless they may be values."""
-        source, names = self._called(name), self._names(name)
+        source, names = "source" if len(self.raws) == 1 else f"view {name}", self._names(name)
         if self._names_any(names):
             return f"The {source}'s columns are {', '.join(map(quoted, names))}."
         return f"The select names no column of the {source}; does it lack a header (`header: false`)?"
-
-    def _called(self, name: str) -> str:
-        return "source" if len(self.raws) == 1 else f"view {name}"
 
     def _names(self, name: str) -> list[str]:
         """The columns of a connector."""
@@ -604,13 +601,6 @@ def _differing(ways: Iterable[Notation]) -> list[str]:
         "missing values (`null_values`)": ("null_values",),
     }  # fmt: skip
     return [word for word, keys in words.items() if any(way[key] != found[0][key] for way in found for key in keys)]
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    """The known names most like this one, in brackets; nothing where none is."""
-    spelt = {each.lower(): each for each in known}
-    found = [spelt[each] for each in get_close_matches(name.lower(), spelt)]
-    return f" (nearest: {', '.join(found)})" if found else ""
 
 
 def _without_semicolon(select: str) -> str:

@@ -44,7 +44,7 @@ import sys
 from click.testing import CliRunner
 from portal.cli import main
 
-for command in ("show rfm", "segments", "tables", "quality", "quality customer", "incidents", "lint"):
+for command in ("show rfm", "segments", "tables", "quality", "quality customer", "incidents"):
     result = CliRunner().invoke(main, [*command.split(), "--config", sys.argv[1]])
     print(command, result.exit_code, [name for name in {HEAVY} if name in sys.modules])
 """
@@ -135,7 +135,7 @@ def test_quality_shows_scores_and_the_rules_behind_one(shop: Path, built: Path) 
 def test_who_only_looks_waits_for_no_library_that_builds(built: Path) -> None:
     command = [sys.executable, "-c", LOOKER, str(built)]
     done = subprocess.run(command, cwd=cli.PROJECT, capture_output=True, text=True, check=True)
-    assert len(done.stdout.splitlines()) == 7
+    assert len(done.stdout.splitlines()) == 6
     assert all(line.endswith(" 0 []") for line in done.stdout.splitlines()), done.stdout
 
 
@@ -270,6 +270,12 @@ def test_lint_says_what_it_looked_at(shop: Path) -> None:
     result = c360("lint", "--config", shop)
     assert result.exit_code == 0
     assert "2 feeds" in result.output
+    assert "No feed fills sources/brand: its" in result.output
+    assert [file.name for file in shop.parent.iterdir() if file.is_dir()] == []
+    shop.write_text(shop.read_text().replace("email as", "mail as"))
+    result = c360("lint", "--config", shop)
+    assert result.exit_code == 1
+    assert 'the source has no column "mail" (nearest: email)' in plain(result.output)
 
 
 def test_sample_writes_a_company(tmp_path: Path) -> None:

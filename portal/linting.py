@@ -1,0 +1,66 @@
+"""What is wrong with a deployment that can be read off its files and the columns of its sources: nothing is built."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from c360_assets.definitions import build
+from checks.measuring import problems
+from governance import rule_lint
+from governance.contracts import SUFFIX, Contract, other_tables
+from governance.errors import C360Error
+from governance.rule_lint import Finding
+from resources.deployment import Deployment
+from resources.feeds import Feeds
+
+
+def faults(deployment: Deployment) -> list[str]:
+    """Everything that must be mended before a run can be trusted, a line each."""
+    contracts = deployment.contracts
+    found = [f"{_rules_file(deployment)}: {finding}." for finding in findings(deployment) if finding.is_fault]
+    for contract in contracts.values():
+        for rule, problem in problems(deployment, contract).items():
+            found.append(f"Contract {contract.layer}/{contract.name}{SUFFIX}, key schema.quality.{rule}: {problem}")
+    found += _of_definitions(deployment)
+    return [*found, *Feeds(deployment).faults(contracts[f"sources/{dataset}"] for dataset in deployment.feeds)]
+
+
+def findings(deployment: Deployment) -> list[Finding]:
+    """What is worth a look in the segment rules. RulesError or PlaybookError where a file of rules cannot be used."""
+    deployment.playbook()
+    return rule_lint.findings(deployment.rules(), deployment.contracts["features"])
+
+
+def not_assessed(deployment: Deployment) -> list[str]:
+    """Of each dataset that no feed fills: how many rules nobody can judge for want of it, its own and others'."""
+    told = []
+    for contract in deployment.contracts.values():
+        if contract.layer == "sources" and contract.name not in deployment.feeds:
+            asking = ", ".join(_asking(deployment, contract))
+            others = f", nor are {asking}, which look into it" if asking else ""
+            told.append(
+                f"No feed fills {contract.key}: its {len(contract.rules)} quality rules are not assessed{others}."
+            )
+    return told
+
+
+def _of_definitions(deployment: Deployment) -> list[str]:
+    try:
+        dg.Definitions.validate_loadable(build(deployment))
+    except C360Error as fault:
+        return str(fault).splitlines()
+    except dg.DagsterError as fault:
+        return [f"Dagster cannot load the tables: {' '.join(str(fault).split())}"]
+    return []
+
+
+def _asking(deployment: Deployment, dataset: Contract) -> Iterator[str]:
+    """The rules of other tables that look into a dataset."""
+    for contract in deployment.contracts.values():
+        for rule in contract.declared_rules:
+            if contract != dataset and dataset.key in [table for table, _ in other_tables(rule)]:
+                yield f"{contract.key}.{rule.name}"
+
+
+def _rules_file(deployment: Deployment) -> str:
+    return deployment.rule_files["rules"].name
