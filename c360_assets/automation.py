@@ -9,7 +9,7 @@ from datetime import UTC, timedelta
 import dagster as dg
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
-from governance.contracts import HOURLY, Contract
+from governance.contracts import HOUR, HOURLY, RHYTHMS, Contract
 from resources.deployment import Deployment
 from resources.feeds import Feeds
 from resources.notifications import deliver
@@ -18,7 +18,7 @@ NOTIFY_EVERY_SECONDS = 60
 HOURLY_CRON = "5 * * * *"
 CRONS = {"daily": "0 4 * * *", "weekly": "0 4 * * 1", "monthly": "0 4 1 * *"}
 NIGHTLY, WEEKLY_MODELS = "30 4 * * *", "0 6 * * 0"
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+DAY = timedelta(days=1)
 IN_FLIGHT = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.QUEUED]
 
 refresh = dg.define_asset_job(
@@ -28,10 +28,7 @@ refresh = dg.define_asset_job(
 
 def rhythm(contract: Contract) -> str:
     """How a table is brought up to date: real_time, hourly, daily, weekly or monthly."""
-    if contract.every < HOUR:
-        return "real_time"
-    names = {HOUR: "hourly", DAY: "daily", 7 * DAY: "weekly", 31 * DAY: "monthly"}
-    return names[contract.every]
+    return "real_time" if contract.every < HOUR else RHYTHMS[contract.every]
 
 
 def freshness(contract: Contract) -> dg.FreshnessPolicy:
@@ -50,6 +47,9 @@ def schedules(deployment: Deployment) -> list[dg.ScheduleDefinition]:
     plans = [
         (f"load_{name}", _of(datasets, name), cron, f"Load what sources bring {name}.") for name, cron in CRONS.items()
     ]
+    # Those that are loaded by the hour load the hour that ended, and have a schedule of their own.
+    whole = [contract for contract in datasets if contract.loading != HOURLY]
+    plans.append(("load_every_hour", _of(whole, "hourly"), HOURLY_CRON, "Load what sources bring every hour."))
     derived = [contract for contract in contracts.values() if contract.layer in ("conformed", "analytics", "serving")]
     plans.append(("derive_daily", _keys(derived), NIGHTLY, "Rebuild every table that is made from the sources."))
     models = [contract for contract in contracts.values() if contract.layer == "models"]

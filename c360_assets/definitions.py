@@ -14,7 +14,7 @@ import dagster as dg
 from c360_assets import analytics, automation, conformed, serving
 from c360_assets.sources.datasets import source
 from checks import quality, runs
-from governance.contracts import FOLDER, SUFFIX, Column, Contract
+from governance.contracts import SUFFIX, Column, Contract, label
 from governance.errors import C360Error
 from resources import deployment as deployments
 from resources.deployment import Deployment
@@ -48,13 +48,13 @@ def build(deployment: Deployment) -> dg.Definitions:
     _check_contracts(derived, contracts)
     tables = [
         asset.map_asset_specs(
-            partial(_described, contracts=contracts, code=_code(asset), rules=_rules(asset, deployment))
+            partial(_described, contracts=contracts, code=_code(asset, contracts), rules=_rules(asset, deployment))
         )
         for asset in (*sources, *derived)
     ]
     kept = [dg.AssetSpec("quarantine", deps=[asset.key for asset in sources])]
     kept += [dg.AssetSpec(name, deps=[asset.key for asset in tables]) for name in TABLES]
-    operations = [_described(spec, contracts, FOLDER / f"operations/{spec.key.path[-1]}{SUFFIX}") for spec in kept]
+    operations = [_described(spec, contracts, contracts[spec.key.to_user_string()].files[-1]) for spec in kept]
     return dg.Definitions(
         assets=[*tables, *operations],
         asset_checks=[quality.quality_checks(deployment, contracts[asset.key.to_user_string()]) for asset in tables],
@@ -78,7 +78,7 @@ def build(deployment: Deployment) -> dg.Definitions:
 
 
 def _check_contracts(derived: Sequence[Any], contracts: Mapping[str, Contract]) -> None:
-    modules = {asset.key.to_user_string(): _label(_code(asset)) for asset in derived}
+    modules = {asset.key.to_user_string(): _label(_code(asset, contracts)) for asset in derived}
     faults = [
         f"Table {key}, made by {module}, has no contract. Say what it holds in governance/contracts/"
         f"{Path(module).parent.name}/{key}{SUFFIX}."
@@ -86,7 +86,7 @@ def _check_contracts(derived: Sequence[Any], contracts: Mapping[str, Contract]) 
         if key not in contracts
     ]
     faults += [
-        f"Contract {contract.layer}/{contract.name}{SUFFIX} is of no table: no module of {contract.layer} makes it."
+        f"Contract {label(contract.files[-1])} is of no table: no module of {contract.layer} makes it."
         for contract in contracts.values()
         if contract.layer not in ("sources", "operations") and contract.key not in modules
     ]
@@ -94,10 +94,10 @@ def _check_contracts(derived: Sequence[Any], contracts: Mapping[str, Contract]) 
         raise C360Error("\n".join(faults))
 
 
-def _code(asset: Any) -> Path:
+def _code(asset: Any, contracts: Mapping[str, Contract]) -> Path:
     """The file that says how the table comes about: its module, or the contract of a source."""
     if asset.key.path[0] == "sources":
-        return FOLDER / f"sources/{asset.key.path[-1]}{SUFFIX}"
+        return contracts[asset.key.to_user_string()].files[-1]
     return Path(inspect.getfile(asset.op.compute_fn.decorated_fn))
 
 
@@ -126,7 +126,7 @@ def _described(spec: dg.AssetSpec, contracts: Any, code: Path, rules: Sequence[P
             "dagster/column_schema": _column_schema(contract),
             "dagster/table_name": spec.key.to_user_string().replace("/", "."),
             "dagster/code_references": _code_reference(code),
-            "contract": f"{contract.layer}/{contract.name}{SUFFIX}, version {contract.version}",
+            "contract": f"{label(contract.files[-1])}, version {contract.version}",
             "retention": contract.retention,
         },
     )
@@ -134,7 +134,7 @@ def _described(spec: dg.AssetSpec, contracts: Any, code: Path, rules: Sequence[P
 
 def _code_version(contract: Contract, code: Path, rules: Sequence[Path]) -> str:
     digest = hashlib.sha256(code.read_bytes())
-    for file in (FOLDER / contract.layer / f"{contract.name}{SUFFIX}", *rules):
+    for file in (*contract.files, *rules):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -4,7 +4,8 @@ A contract lies at `contracts/<layer>/<table>.odcs.yaml`. Sources are known by `
 dataset and our conformed table may bear the same word; every other table is known by its word alone.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -22,6 +23,7 @@ from governance.yaml_loader import SafeLoader
 
 FOLDER = Path(__file__).parent / "contracts"
 SUFFIX = ".odcs.yaml"
+COLUMN_NAME = re.compile("[a-z][a-z0-9_]*")
 LAYERS = ("sources", "conformed", "analytics", "models", "serving", "operations")
 
 # Physical types are DuckDB's, each with the logical type the standard gives it.
@@ -48,7 +50,10 @@ CONTRACT_PROPERTIES = {"eventTime", "loading", "optional", "qualityTarget", "sen
 COLUMN_PROPERTIES = {"calendarDay", "identifier", "needed", "renamedFrom", "synonyms"}
 TYPE_OPTIONS = {"minimum", "maximum"}
 HOURS = {"h": 1, "d": 24}
-UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "m": timedelta(days=31)}
+HOUR = timedelta(hours=1)
+# How often a table can be brought up to date, if not whenever there is news: every hour, day, week or month.
+RHYTHMS = {HOUR: "hourly", 24 * HOUR: "daily", 7 * 24 * HOUR: "weekly", 31 * 24 * HOUR: "monthly"}
+UNITS = {"min": timedelta(minutes=1), "h": HOUR, "d": timedelta(days=1), "m": timedelta(days=31)}
 BOUND_PARSERS: dict[str, Callable[[str], Any]] = {
     "integer": int,
     "number": float,
@@ -61,7 +66,12 @@ class ContractError(C360Error):
     """A contract file that cannot be used."""
 
     def __init__(self, file: Path, key: str, problem: str) -> None:
-        super().__init__(f"Contract {file.parent.name}/{file.name}, key {key}: {problem}")
+        super().__init__(f"Contract {label(file)}, key {key}: {problem}")
+
+
+def label(file: Path) -> str:
+    """How people call a contract's file: by layer and name, one that is not ours also by its folder."""
+    return "/".join(file.parts[-2 if FOLDER in file.parents else -3 :])
 
 
 @dataclass(frozen=True)
@@ -110,7 +120,8 @@ class Contract:
 
     `latency_hours` is how old the newest row may be, `quality_target` the quality score (0 to 100) it should have,
     `loading` how a source's rows come in: snapshot, upsert or hourly; `sensitive_rows` names the column that says which
-    rows are hidden from whoever has no full access.
+    rows are hidden from whoever has no full access. `files` say all this, the deployment's own last, and `own_columns`
+    are those which that one adds.
     """
 
     layer: str
@@ -131,6 +142,8 @@ class Contract:
     quality_target: float | None = None
     loading: str = SNAPSHOT
     sensitive_rows: str | None = None
+    files: tuple[Path, ...] = ()
+    own_columns: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -177,22 +190,43 @@ class Contract:
 def load(folder: Path = FOLDER) -> dict[str, Contract]:
     """All contracts below `folder` by table key, sources first; ContractError names file and key of the first fault."""
     files = sorted(folder.glob(f"*/*{SUFFIX}"), key=lambda file: (_layer_rank(file), file.name))
+    return together(read(file) for file in files)
+
+
+def together(found: Iterable[Contract]) -> dict[str, Contract]:
+    """Contracts by table key; ContractError where two are of one word, or one refers to what no other has."""
     contracts: dict[str, Contract] = {}
-    for file in files:
-        contract = read(file)
+    for contract in found:
         if contract.key in contracts:
             other = contracts[contract.key].layer
-            raise ContractError(file, "schema.name", f"the word '{contract.key}' is taken by a table of {other}")
+            problem = f"the word '{contract.key}' is taken by a table of {other}"
+            raise ContractError(contract.files[-1], "schema.name", problem)
         contracts[contract.key] = contract
-    _check_references(folder, contracts)
+    _check_references(contracts)
     return contracts
 
 
 def read(file: Path) -> Contract:
     """The contract in one file; ContractError where it breaks the standard or our use of it."""
+    return contract_of(file, written(file))
+
+
+def written(file: Path) -> dict[str, Any]:
+    """What a contract's file says, as it is. ContractError where that is no mapping in YAML."""
+    try:
+        raw = yaml.load(file.read_text(encoding="utf-8"), Loader=SafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as fault:
+        raise ContractError(file, "(file)", f"is not readable YAML: {' '.join(str(fault).split())}") from fault
+    if not isinstance(raw, dict):
+        raise ContractError(file, "(file)", "is empty or not a mapping")
+    return raw
+
+
+def contract_of(file: Path, raw: dict[str, Any]) -> Contract:
+    """The contract that `raw` says, in the name of a file; ContractError as of `read`."""
     if file.parent.name not in LAYERS:
         raise ContractError(file, "layer", f"the folder must be one of {', '.join(LAYERS)}")
-    document = _parse(file)
+    document = _parse(file, raw)
     if not document.schema_ or len(document.schema_) != 1:
         raise ContractError(file, "schema", "exactly one table is expected")
     table = document.schema_[0]
@@ -226,6 +260,7 @@ def read(file: Path) -> Contract:
         quality_target=properties.get("qualityTarget"),
         loading=str(properties.get("loading", SNAPSHOT)),
         sensitive_rows=properties.get("sensitiveRows"),
+        files=(file,),
     )
     _check_columns(file, contract)
     _check_loading(file, contract)
@@ -239,13 +274,7 @@ def _layer_rank(file: Path) -> int:
     return LAYERS.index(file.parent.name) if file.parent.name in LAYERS else len(LAYERS)
 
 
-def _parse(file: Path) -> OpenDataContractStandard:
-    try:
-        raw = yaml.load(file.read_text(encoding="utf-8"), Loader=SafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as fault:
-        raise ContractError(file, "(file)", f"is not readable YAML: {' '.join(str(fault).split())}") from fault
-    if not isinstance(raw, dict):
-        raise ContractError(file, "(file)", "is empty or not a mapping")
+def _parse(file: Path, raw: dict[str, Any]) -> OpenDataContractStandard:
     try:
         document = OpenDataContractStandard.model_validate(raw)
     except ValidationError as fault:
@@ -276,6 +305,8 @@ def _unknown_key(written: Any, understood: Any, path: str = "") -> str | None:
 
 def _column(file: Path, field: SchemaProperty) -> Column:
     name = _needed(file, "schema.properties.name", field.name)
+    if not COLUMN_NAME.fullmatch(name):
+        raise ContractError(file, "schema.properties.name", f"'{name}' must be of small letters, digits and _")
     path = f"schema.properties.{name}"
     if field.physicalType not in LOGICAL_TYPES:
         known = ", ".join(LOGICAL_TYPES)
@@ -336,6 +367,8 @@ def _frequency(file: Path, frequency: str | None) -> str:
     value, unit = _needed(file, "slaProperties.frequency", frequency).split()
     if unit not in UNITS or not value.replace(".", "", 1).isdigit():
         raise ContractError(file, "slaProperties.frequency", f"must be a number of unit {', '.join(UNITS)}")
+    if not 0 < (every := float(value) * UNITS[unit]) / HOUR < 1 and every not in RHYTHMS:
+        raise ContractError(file, "slaProperties.frequency", "must be under an hour, or 1 h, 1 d, 7 d or 1 m")
     return f"{value} {unit}"
 
 
@@ -444,7 +477,7 @@ def _check_sensitive_rows(file: Path, contract: Contract) -> None:
         )
 
 
-def _check_references(folder: Path, contracts: dict[str, Contract]) -> None:
+def _check_references(contracts: dict[str, Contract]) -> None:
     for contract in contracts.values():
         for rule in contract.declared_rules:
             for table, columns in other_tables(rule):
@@ -455,16 +488,14 @@ def _check_references(folder: Path, contracts: dict[str, Contract]) -> None:
                 elif isinstance(rule.need, Holds) and len(known.primary_key) != 1:
                     problem = f"'{table}' has no key of one column to be looked up by"
                 if problem:
-                    file = folder / contract.layer / f"{contract.name}{SUFFIX}"
-                    raise ContractError(file, f"schema.quality.{rule.name}.implementation", problem)
+                    raise ContractError(contract.files[-1], f"schema.quality.{rule.name}.implementation", problem)
         for column in contract.columns:
             if column.references is None:
                 continue
             table, target = column.references
             if table not in contracts or target not in contracts[table].column_names:
-                file = folder / contract.layer / f"{contract.name}{SUFFIX}"
                 path = f"schema.properties.{column.name}.relationships"
-                raise ContractError(file, path, f"there is no column '{target}' in a table '{table}'")
+                raise ContractError(contract.files[-1], path, f"there is no column '{target}' in a table '{table}'")
 
 
 def other_tables(rule: Rule) -> list[tuple[str, tuple[str, ...]]]:

@@ -7,7 +7,7 @@ import dagster as dg
 from c360_assets.definitions import build
 from checks.measuring import problems
 from governance import rule_lint
-from governance.contracts import SUFFIX, Contract, other_tables
+from governance.contracts import Contract, ContractError, other_tables
 from governance.errors import C360Error
 from governance.rule_lint import Finding
 from resources.deployment import Deployment
@@ -20,7 +20,7 @@ def faults(deployment: Deployment) -> list[str]:
     found = [f"{_rules_file(deployment)}: {finding}." for finding in findings(deployment) if finding.is_fault]
     for contract in contracts.values():
         for rule, problem in problems(deployment, contract).items():
-            found.append(f"Contract {contract.layer}/{contract.name}{SUFFIX}, key schema.quality.{rule}: {problem}")
+            found.append(str(ContractError(contract.files[-1], f"schema.quality.{rule}", problem)))
     found += _of_definitions(deployment)
     return [*found, *Feeds(deployment).faults(contracts[f"sources/{dataset}"] for dataset in deployment.feeds)]
 

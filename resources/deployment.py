@@ -14,7 +14,7 @@ from zoneinfo import available_timezones
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from governance import contracts, playbook, segments
+from governance import contracts, own_contracts, playbook, segments
 from governance.contracts import Contract
 from governance.errors import C360Error
 from governance.playbook import Playbook
@@ -135,7 +135,10 @@ class Feed(_Section):
 
 
 class Settings(_Section):
-    """The whole of c360.yaml. With `shares_home` the `home` may be that of another deployment."""
+    """The whole of c360.yaml. With `shares_home` the `home` may be that of another deployment.
+
+    `segments` and `playbook` name files of its own in place of ours, `contracts` a folder of what it adds to ours.
+    """
 
     name: str
     currency: str
@@ -146,6 +149,7 @@ class Settings(_Section):
     lake: LakeSettings = LakeSettings()
     connectors: dict[str, AnyConnector] = {}
     feeds: dict[str, Any] = {}
+    contracts: str | None = None
     segments: str | None = None
     playbook: str | None = None
     schedules: ScheduleSettings = ScheduleSettings()
@@ -299,8 +303,10 @@ def load(file: Path | None = None) -> Deployment:
     path = Path(file or os.environ.get(CONFIG_VARIABLE) or (here if here.exists() else DEFAULT_CONFIG)).resolve()
     if not path.is_file():
         raise DeploymentError(f"There is no deployment file {path}. Name one with --config, or set {CONFIG_VARIABLE}.")
-    raw, known = _expanded(path, _parsed(path)), contracts.load()
+    raw = _expanded(path, _parsed(path))
     settings, faults = _validated(Settings, raw, "")
+    own = raw.get("contracts")
+    known = own_contracts.load(path.parent / own) if isinstance(own, str) else contracts.load()
     feeds: dict[str, Feed] = {}
     for dataset, entry in _mapping(raw.get("feeds")).items():
         feed, wrong = _feed(dataset, entry, known, _mapping(raw.get("connectors")))

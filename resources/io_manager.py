@@ -21,8 +21,12 @@ class LakeIOManager(dg.IOManager):
         self.deployment = deployment
 
     def load_input(self, context: dg.InputContext) -> ir.Table:
-        """The published rows of the upstream table; none, in its contract's columns, where it was never built."""
-        return self.deployment.lake.read(self.deployment.contracts[context.asset_key.to_user_string()])
+        """The published rows of the upstream table; none, in its contract's columns, where it was never built.
+
+        Columns that the deployment has added are not ours to know, and bear names that ours may have.
+        """
+        contract = self.deployment.contracts[context.asset_key.to_user_string()]
+        return self.deployment.lake.read(contract).drop(*contract.own_columns)
 
     def handle_output(self, context: dg.OutputContext, obj: ir.Table | Load) -> None:
         """Write the table, or merge a part of it, and report rows, bytes, snapshot and column lineage.

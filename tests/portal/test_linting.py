@@ -88,7 +88,7 @@ def test_a_table_without_a_contract_and_a_contract_without_a_table_are_named(dep
     missing, idle = str(raised.value).splitlines()
     assert missing.startswith("Table rfm, made by c360_assets/analytics/rfm.py, has no contract.")
     assert missing.endswith("governance/contracts/analytics/rfm.odcs.yaml.")
-    assert idle == "Contract analytics/rmf.odcs.yaml is of no table: no module of analytics makes it."
+    assert idle == "Contract analytics/rfm.odcs.yaml is of no table: no module of analytics makes it."
 
 
 def test_rules_that_nobody_can_judge_for_want_of_a_feed_are_told(deployment: Deployment) -> None:
