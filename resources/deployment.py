@@ -418,6 +418,6 @@ def _feed(
         return None, [f"feeds.{dataset}: must say `from` and, if need be, `select`."]
     feed, faults = _validated(Feed, entry, f"feeds.{dataset}.")
     if feed:
-        found = _faults(feed, datasets[dataset], connectors)
+        found = dict.fromkeys(_faults(feed, datasets[dataset], connectors))
         faults = [f"feeds.{dataset}.{key}: {fault}." for key, fault in found]
     return feed, faults
