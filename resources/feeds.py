@@ -128,25 +128,34 @@ class Feeds:
         """
         engines = [(contract, self.engine.sibling()) for contract in contracts]
         with ThreadPoolExecutor(LOOKED_AT) as pool:
-            found = [*pool.map(lambda one: self._fault(*one), engines)]
+            found = [*pool.map(lambda one: self._looked_at(*one), engines)]
         # Where several feeds read one source, what is wrong with it is said once.
         feeds: dict[str, list[str]] = {}
-        for (contract, _), fault in zip(engines, found, strict=True):
-            if fault is not None:
+        for (contract, _), faults in zip(engines, found, strict=True):
+            for fault in faults:
                 feeds.setdefault(fault, []).append(contract.name)
         return [
             fault if fault.startswith("Feed ") else f"Feed{'s'[: len(names) - 1]} {', '.join(names)}: {fault}"
             for fault, names in feeds.items()
         ]
 
-    def _fault(self, contract: Contract, engine: Engine) -> str | None:
+    def _looked_at(self, contract: Contract, engine: Engine) -> list[str]:
+        """What is wrong with the sources of a dataset's feed, else with its mapping."""
+        raws: dict[str, Raw] = {}
+        faults = []
+        for request in self._requests(contract, None):
+            try:
+                raws[request.name] = self._connector(request).look(request, engine)
+            except C360Error as fault:
+                faults.append(str(fault))
+        if faults:
+            return faults
+        feed, clock = self.deployment.feeds[contract.name], self.deployment.settings.clock
         try:
-            requests = self._requests(contract, None)
-            raws = {request.name: self._connector(request).look(request, engine) for request in requests}
-            _Sorting(engine, contract, raws, self.deployment.feeds[contract.name], None).check()
+            _Sorting(engine, contract, raws, feed, None, clock).check()
         except C360Error as fault:
-            return str(fault)
-        return None
+            return [str(fault)]
+        return []
 
     def _requests(self, contract: Contract, head: Commit | None, window: Window | None = None) -> list[Request]:
         """What the dataset's feed asks of each of its connectors, given what was loaded before.

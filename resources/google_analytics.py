@@ -82,7 +82,7 @@ class GoogleAnalytics(OnDisk):
             _events([file for file in files if ending(file) == ".parquet"], where, engine)
         except duckdb.Error as fault:
             raise ConnectorError(f"{where}: {readable(fault)}") from None
-        return Raw(_rows(no_rows(COLUMNS)), self.origin(request), [], notes=notes)
+        return Raw(_rows(no_rows(COLUMNS)), self.origin(request), [], notes=notes, timezone="UTC")
 
 
 def _check_ending(file: Path, where: str) -> None:

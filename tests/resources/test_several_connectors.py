@@ -201,3 +201,17 @@ def test_a_table_and_a_file_are_read_together(tmp_path: Path, postgres: str) -> 
         loaded = Feeds(deployment).load(CONTRACTS["sources/orders"])
         assert amounts(rows(loaded.rows)) == [("B1", 10.5), ("W1", 3.0)]
         assert loaded.origin == "till: sales + web: web.csv"
+
+
+def test_what_is_wrong_with_any_connector_or_the_select_is_told_before_loading(tmp_path: Path) -> None:
+    with shop(tmp_path) as deployment:
+        assert [told.split(",")[0] for told in Feeds(deployment).faults([CONTRACTS["sources/orders"]])] == [
+            "Feed orders: Connector till", "Feed orders: Connector web"
+        ]  # fmt: skip
+    for file, text in (("till.csv", TILL), ("web.csv", WEB)):
+        (tmp_path / file).write_text(text)
+    with shop(tmp_path) as deployment:
+        assert Feeds(deployment).faults([CONTRACTS["sources/orders"]]) == []
+    with shop(tmp_path, select=UNION.replace("amount from", "amont from")) as deployment:
+        (told,) = Feeds(deployment).faults([CONTRACTS["sources/orders"]])
+    assert 'the views have no column "amont" (nearest: amount)' in told
