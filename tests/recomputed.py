@@ -59,6 +59,7 @@ def _bought(orders: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
             "former_orders": completed[completed.ago.between(WINDOW, 2 * WINDOW - 1)].groupby("customer_id").size(),
         }
     )
+    bought = bought[bought.frequency.notna()].copy()
     for score, worst_first in (
         ("recency_score", -bought.recency_days),
         ("frequency_score", bought.frequency),

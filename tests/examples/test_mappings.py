@@ -188,12 +188,14 @@ def test_shopping_trends_has_a_persona_for_everyone_and_says_what_it_cannot_know
         "category_preferences",
         "preferred_category",
         "price_range",
-        "engagement_level",
+        "value_tier",
     ):
         assert value(profiles[known].count()) == 3_900, known
     for unknown in ("session_count", "engagement_minutes", "activity_trend", "lifecycle_stage", "recent_order_count"):
         assert value(profiles[unknown].count()) == 0, unknown
-    for told in ("activity_trend: no order and no visit has a date", "web behaviour: no web events"):
+    # Everybody has one order, of no date: nobody is more engaged than others.
+    assert value(profiles.engagement_level.count()) == value(profiles.customer_segment.count()) == 0
+    for told in ("engagement_level: no order has a date", "web behaviour: no web events"):
         assert value(profiles.unknown_because.contains(told).all())
     personas = dict(rows(profiles.persona.value_counts(name="n")))
     assert {"Premium Loyalist", "Bargain Hunter", "Quality Seeker"} <= set(personas)

@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.hourly_activity import hourly_activity
-from tests.tables import computed, rows, table
+from tests.tables import at, computed, rows, table
 
 MONDAY = datetime(2026, 6, 1)
-
 NOW = at("2026-06-30")
 
 
