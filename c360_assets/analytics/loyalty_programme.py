@@ -4,6 +4,7 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
+from c360_assets.analytics import intervals
 from c360_assets.analytics.ledger import cost, entries, rewarded
 from c360_assets.conformed.as_of import SOURCE, Clock, clock
 from c360_assets.conformed.joins import widened
@@ -20,6 +21,8 @@ COUNTS = (
     "compared_order_count",
 )
 AMOUNTS = ("member_revenue", "other_revenue")
+# The return of fewer orders says nothing.
+FEWEST, FEW = 10, "fewer than ten orders can be compared"
 
 
 @dg.asset(ins={"loyalty_ledger": SOURCE})
@@ -28,7 +31,8 @@ def loyalty_programme(loyalty_ledger: ir.Table, orders: ir.Table, as_of: ir.Tabl
 
     `observed_roi` is what orders with burned points were worth above the usual later order of the same customers, less
     the value of these points, over that value. Nobody was chosen by lot to burn, so it is no effect of the programme:
-    who burns may be about to buy more anyway. It counts revenue, not margin.
+    who burns may be about to buy more anyway. It counts revenue, not margin. Its 95 % interval is Student's, with the
+    costs taken as given.
     """
     made, now = entries(loyalty_ledger, as_of), clock(as_of)
     joined = made.group_by("customer_id").agg(joined_on=_month(made.entry_at.min(), now))
@@ -85,11 +89,13 @@ def _compared(bought: ir.Table, now: Clock) -> ir.Table:
     """Orders with burned points, and those of them whose customer has ordered without since."""
     dated = bought.filter(bought.ordered_at.notnull())
     is_compared = dated.usual_amount.notnull()
+    gain = (dated.uplift - dated.cost).cast(intervals.WIDE)
     return dated.group_by(month_on=_month(dated.ordered_at, now)).agg(
         burn_order_count=dated.count(),
         compared_order_count=is_compared.sum(),
         observed_uplift=dated.uplift.sum().cast(MONEY),
         compared_cost=dated.cost.sum(where=is_compared).cast(MONEY),
+        squares=(gain * gain).sum(),
     )
 
 
@@ -105,11 +111,19 @@ def _accumulated(months: ir.Table) -> ir.Table:
 
 
 def _rated(months: ir.Table) -> ir.Table:
-    return months.mutate(
+    count, gain = months.compared_order_count, months.observed_uplift - months.compared_cost
+    is_told = count >= FEWEST
+    roi = rate(gain, months.compared_cost)
+    half = intervals.half_of_mean(count, gain, months.squares) * rate(count, months.compared_cost)
+    rated = months.mutate(
         outstanding_value=cost(months.points_outstanding),
         programme_cost=cost(months.points_burned),
         engagement_rate=rate(months.active_member_count, months.member_count),
         member_average_order_amount=rate(months.member_revenue, months.member_order_count),
         other_average_order_amount=rate(months.other_revenue, months.other_order_count),
-        observed_roi=rate(months.observed_uplift - months.compared_cost, months.compared_cost),
+        observed_roi=is_told.ifelse(roi, None),
+        observed_roi_low=is_told.ifelse(roi - half, None),
+        observed_roi_high=is_told.ifelse(roi + half, None),
+        roi_reason=is_told.ifelse(ibis.null("string"), FEW),
     )
+    return rated.drop("squares")

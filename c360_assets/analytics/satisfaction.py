@@ -23,6 +23,8 @@ METRICS = {
 }
 ONE = "one alone says nothing of how others vary"
 ALIKE = "all are alike, which says nothing of how others vary"
+# Fewer answers are told with their interval, and as what they are.
+FEWEST, FEW = 10, "fewer than ten answers are too few to compare"
 COUNTED = ("answer_count", "promoter_count", "detractor_count", "satisfied_count")
 
 
@@ -138,6 +140,7 @@ def _scored(found: ir.Table) -> ir.Table:
         (~is_any, found.nothing), ((count == 1) & ~is_csat, ONE), (is_alike, ALIKE), else_=ibis.null("string")
     )
     has_interval = reason.isnull()
+    too_few = (count < FEWEST).ifelse(FEW, None)
     return found.select(
         "metric",
         dimension=found.dimension.fill_null("all"),
@@ -151,5 +154,5 @@ def _scored(found: ir.Table) -> ir.Table:
         passive_count=is_nps.ifelse(count - promoters - detractors, None),
         detractor_count=is_nps.ifelse(detractors, None),
         satisfied_count=is_csat.ifelse(found.satisfied_count, None),
-        reason=reason,
+        reason=reason.fill_null(too_few),
     )

@@ -9,6 +9,8 @@ from c360_assets.conformed.as_of import HOURLY_SOURCE, SOURCE, clock, until
 from governance.reference import us_states
 
 YOUNGEST, OLDEST = 13, 115
+# What follows a telephone number and is dialled later.
+EXTENSION = r"(?i)[\s,;/]*(ext(ension)?|x|#|durchwahl|poste|anexo)[\s.:]*[0-9]+\s*$"
 GENDERS = {
     "female": ("female", "f", "woman", "w"),
     "male": ("male", "m", "man"),
@@ -19,25 +21,27 @@ GENDERS = {
 @dg.asset(ins={"customer": SOURCE, "orders": SOURCE, "web_analytics": HOURLY_SOURCE})
 def customers(customer: ir.Table, orders: ir.Table, web_analytics: ir.Table, as_of: ir.Table) -> ir.Table:
     """One row per customer known to any system; whoever only orders or browses is kept, unregistered."""
-    registered = until(customer, "registration_date", as_of)
     ordering = until(orders, "ordered_at", as_of).select("customer_id")
     browsing = until(web_analytics, "activity_ts", as_of).select(customer_id="entity_id")
-    seen = ibis.union(ordering, browsing, registered.select("customer_id"), distinct=True)
+    registered = until(customer, "registration_date", as_of).select("customer_id")
+    seen = ibis.union(ordering, browsing, registered, distinct=True)
     known = seen.filter(seen.customer_id.notnull()).rename(known_id="customer_id")
-    joined = _with_states(known.left_join(registered, known.known_id == registered.customer_id))
+    # Whoever ordered is known by then, whatever the date of registration says.
+    joined = _with_states(known.left_join(customer, known.known_id == customer.customer_id))
+    now = clock(as_of)
     return joined.select(
         customer_id=joined.known_id,
         first_name=_clean(joined.first_name),
         last_name=_clean(joined.last_name),
         gender=_gender(joined.gender),
-        phone_number=joined.phone_number.re_replace("[^0-9+]", "").nullif(""),
+        phone_number=joined.phone_number.re_replace(EXTENSION, "").re_replace("[^0-9+]", "").nullif(""),
         email_address=_clean(joined.email_address).lower(),
         date_of_birth=joined.date_of_birth.date(),
-        age=_plausible(_age(joined.date_of_birth, clock(as_of).today)).fill_null(_plausible(joined.age)),
+        age=_plausible(_age(joined.date_of_birth, now.today)).fill_null(_plausible(joined.age)),
         education_level=_clean(joined.education_level),
         marital_status=_clean(joined.marital_status),
         number_of_children=joined.no_of_children,
-        registered_at=joined.registration_date,
+        registered_at=(joined.registration_date <= now.now).ifelse(joined.registration_date, None),
         occupation=_clean(joined.occupation),
         hobbies=_clean(joined.hobbies),
         annual_income=joined.annual_income,

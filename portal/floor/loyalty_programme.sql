@@ -61,7 +61,8 @@ compared as (
     count(*) as orders,
     count(usual_amount) as compared_orders,
     sum(order_amount - usual_amount) as uplift,
-    sum(points * 0.01) filter (usual_amount is not null)::decimal(18, 4) as compared_cost
+    sum(points * 0.01) filter (usual_amount is not null)::decimal(18, 4) as compared_cost,
+    stddev_samp((order_amount - usual_amount - points * 0.01)::double) as deviation
   from bought where points is not null group by 1
 ),
 totals as (
@@ -83,16 +84,28 @@ totals as (
     coalesce(orders, 0) as burn_order_count,
     coalesce(compared_orders, 0) as compared_order_count,
     uplift::decimal(18, 4) as observed_uplift,
-    compared_cost
+    compared_cost,
+    deviation
   from months
   left join moved using (month_on)
   left join joined using (month_on)
   left join sold using (month_on)
   left join compared using (month_on)
   window so_far as (order by month_on)
+),
+rated as (
+  select
+    *,
+    (observed_uplift - compared_cost)::double / nullif(compared_cost, 0)::double as roi,
+    -- Student's quantile by the series of Abramowitz and Stegun, 26.7.5, for nine degrees of freedom and more.
+    case compared_order_count when 10 then 2.262157 when 11 then 2.228139 else 1.95996398454
+      + 2.372271 / (compared_order_count - 1) + 2.822499 / (compared_order_count - 1) ^ 2
+      + 2.55585 / (compared_order_count - 1) ^ 3 end
+      * deviation * sqrt(compared_order_count) / nullif(compared_cost, 0)::double as half
+  from totals
 )
 select
-  * exclude (earned_so_far, burned_so_far, expired_so_far, members_so_far),
+  * exclude (earned_so_far, burned_so_far, expired_so_far, members_so_far, deviation, roi, half),
   (earned_so_far - burned_so_far - expired_so_far)::bigint as points_outstanding,
   ((earned_so_far - burned_so_far - expired_so_far)::bigint * 0.01)::decimal(18, 4) as outstanding_value,
   members_so_far::bigint as member_count,
@@ -102,5 +115,8 @@ select
   member_revenue::double / nullif(member_order_count, 0) as member_average_order_amount,
   other_revenue::double / nullif(other_order_count, 0) as other_average_order_amount,
   (points_burned * 0.01)::decimal(18, 4) as programme_cost,
-  (observed_uplift - compared_cost)::double / nullif(compared_cost, 0)::double as observed_roi
-from totals
+  case when compared_order_count >= 10 then roi end as observed_roi,
+  case when compared_order_count >= 10 then roi - half end as observed_roi_low,
+  case when compared_order_count >= 10 then roi + half end as observed_roi_high,
+  case when compared_order_count < 10 then 'fewer than ten orders can be compared' end as roi_reason
+from rated

@@ -128,5 +128,5 @@ select
   case when metric = 'nps' then coalesce(n - promoters - detractors, 0) end as passive_count,
   case when metric = 'nps' then coalesce(detractors, 0) end as detractor_count,
   case when metric = 'csat' then coalesce(satisfied, 0) end as satisfied_count,
-  reason
+  coalesce(reason, case when n < 10 then 'fewer than ten answers are too few to compare' end) as reason
 from scored

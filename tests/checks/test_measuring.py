@@ -257,10 +257,14 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
     "customer_360": {
         "key_unique": (2, [{"customer_id": "C1"}, {"customer_id": "C1"}]),
         "one_row_per_customer": (1, [{"customer_id": "C1"}]),
+        "registered_before_first_order": (
+            1, [{"customer_id": "C1", "registered_at": NOON, "first_ordered_at": NOON - timedelta(days=1)}],
+        ),
         "age_in_range": (1, [{"customer_id": "C1", "age": 12}]),
     },
     "customers": {
         "key_unique": (2, [{"customer_id": "C1"}, {"customer_id": "C1"}]),
+        "registered_by_as_of": (1, [{"customer_id": "C1", "is_registered": True}]),
         "age_in_range": (1, [{"customer_id": "C1", "age": 12}]),
     },
     "customer_history": {

@@ -2,9 +2,12 @@
 
 from collections import defaultdict
 from datetime import date, timedelta
+from math import sqrt
+from statistics import stdev
 from typing import Any
 
 import ibis.expr.types as ir
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -110,8 +113,22 @@ def test_orders_with_burned_points_are_set_against_later_ones_without() -> None:
         (MAY, 2, 1, money("7.5"), money("5")),
         (JUNE, 0, 0, None, None),
     ]
-    found = rows(months(entries, orders), "month_on", "observed_roi")
-    assert found == [(APRIL, None), (MAY, 0.5), (JUNE, None)]
+    found = rows(months(entries, orders), "month_on", "observed_roi", "roi_reason")
+    assert found == [(month, None, "fewer than ten orders can be compared") for month in (APRIL, MAY, JUNE)]
+
+
+def test_the_return_of_ten_orders_is_told_with_its_interval() -> None:
+    # Each buys for 20 with 100 points, worth 1, and later for 10 without; two gain nothing.
+    names = [f"c{n}" for n in range(10)]
+    entries = [entry(name, "2026-05-02", "burn", 100, order_id=f"{name} burned") for name in names]
+    burned = [order(f"{name} burned", name, "2026-05-02", "11" if name in ("c0", "c1") else "20") for name in names]
+    later = [order(f"{name} later", name, "2026-06-01", "10") for name in names]
+    found = rows(
+        months(entries, [*burned, *later]), "month_on", "observed_roi", "observed_roi_low", "observed_roi_high"
+    )
+    gains = [0.0, 0.0, *[9.0] * 8]
+    half = 2.262157 * stdev(gains) / sqrt(10) * 10 / 10
+    assert found[0] == (MAY, *[pytest.approx(end) for end in (7.2, 7.2 - half, 7.2 + half)])
 
 
 def test_months_reach_to_the_moment_and_nothing_after_it_counts() -> None:

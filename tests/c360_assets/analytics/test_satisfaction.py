@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from c360_assets.analytics.satisfaction import METRICS, SEGMENTATIONS, satisfaction
+from c360_assets.analytics.satisfaction import FEW, METRICS, SEGMENTATIONS, satisfaction
 from tests.tables import at, computed, day, rows, table
 
 NOW = at("2026-06-30T12:00:00")
@@ -51,7 +51,7 @@ def overall(found: ir.Table, metric: str, *columns: str) -> tuple[Any, ...]:
 def test_nps_is_the_share_of_promoters_less_that_of_detractors() -> None:
     found = scored(answers("NPS", 10, 9, 9, 8, 7, 6, 0, 10))
     columns = ("answer_count", "score", "promoter_count", "passive_count", "detractor_count", "unit", "reason")
-    assert overall(found, "nps", *columns) == (8, 25.0, 4, 2, 2, "points", None)
+    assert overall(found, "nps", *columns) == (8, 25.0, 4, 2, 2, "points", FEW)
     half = 100 * NORMAL * math.sqrt((0.75 - 0.25**2) / 8)
     assert overall(found, "nps", "low", "high") == pytest.approx((25 - half, 25 + half))
 
@@ -145,7 +145,8 @@ def test_one_answer_or_answers_all_alike_have_a_score_and_no_interval_but_for_cs
     assert overall(found, "rating", "score", "low", "high") == (4.0, None, None)
     assert "alike" in overall(found, "nps", "reason")[0]
     assert "one alone" in overall(found, "ces", "reason")[0]
-    assert overall(found, "csat", "score", "reason") == (100.0, None)
+    assert overall(found, "csat", "score", "reason") == (100.0, FEW)
+    assert overall(scored(answers("CSAT", *[5] * 10)), "csat", "score", "reason") == (100.0, None)
     assert overall(found, "csat", "low", "high") == pytest.approx((20.654, 100.0), abs=1e-3)
 
 

@@ -25,6 +25,9 @@ def conformed(moment: str = "2026-06-30T12:00:00", **customer: Any) -> Any:
         ("gender", "Diverse", "other"),
         ("gender", "unknwon", None),
         ("phone_number", "+1 (212) 555-0100", "+12125550100"),
+        ("phone_number", "(312) 555-0188 ext. 204", "3125550188"),
+        ("phone_number", "312-555-0188x204", "3125550188"),
+        ("phone_number", "312 555 0188 #204", "3125550188"),
         ("phone_number", "-", None),
         ("email_address", " Ann@Example.COM ", "ann@example.com"),
         ("city", "  ", None),
@@ -60,6 +63,16 @@ def test_state_code_and_name_complete_each_other() -> None:
     assert rows(conformed(state="California"), "state_code", "state") == [("CA", "California")]
     assert rows(conformed(state_code="ny"), "state_code", "state") == [("NY", "New York")]
     assert rows(conformed(state="Bavaria"), "state_code", "state") == [(None, "Bavaria")]
+
+
+@pytest.mark.parametrize(("ordered", "known"), [("2026-06-01", [("c1", "ann", None, True)]), ("2026-07-01", [])])
+def test_who_orders_is_known_whatever_the_registration_says(ordered: str, known: list[tuple[Any, ...]]) -> None:
+    people = table(
+        "sources/customer", {"customer_id": "c1", "first_name": "ann", "registration_date": day("2026-08-01")}
+    )
+    bought = table("sources/orders", {"order_id": "o", "customer_id": "c1", "ordered_at": day(ordered)})
+    found = computed(customers)(people, bought, NO_EVENTS, at("2026-06-30"))
+    assert rows(found, "customer_id", "first_name", "registered_at", "is_registered") == known
 
 
 def test_who_only_orders_or_browses_is_a_customer_too_but_not_registered() -> None:
