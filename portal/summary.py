@@ -148,7 +148,7 @@ def unknown_statuses(deployment: Deployment) -> list[str]:
     words = lake.read(contracts["sources/orders"]).select("order_id", word="order_status")
     lines = lake.read(contracts["order_lines"]).group_by("order_id").agg(amount=ibis._.net_amount.sum())
     lost = orders.filter(orders.order_status == UNKNOWN).select("order_id", "total_amount")
-    lost = lost.left_join(words, "order_id").left_join(lines, "order_id")
+    lost = lost.left_join(words, "order_id").drop("order_id_right").left_join(lines, "order_id")
     counted = lost.group_by("word").agg(orders=lost.count(), amount=lost.total_amount.fill_null(lost.amount).sum())
     found = counted.order_by(counted.orders.desc(), "word").to_pyarrow().to_pylist()
     if not found:
