@@ -53,6 +53,7 @@ def build(deployment: Deployment) -> dg.Definitions:
         for asset in (*sources, *derived)
     ]
     kept = [dg.AssetSpec("quarantine", deps=[asset.key for asset in sources])]
+    kept += [dg.AssetSpec("corrections")]
     kept += [dg.AssetSpec(name, deps=[asset.key for asset in tables]) for name in TABLES]
     operations = [_described(spec, contracts, contracts[spec.key.to_user_string()].files[-1]) for spec in kept]
     return dg.Definitions(

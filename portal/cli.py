@@ -228,13 +228,72 @@ def show(deployment: Any, table: str, limit: int | None, kind: str, target: Path
     Example:
       c360 show customer_segments --limit 10
       c360 show customer_segments --format parquet --out customer_segments.parquet
+      c360 show quarantine                the rows set aside, counted by reason first
     """
     from portal.showing import rows_of, write
 
+    if table == "quarantine" and kind == "table" and target is None:
+        from portal.quarantine import show_counts
+
+        if not show_counts(deployment, None, None, out):
+            return
     rows = rows_of(deployment, table, limit if limit is not None or kind != "table" else 20, unmasked)
     if kind == "parquet" and target is None and sys.stdout.isatty():
         raise C360Error("Parquet is not for reading on a terminal. Name a file with --out, or pipe the output.")
     write(rows, kind, target, out)
+
+
+@main.command()
+@click.option("--dataset", metavar="NAME", help="Of this dataset alone.")
+@click.option("--reason", metavar="TEXT", help="With this text in the reason alone.")
+@click.option(
+    "--sample", type=click.IntRange(min=1), metavar="N", help="Show so many rows, masked, with key and reason."
+)
+@click.option(
+    "--export",
+    "exported",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.csv",
+    help="Write the rows as they were read, to be corrected. The file holds personal values.",
+)
+@click.option(
+    "--reload",
+    "reloaded",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE.csv",
+    help="Load the rows that were corrected in such a file.",
+)
+@_with_deployment
+@click.pass_context
+def quarantine(
+    ctx: click.Context,
+    deployment: Any,
+    dataset: str | None,
+    reason: str | None,
+    sample: int | None,
+    exported: Path | None,
+    reloaded: Path | None,
+) -> None:
+    """Show the rows set aside at loading, counted by dataset and reason; correct them and load them again.
+
+    \b
+    Example:
+      c360 quarantine
+      c360 quarantine --dataset orders --reason total_amount --sample 5
+      c360 quarantine --dataset orders --export to_correct.csv
+      c360 quarantine --dataset orders --reload to_correct.csv
+    """
+    from portal import quarantine as desk
+
+    if exported and reloaded:
+        raise C360Error("--export writes a file and --reload reads it: name one of them.")
+    if exported:
+        desk.export(deployment, dataset, reason, exported, out)
+    elif reloaded:
+        if not desk.reload(deployment, dataset, reloaded, out):
+            ctx.exit(1)
+    elif desk.show_counts(deployment, dataset, reason, out) and sample:
+        desk.show_sample(deployment, dataset, reason, sample, out)
 
 
 @main.command()

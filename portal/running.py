@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from datetime import time as time_of_day
@@ -81,12 +81,13 @@ def run(
     notice: Callable[[TableRun], None] = lambda table: None,
     whole: bool = False,
     expect: Callable[[int], None] = lambda count: None,
+    tags: Mapping[str, str] | None = None,
 ) -> RunReport:
     """Build the selected tables (all, where none is named) and report on each.
 
     `selection` names tables; a leading + takes everything upstream along. `notice` hears of every change,
     and `expect` first how many tables are to be built. Sources are
-    loaded as a `whole` where asked, else as their contracts say.
+    loaded as a `whole` where asked, else as their contracts say. `tags` are told to the run.
     Returns the report whether or not every table succeeded; C360Error where nothing could be started, or where a feed
     cannot work: then nothing is built.
     """
@@ -112,7 +113,7 @@ def run(
             asset_selection=keys,
             run_id=report.run_id,
             # The daemon of the same instance may see that this process died, but cannot start it again.
-            tags={**process_tags(), MAX_RETRIES_TAG: "0", **({WHOLE_TAG: "true"} if whole else {})},
+            tags={**process_tags(), MAX_RETRIES_TAG: "0", **({WHOLE_TAG: "true"} if whole else {}), **(tags or {})},
             raise_on_error=False,
         )
     # Dagster says nothing of a step it never came to because of what failed before.

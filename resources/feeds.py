@@ -9,20 +9,24 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import duckdb
 import ibis
 import ibis.expr.types as ir
 
-from governance.contracts import UPSERT, Column, Contract
+from governance.contracts import HOURLY, UPSERT, Column, Contract
 from governance.errors import C360Error, nearest
+from resources import corrections
 from resources.conditions import Conditions
 from resources.connectors import MARK, Connector, Raw, Request
+from resources.corrections import ENTRY_ID, Corrections
 from resources.databases import WATERMARK
 from resources.deployment import EVERYTHING, Deployment, Feed
 from resources.engine import Engine, complaint, literal, missing_column, quoted
-from resources.lake import Commit, ibis_schema
+from resources.lake import HOURS, Commit, ibis_schema
 from resources.merging import Window
 from resources.values import EITHER_WAY, GROUPED, NAIVE, Notation, Value
 
@@ -31,6 +35,8 @@ MASK = "***"
 MAPPING = "c360.mapping"
 # The property in which a table keeps in how many of its rows the last load left a cell empty that did not fit.
 EMPTIED = "c360.emptied"
+# What a table says of its source, which no correction changes.
+OF_THE_SOURCE = (MAPPING, EMPTIED, MARK, WATERMARK, HOURS)
 # How the reasons in the quarantine begin or end, by which the rows set aside are counted again.
 BREAKS = "breaks rule "
 REPEATS = ": key repeats, another row of that key is kept"
@@ -68,6 +74,8 @@ class Load:
     among them. The rows are the
     whole dataset, or, where `is_part`, changed ones or those of a `window`. `properties` are what the table keeps of
     the load, such as how far the source was read; `notes` say what was passed over.
+    `corrections` is the SELECT of those the load consists of; once its rows are held, what they were leaves the
+    quarantine.
     """
 
     rows: ir.Table
@@ -81,6 +89,7 @@ class Load:
     window: Window | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    corrections: str | None = None
 
     @property
     def read_count(self) -> int:
@@ -95,23 +104,25 @@ class Feeds:
         self.deployment = deployment
         self.engine = deployment.engine
 
-    def load(self, contract: Contract, window: Window | None = None, is_whole: bool = False) -> Load:
+    def load(
+        self, contract: Contract, window: Window | None = None, is_whole: bool = False, batch: str | None = None
+    ) -> Load:
         """Read, map, cast and sort out one dataset; without a feed, an empty table of the contract's columns.
 
         All of it (so where `is_whole` is asked for), or the events of a `window`, or, where the contract says upsert
-        and the feed names a `watermark`, the rows changed since the last load by the same mapping. ConnectorError and
-        FeedError say what cannot be read or mapped; nothing is written by either.
+        and the feed names a `watermark`, the rows changed since the last load by the same mapping; or the corrections
+        of one `batch` alone. Rows that were corrected come as they are now. ConnectorError and FeedError say what
+        cannot be read or mapped; nothing is written by either.
         """
         feed = self.deployment.feeds.get(contract.name)
         if feed is None:
             empty = self.deployment.lake.empty(contract)
             return Load(empty, self._no_quarantine(), {}, 0, 0, 0, "no feed")
+        if batch:
+            return self._corrected(contract, batch)
         head = self.deployment.lake.head(contract)
-        requests = self._requests(contract, None if is_whole else head, window)
-        raws = {request.name: self._connector(request).read(request, self.engine) for request in requests}
-        clock = self.deployment.settings.clock
-        load = _Sorting(self.engine, contract, raws, feed, window, clock).load()
-        is_part = window is not None or any(request.since is not None for request in requests)
+        sorting = self._sorting(contract, self._requests(contract, None if is_whole else head, window), window)
+        load, raws, is_part = sorting.load(), sorting.raws, sorting.is_part
         empty_ones = [raws[name].origin for name, count in load.read_counts.items() if not (count and load.row_count)]
         if empty_ones and not (is_part or feed.may_be_empty) and head and head.rows:
             raise FeedError(
@@ -157,6 +168,64 @@ class Feeds:
             return [str(fault)]
         return []
 
+    @property
+    def corrections(self) -> Corrections:
+        """The rows that were put right."""
+        return Corrections(self.deployment.lake, self.engine, self.deployment.contracts["corrections"])
+
+    def comes_in_part(self, contract: Contract) -> bool:
+        """Whether rows that are held stay although the source does not bring them again."""
+        requests = self._requests(contract, self.deployment.lake.head(contract))
+        return contract.loading == HOURLY or any(request.since is not None for request in requests)
+
+    def set_aside(self, contract: Contract) -> tuple[str, Mapping[str, str]]:
+        """The rows that a load of the whole dataset sets aside, as the mapping gives them and not masked.
+
+        They are a SELECT, each row once, with `corrections.MARKS` and every value as text; with it come the names and
+        types of the columns that the mapping gives. Lines that could not be split into columns are no rows.
+        """
+        return self._sorting(contract, self._requests(contract, None)).as_given()
+
+    def given(self, contract: Contract) -> Mapping[str, str]:
+        """Names and types of the columns that the mapping gives. FeedError where they do not match the contract."""
+        return self._glance(contract).given
+
+    def _sorting(self, contract: Contract, requests: Sequence[Request], window: Window | None = None) -> "_Sorting":
+        raws = {request.name: self._connector(request).read(request, self.engine) for request in requests}
+        return _Sorting(
+            self.engine,
+            contract,
+            raws,
+            self.deployment.feeds[contract.name],
+            window,
+            self.deployment.settings.clock,
+            corrected=self.corrections.of(contract.name),
+            is_part=window is not None or any(request.since is not None for request in requests),
+        )
+
+    def _glance(self, contract: Contract) -> "_Sorting":
+        """As few rows as tell the columns that the mapping gives."""
+        head = self.deployment.lake.head(contract)
+        window = None
+        if contract.loading == HOURLY and head and head.watermark:
+            start = datetime.fromisoformat(head.watermark).replace(minute=0, second=0, microsecond=0)
+            window = Window(start, start + timedelta(hours=1))
+        return self._sorting(contract, self._requests(contract, head, window), window)
+
+    def _corrected(self, contract: Contract, batch: str) -> Load:
+        """The corrections of one batch as a part; what the table says of its source stays as it is."""
+        found, head = self.corrections.of(contract.name, batch), self.deployment.lake.head(contract)
+        if found is None or head is None:
+            raise FeedError(f"Feed {contract.name}: there are no corrections {batch}, or nothing was loaded before.")
+        known = self._glance(contract)
+        raws = {name: replace(raw, broken=[], notes=(), reached={}) for name, raw in known.raws.items()}
+        rows = corrections.as_mapped(known.given, found)
+        feed = self.deployment.feeds[contract.name].model_copy(update={"select": rows})
+        clock = self.deployment.settings.clock
+        load = _Sorting(self.engine, contract, raws, feed, None, clock, is_judged=False).load()
+        kept = {name: head.properties[name] for name in OF_THE_SOURCE if name in head.properties}
+        return replace(load, is_part=True, properties=kept, corrections=found)
+
     def _requests(self, contract: Contract, head: Commit | None, window: Window | None = None) -> list[Request]:
         """What the dataset's feed asks of each of its connectors, given what was loaded before.
 
@@ -199,11 +268,19 @@ class Feeds:
         """
         if load.is_part and not load.quarantined_count:
             return None
+        return self._keep_aside(contract, load, properties)
+
+    def _keep_aside(
+        self, contract: Contract, load: Load, properties: Mapping[str, str], corrected: str | None = None
+    ) -> Commit | None:
+        """Keep the rows set aside. Of those held, rows that were `corrected` (a SELECT) go first."""
         lake = self.deployment.lake
         table = self.deployment.contracts["quarantine"]
         held = lake.read(table).filter(ibis._.dataset == contract.name)
+        if corrected:
+            held = self._without(held, corrected)
         has_some = held.count().to_pyarrow().as_py() > 0
-        if not load.quarantined_count and not has_some:
+        if not (load.quarantined_count or has_some or corrected):
             return None
         rows = load.quarantine
         if load.is_part and has_some:
@@ -212,6 +289,16 @@ class Feeds:
         commit = lake.write(table, rows, properties, partition=contract.name)
         lake.publish(commit)
         return commit
+
+    def _without(self, held: ir.Table, corrected: str) -> ir.Table:
+        """The entries of a quarantine without the rows that were corrected."""
+        counts = f"SELECT entry_id, sum(copies) AS fewer FROM ({corrected}) GROUP BY 1"
+        left = (
+            "SELECT * EXCLUDE (entry_id, fewer) REPLACE ((copies - coalesce(fewer, 0))::BIGINT AS copies)"
+            f" FROM (SELECT *, {ENTRY_ID} AS entry_id FROM ({self.engine.sql_of(held)})) LEFT JOIN ({counts})"
+            " USING (entry_id) WHERE copies > coalesce(fewer, 0)"
+        )
+        return self.engine.view("quarantine without corrected rows", left, held.schema())
 
     def check_some_are_kept(self, contract: Contract, load: Load) -> None:
         """FeedError where rows came and none of them keeps the contract: an empty table is no success."""
@@ -231,7 +318,11 @@ class Feeds:
         """Write what was loaded, or merge it where it is a part; nobody reads it until it is published."""
         lake, kept = self.deployment.lake, {**(properties or {}), **load.properties}
         if load.is_part:
-            return lake.merge(contract, load.rows, kept, load.window)
+            commit = lake.merge(contract, load.rows, kept, load.window)
+            if load.corrections:
+                # Not before: what was set aside stays so until it is held.
+                self._keep_aside(contract, load, {}, load.corrections)
+            return commit
         return lake.write(contract, load.rows, kept)
 
     def _mapping(self, contract: Contract) -> str:
@@ -245,7 +336,10 @@ class Feeds:
 
 
 class _Sorting:
-    """One dataset on its way from mapped rows to rows that fit and rows that do not."""
+    """One dataset on its way from mapped rows to rows that fit and rows that do not.
+
+    `corrected` is the SELECT of the dataset's corrections. Unless it `is_judged`, rows that all fail do not stop it.
+    """
 
     def __init__(
         self,
@@ -255,8 +349,15 @@ class _Sorting:
         feed: Feed,
         window: Window | None,
         clock: str,
+        corrected: str | None = None,
+        is_part: bool = False,
+        is_judged: bool = True,
     ) -> None:
         self.window = window
+        self.corrected = corrected
+        self.is_part = is_part
+        self.is_judged = is_judged
+        self.trace = ""
         self.engine = engine
         self.contract = contract
         self.raws = raws
@@ -287,14 +388,19 @@ class _Sorting:
         sql, _ = self._typed(self._given_columns())
         self._run(f"DESCRIBE {sql}")
 
+    @cached_property
+    def given(self) -> dict[str, str]:
+        """Names and types the mapping gives; FeedError where they do not match the contract."""
+        return self._given_columns()
+
     def load(self) -> Load:
         """The rows that fit, those that do not, and their counts."""
-        given = self._given_columns()
-        staged, row_count, unfit = self._stage(given)
-        if unfit == row_count >= ROWS_THAT_TELL:
+        self._correct()
+        staged, row_count, unfit = self._stage(self.given)
+        if self.is_judged and unfit == row_count >= ROWS_THAT_TELL:
             self._raise_if_mapping_is_wrong(staged, row_count)
         repeated = self._repeated(staged)
-        first = f"SELECT * EXCLUDE (_record, _place, _conflict) FROM {repeated} WHERE _place = 1"
+        first = f"SELECT {self.columns} FROM {repeated} WHERE _place = 1"
         ((surplus,),) = self.engine.query(f"SELECT count(*) FROM {repeated} WHERE _place > 1")
         kept = f"SELECT {self.columns} FROM {staged} WHERE _reason IS NULL"
         if surplus:
@@ -311,9 +417,46 @@ class _Sorting:
             notes=self.notes,
         )
 
+    def as_given(self) -> tuple[str, Mapping[str, str]]:
+        """The rows set aside as the mapping gives them, each once, with the marks by which they are known again."""
+        self.trace = f", {corrections.ROW}"
+        self._correct()
+        staged, *_ = self._stage(self.given)
+        entry = "SELECT *, _origin AS source, _reason AS reason, _record AS record"
+        aside = (
+            f"SELECT {corrections.ROW}, count(*) AS {corrections.COPIES}, min({ENTRY_ID}) AS {corrections.ENTRY},"
+            f" min(reason) AS {corrections.REASON} FROM ({entry} FROM ({self._aside(staged, self._repeated(staged))}))"
+            " GROUP BY 1"
+        )
+        cells = ", ".join(f"{quoted(name)}::VARCHAR AS {quoted(name)}" for name in self.given)
+        rows = f"SELECT DISTINCT {corrections.ROW}, {cells} FROM ({self.mapped})"
+        columns = ", ".join(map(quoted, (*corrections.MARKS, *self.given)))
+        return f"SELECT {columns} FROM ({rows}) JOIN ({aside}) USING ({corrections.ROW})", self.given
+
+    def _correct(self) -> None:
+        """Take what was corrected in place of what the mapping gives."""
+        rows = corrections.traced(self.mapped, self.given)
+        if self.corrected:
+            self._note_idle_corrections(rows)
+            rows = corrections.applied(rows, self.given, self.corrected)
+        if self.trace or self.corrected:
+            self.mapped = rows if self.trace else f"SELECT * EXCLUDE ({corrections.ROW}) FROM ({rows})"
+
+    def _note_idle_corrections(self, rows: str) -> None:
+        """Say how many corrections found no row any more; of a part nobody can tell."""
+        if self.is_part:
+            return
+        is_idle = f"row_id NOT IN (SELECT {corrections.ROW} FROM ({rows}))"
+        ((idle, count),) = self._run(f"SELECT count(*) FILTER ({is_idle}), count(*) FROM ({self.corrected})")
+        if idle:
+            self.notes.append(
+                f"{idle:,} of {count:,} corrections found no row as it was when it was set aside: the source brings it"
+                " otherwise or no more, and the source counts"
+            )
+
     def _read_count(self, raw: Raw, row_count: int) -> int:
         """How many rows the source has; of some hours, those that are of them, where it is the only one."""
-        if len(self.raws) == 1 and (self.select == EVERYTHING or self.window):
+        if not self.is_judged or (len(self.raws) == 1 and (self.select == EVERYTHING or self.window)):
             return row_count
         ((count,),) = self.engine.query(f"SELECT count(*) FROM ({raw.sql})")
         return int(count)
@@ -392,7 +535,7 @@ class _Sorting:
         sql = (
             f"SELECT {', '.join(value.named for value in values)}, {reason} AS _reason,"
             f" CASE WHEN {reason} IS NOT NULL THEN {record} END AS _record, {emptied} AS _emptied,"
-            f" greatest(NULL::INTEGER, {', '.join(readings) or 'NULL'}) AS _reading FROM ({typed})"
+            f" greatest(NULL::INTEGER, {', '.join(readings) or 'NULL'}) AS _reading{self.trace} FROM ({typed})"
         )
         if self.window:
             sql = f"SELECT * FROM ({sql}) WHERE {self.window.holds(quoted(self.contract.event_time or ''))}"
@@ -454,7 +597,7 @@ class _Sorting:
         ):
             column = quoted(reason.split(" ")[0])
             ((kept,),) = self.engine.query(f"SELECT count({column}) FROM {staged}")
-            if not kept and count >= ROWS_THAT_TELL:
+            if self.is_judged and not kept and count >= ROWS_THAT_TELL:
                 raise FeedError(
                     f"{self.where}: {reason} in all {count:,} rows that have a value there, so the mapping is wrong and"
                     " not the rows. Correct the select in c360.yaml."
@@ -554,7 +697,9 @@ class _Sorting:
         """
         name = quoted(f"repeated of {self.contract.name}")
         if not self.key:
-            nothing = f"SELECT {self.columns}, _record, 0 AS _place, false AS _conflict FROM {staged} LIMIT 0"
+            nothing = (
+                f"SELECT {self.columns}, _record, 0 AS _place, false AS _conflict{self.trace} FROM {staged} LIMIT 0"
+            )
             self.engine.query(f"CREATE OR REPLACE TEMP TABLE {name} AS {nothing}")
             return name
         newest = f"{quoted(self.contract.event_time)} DESC NULLS LAST, " if self.contract.event_time else ""
@@ -565,27 +710,29 @@ class _Sorting:
         place = f"row_number() OVER (PARTITION BY {self.key} ORDER BY {newest}{self.columns})"
         self.engine.query(
             f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {self.columns}, {record} AS _record,"
-            f" {conflict} AS _conflict, {place} + _conflict::INTEGER AS _place"
+            f" {conflict} AS _conflict, {place} + _conflict::INTEGER AS _place{self.trace}"
             f" FROM {staged} WHERE _reason IS NULL AND ({self.key}) IN"
             f" (SELECT ({self.key}) FROM {staged} WHERE _reason IS NULL GROUP BY {self.key} HAVING count(*) > 1)"
             f" WINDOW one AS (PARTITION BY {self.key})"
         )
         return name
 
+    def _aside(self, staged: str, repeated: str) -> str:
+        """The SELECT of origin, reason and record of every row that was set aside."""
+        keys, origin = ", ".join(self.contract.primary_key), f"{literal(self.origin)} AS _origin"
+        return (
+            f"SELECT {origin}, _reason, _record{self.trace} FROM {staged} WHERE _reason IS NOT NULL UNION ALL"
+            f" SELECT {origin}, {literal(keys)} || CASE WHEN _conflict THEN {literal(CONFLICTS)}"
+            f" ELSE {literal(REPEATS)} END, _record{self.trace} FROM {repeated} WHERE _place > 1"
+        )
+
     def _quarantine(self, staged: str, repeated: str) -> ir.Table:
         """What was set aside, identical rows counted."""
-        keys = ", ".join(self.contract.primary_key)
-        origin = literal(self.origin)
-        parts = [
-            f"SELECT {origin} AS _origin, _reason, _record FROM {staged} WHERE _reason IS NOT NULL",
-            f"SELECT {origin}, {literal(keys)} || CASE WHEN _conflict THEN {literal(CONFLICTS)}"
-            f" ELSE {literal(REPEATS)} END, _record FROM {repeated} WHERE _place > 1",
-            *(
-                f"SELECT {literal(raw.origin)}, unnest([{', '.join(map(literal, raw.broken))}]::VARCHAR[]),"
-                f" {literal(MASK)}"
-                for raw in self.raws.values()
-            ),
-        ]
+        lines = (
+            f"SELECT {literal(raw.origin)}, unnest([{', '.join(map(literal, raw.broken))}]::VARCHAR[]), {literal(MASK)}"
+            for raw in self.raws.values()
+        )
+        parts = [self._aside(staged, repeated), *lines]
         return self.engine.view(
             f"quarantine of {self.contract.name}",
             f"SELECT {literal(self.contract.name)} AS dataset, _origin AS source, _reason AS reason,"

@@ -11,6 +11,8 @@ from resources.merging import Window
 
 # A run with this tag loads all of a source, not only what changed.
 WHOLE_TAG = "c360/whole"
+# A run with this tag loads one batch of corrections, and nothing of the source.
+CORRECTIONS_TAG = "c360/corrections"
 
 
 def source(contract: Contract, schedules: ScheduleSettings) -> dg.AssetsDefinition:
@@ -32,7 +34,8 @@ def source(contract: Contract, schedules: ScheduleSettings) -> dg.AssetsDefiniti
     )
     def dataset(context: dg.AssetExecutionContext, feeds: dg.ResourceParam[Feeds]) -> Load:
         is_whole = WHOLE_TAG in context.run.tags
-        load = feeds.load(contract, _window(context, timedelta(hours=schedules.lateness_hours)), is_whole)
+        batch = context.run.tags.get(CORRECTIONS_TAG)
+        load = feeds.load(contract, _window(context, timedelta(hours=schedules.lateness_hours)), is_whole, batch)
         feeds.quarantine(contract, load, {"c360.run_id": context.run.run_id})
         feeds.check_some_are_kept(contract, load)
         if load.quarantined_count:

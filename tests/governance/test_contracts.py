@@ -239,12 +239,14 @@ def test_every_source_has_a_key_that_is_never_empty(contract: Contract) -> None:
     assert all(contract.column(name).required for name in contract.primary_key)
 
 
-def test_direct_identifiers_stay_with_customers_and_the_addresses_on_orders() -> None:
+def test_direct_identifiers_stay_with_customers_the_addresses_on_orders_and_corrected_rows() -> None:
     assert columns_of("direct_identifier") == {
         "sources/customer": IDENTIFIERS_OF_A_PERSON,
         "sources/orders": {"billing_address", "shipping_address"},
         "customers": IDENTIFIERS_OF_A_PERSON,
         "customer_history": IDENTIFIERS_OF_A_PERSON,
+        # Whole rows of any source, put right by hand.
+        "corrections": {"corrected_row"},
     }
 
 
