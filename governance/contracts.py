@@ -46,7 +46,9 @@ MASKED_CLASSES = frozenset({"personal", "sensitive", "direct_identifier"})
 SNAPSHOT, UPSERT, HOURLY = "snapshot", "upsert", "hourly"
 LOADING = (SNAPSHOT, UPSERT, HOURLY)
 
-CONTRACT_PROPERTIES = {"eventTime", "loading", "optional", "qualityTarget", "sensitiveRows"}
+CONTRACT_PROPERTIES = {"eventTime", "loading", "optional", "qualityTarget", "sensitiveRows", "toleratedLossPercent"}
+# How many of a source's rows may be left out of what is made of them, where its contract says nothing.
+TOLERATED_LOSS_PERCENT = 10.0
 COLUMN_PROPERTIES = {"calendarDay", "identifier", "needed", "renamedFrom", "synonyms"}
 TYPE_OPTIONS = {"minimum", "maximum"}
 HOURS = {"h": 1, "d": 24}
@@ -120,7 +122,9 @@ class Contract:
 
     `latency_hours` is how old the newest row may be, `quality_target` the quality score (0 to 100) it should have,
     `loading` how a source's rows come in: snapshot, upsert or hourly; `sensitive_rows` names the column that says which
-    rows are hidden from whoever has no full access. `files` say all this, the deployment's own last, and `own_columns`
+    rows are hidden from whoever has no full access. `tolerated_loss_percent` of a source's rows may be left out of what
+    is made of them before anybody is warned.
+    `files` say all this, the deployment's own last, and `own_columns`
     are those which that one adds.
     """
 
@@ -144,6 +148,7 @@ class Contract:
     sensitive_rows: str | None = None
     files: tuple[Path, ...] = ()
     own_columns: tuple[str, ...] = ()
+    tolerated_loss_percent: float = TOLERATED_LOSS_PERCENT
 
     @property
     def key(self) -> str:
@@ -260,6 +265,7 @@ def contract_of(file: Path, raw: dict[str, Any]) -> Contract:
         quality_target=properties.get("qualityTarget"),
         loading=str(properties.get("loading", SNAPSHOT)),
         sensitive_rows=properties.get("sensitiveRows"),
+        tolerated_loss_percent=float(properties.get("toleratedLossPercent", TOLERATED_LOSS_PERCENT)),
         files=(file,),
     )
     _check_columns(file, contract)

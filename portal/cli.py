@@ -121,8 +121,7 @@ def run(ctx: click.Context, deployment: Any, selection: tuple[str, ...], as_of: 
 
         moment = running.moment(as_of) if as_of else None
         report = running.run(deployment, selection, moment, progress.notice, whole, progress.expect)
-    print_summary(out, deployment, report, debug=ctx.parent.params["debug"] if ctx.parent else False)
-    if not report.success:
+    if not print_summary(out, deployment, report, debug=ctx.parent.params["debug"] if ctx.parent else False):
         ctx.exit(1)
 
 

@@ -63,9 +63,13 @@ class TableRun:
 
 @dataclass
 class RunReport:
-    """What became of a run, table by table in the order they were built."""
+    """What became of a run, table by table in the order they were built.
+
+    `is_moment_asked` unless as_of was computed in it from the newest event.
+    """
 
     run_id: str
+    is_moment_asked: bool = False
     tables: dict[str, TableRun] = field(default_factory=dict)
 
     @property
@@ -103,7 +107,7 @@ def run(
             )
         config["ops"] = {"as_of": {"config": {"as_of": as_of.isoformat()}}}
     check_feeds(deployment, [key.to_user_string() for key in keys])
-    report = RunReport(str(uuid.uuid4()))
+    report = RunReport(str(uuid.uuid4()), as_of is not None or dg.AssetKey("as_of") not in keys)
     expect(len(keys))
     with instance(deployment) as dagster:
         dagster.add_event_listener(report.run_id, _Listener(report, notice))

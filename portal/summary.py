@@ -1,6 +1,5 @@
 """The readable end of a run."""
 
-from datetime import timedelta
 from decimal import Decimal
 
 import ibis
@@ -8,19 +7,23 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from c360_assets.conformed.as_of import EVENTS, STRAY_DAYS, STRAY_SHARE
 from c360_assets.conformed.order_lines import UNKNOWN
+from portal.accounting import ERROR, NOTE, WARNING, WAYS, Finding, account, findings
 from portal.running import RunReport, TableRun
 from resources.deployment import Deployment
 from resources.feeds import rows_read
 
 # How many words of unknown status are told.
 WORDS_SHOWN = 5
+STYLES = {NOTE: "", WARNING: "yellow", ERROR: "bold red"}
 MARKS = {"done": "[green]✓", "failed": "[red]✗", "skipped": "[yellow]–", "held back": "[red]■", "running": "[red]?"}
 
 
-def print_summary(console: Console, deployment: Deployment, report: RunReport, debug: bool = False) -> None:
-    """Tables with rows, seconds and quarantined rows; then what went wrong, or where the order lines went."""
+def print_summary(console: Console, deployment: Deployment, report: RunReport, debug: bool = False) -> bool:
+    """Tables with rows, seconds and quarantined rows; then what went wrong, or where the rows went.
+
+    Returns whether the run is a success: every table was built, and none lost all there was to make it of.
+    """
     shown = Table(title=f"{deployment.settings.name}: what was built", title_justify="left", show_footer=True)
     done = [table for table in report.tables.values() if table.state == "done"]
     quarantined = sum(table.quarantined for table in done)
@@ -51,16 +54,19 @@ def print_summary(console: Console, deployment: Deployment, report: RunReport, d
         console.print("Rows set aside, with the reason: c360 show quarantine")
     for line in feeds_told(report):
         console.print(line, highlight=False)
-    if report.success and "as_of" in report.tables:
-        for line in strays(deployment):
-            console.print(f"[yellow]{line}[/]", highlight=False)
-    if report.success and "order_lines" in report.tables:
+    if not report.success:
+        return False
+    if "order_lines" in report.tables:
         for line in (*accounting(deployment), *unknown_statuses(deployment)):
             console.print(line, highlight=False)
-    if report.success and "customer_segments" in report.tables:
+    found = losses(deployment, report)
+    for finding in found:
+        console.print(escape(finding.text), style=STYLES[finding.severity], highlight=False)
+    if "customer_segments" in report.tables:
         console.print(engagement(deployment))
         for line in unsupported(deployment):
             console.print(f"[yellow]{line}[/]", highlight=False)
+    return all(finding.severity != ERROR for finding in found)
 
 
 def feeds_told(report: RunReport) -> list[str]:
@@ -79,25 +85,16 @@ def feeds_told(report: RunReport) -> list[str]:
     return told
 
 
-def strays(deployment: Deployment) -> list[str]:
-    """Of each dataset the few events so long after all others that the analysis leaves them out, in words."""
-    lake, contracts = deployment.lake, deployment.contracts
-    moment = lake.read(contracts["as_of"]).as_of.max().to_pyarrow().as_py()
-    if moment is None:
-        return []
-    told = []
-    for dataset, column in EVENTS.items():
-        rows = lake.read(contracts[f"sources/{dataset}"])
-        is_stray = rows[column] > moment + timedelta(days=STRAY_DAYS)
-        found = rows.agg(count=is_stray.sum().fill_null(0), first=rows[column].min(where=is_stray), total=rows.count())
-        count, first, total = found.to_pyarrow().to_pylist()[0].values()
-        if 0 < count <= max(1, total * STRAY_SHARE):
-            told.append(
-                f"The analysis leaves out {count:,} row{'s' if count > 1 else ''} of sources/{dataset}, dated"
-                f" {first:%Y-%m-%d} or later: more than {STRAY_DAYS} days after all others. Correct {column}, or set"
-                " --as-of if it is right."
-            )
-    return told
+def losses(deployment: Deployment, report: RunReport) -> list[Finding]:
+    """Of each dataset that was loaded or used: rows left out of what is made of them, and broken references."""
+    moment = deployment.lake.read(deployment.contracts["as_of"]).as_of.max().to_pyarrow().as_py()
+    found = []
+    for name in deployment.feeds:
+        contract = deployment.contracts[f"sources/{name}"]
+        is_built = name in WAYS and WAYS[name].table in report.tables
+        if is_built or contract.key in report.tables:
+            found += findings(deployment, account(deployment, contract, moment), report.is_moment_asked, is_built)
+    return found
 
 
 def _quality(table: TableRun) -> str:

@@ -1,5 +1,7 @@
 """A look before anything is built: what a dataset may hold, and what a feed would bring."""
 
+from collections.abc import Iterator
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -7,6 +9,7 @@ from rich.table import Table
 from governance.contracts import Column, Contract
 from governance.errors import C360Error
 from portal import showing
+from portal.matching import matches, references
 from resources.deployment import Deployment
 from resources.engine import quoted
 from resources.feeds import Feeds, Load, rows_read
@@ -55,9 +58,8 @@ def try_feed(deployment: Deployment, dataset: str, limit: int, console: Console)
         masked = showing.masked(first, contract)
         chosen = f"SELECT {', '.join(map(quoted, filled))} FROM ({masked})"
         showing.write(deployment.engine.connection.sql(chosen), "table", None, console)
-    for column in contract.columns:
-        if column.references and (told := _matched(deployment, feeds, rows, column)):
-            console.print(told, highlight=False)
+    for told in _told_matches(deployment, feeds, contract, rows):
+        console.print(told, highlight=False)
 
 
 def _contract(deployment: Deployment, name: str) -> Contract:
@@ -99,27 +101,17 @@ def _filled(deployment: Deployment, contract: Contract, rows: str) -> list[str]:
     return [name for name, count in zip(contract.column_names, found, strict=True) if count]
 
 
-def _matched(deployment: Deployment, feeds: Feeds, rows: str, column: Column) -> str | None:
-    """How many values of a reference are found where it refers to; None where nothing fills that, or nothing refers."""
-    table, key = column.references or ("", "")
-    other = deployment.contracts[table]
-    if other.name not in deployment.feeds:
-        return None
-    known = quoted(feeds.load(other, is_whole=True).rows.get_name())
-    name, target = quoted(column.name), quoted(key)
-    ((referring, found),) = deployment.engine.query(
-        f"SELECT count({name}), count({name}) FILTER (WHERE {name} IN (SELECT {target} FROM {known})) FROM {rows}"
-    )
+def _told_matches(deployment: Deployment, feeds: Feeds, contract: Contract, rows: str) -> Iterator[str]:
+    """How many values of each reference are found where it refers to; with two values of each side where none is."""
+
+    def loaded(other: Contract) -> str:
+        return f"SELECT * FROM {quoted(feeds.load(other, is_whole=True).rows.get_name())}"
+
+    referring = references(deployment, contract, loaded)
     if not referring:
-        return None
-    told = f"{column.name} -> {other.name}: {found:,} of {referring:,} found ({found / referring:.0%})."
-    if found:
-        return told
-    here, there = (_example(deployment, source, one) for source, one in ((rows, column), (known, other.column(key))))
-    return f"[bold red]{told}[/] Here they read {escape(here)}, there {escape(there)}."
-
-
-def _example(deployment: Deployment, rows: str, column: Column) -> str:
-    """A value of a column, masked where it is of a person."""
-    ((value,),) = deployment.engine.query(f"SELECT min({quoted(column.name)}::VARCHAR) FROM {rows}")
-    return showing.MASK if column.is_masked else f"'{value}'"
+        return
+    asked = ", ".join(count for reference in referring for count in reference.counts)
+    (counts,) = deployment.engine.query(f"SELECT {asked} FROM {rows}")
+    for match in matches(referring, counts):
+        values = match.values(deployment.engine, f"SELECT * FROM {rows}")
+        yield escape(match.told) if match.found else f"[bold red]{escape(match.told)}[/] {escape(values)}"

@@ -1,0 +1,184 @@
+"""Where rows went: what became of a dataset's rows in the tables made of them, and whether its references match.
+
+Told is only what is not as it should be: that all rows are kept and all references found goes without saying.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from c360_assets.conformed.as_of import EVENTS, STRAY_DAYS
+from governance.contracts import Contract
+from portal.matching import Match, matches, references
+from resources.deployment import Deployment
+from resources.engine import literal, quoted
+
+# Fewer rows than this may all be lost by chance, and nobody can tell.
+ROWS_THAT_TELL = 20
+NOTE, WARNING, ERROR = range(3)
+
+
+@dataclass(frozen=True)
+class Way:
+    """Where the rows of a dataset go: the `table`, and the words for those that had come by as_of, and later.
+
+    Where the table has a row for each that is kept, `counted` is the SQL condition of these; None where it sums them
+    up. `unused` are the conditions of rows that no table takes, `anonymous` of those that are in nobody's profile.
+    """
+
+    table: str
+    by: str
+    after: str
+    counted: str | None = None
+    unused: str | None = None
+    anonymous: str | None = None
+
+
+OF_NOBODY = "customer_id IS NULL"
+WAYS: Mapping[str, Way] = {
+    "customer": Way("customers", "known by as_of", "registered after it", counted="is_registered"),
+    "orders": Way("orders", "placed by as_of", "placed after it", counted="true"),
+    "order_line_item": Way("order_lines", "of an order by as_of", "after it", counted="true"),
+    "product": Way("products", "launched by as_of", "launched after it", counted="true"),
+    "transactions": Way("transactions", "paid by as_of", "paid after it", counted="true"),
+    "web_analytics": Way("sessions", "happened by as_of", "happened after it"),
+    "review": Way("feedback", "written by as_of", "written after it", anonymous=OF_NOBODY),
+    "survey_answer": Way("feedback", "given by as_of", "given after it", anonymous=OF_NOBODY),
+    "support_ticket": Way("feedback", "opened by as_of", "opened after it", anonymous=OF_NOBODY),
+    "loyalty_ledger": Way("loyalty_members", "booked by as_of", "booked after it", unused=OF_NOBODY),
+    "marketing_touchpoint": Way("touches", "made by as_of", "made after it", unused=OF_NOBODY),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a dataset that is to be told, as a NOTE, WARNING or ERROR; an error fails the run."""
+
+    severity: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Account:
+    """The rows of a dataset: all, those `later` than as_of with the first moment of these, `unused`, `anonymous`.
+
+    `kept` is what the table made of them holds of them.
+    """
+
+    contract: Contract
+    way: Way | None
+    rows: int
+    later: int = 0
+    first_later: datetime | None = None
+    unused: int = 0
+    anonymous: int = 0
+    kept: int = 0
+    matches: list[Match] = field(default_factory=list)
+
+    @property
+    def otherwise(self) -> int:
+        """Rows that are missing for no reason we know."""
+        return max(self.rows - self.later - self.unused - self.kept, 0)
+
+
+def account(deployment: Deployment, contract: Contract, moment: datetime | None) -> Account:
+    """What became of the rows of a dataset by a moment, and whom they refer to, in one query."""
+    rows = deployment.lake.select(contract)
+    way = WAYS.get(contract.name)
+    referring = references(deployment, contract, deployment.lake.select)
+    is_later = "false"
+    if contract.event_time and moment:
+        is_later = f"coalesce({quoted(contract.event_time)} > TIMESTAMP {literal(str(moment))}, false)"
+    asked = [
+        "count(*)",
+        f"count(*) FILTER ({is_later})",
+        f"min({quoted(contract.event_time)}) FILTER ({is_later})" if contract.event_time else "NULL",
+        *(f"count(*) FILTER (NOT {is_later} AND {condition or 'false'})" for condition in _conditions(way)),
+        _kept(deployment, way),
+        *(count for reference in referring for count in reference.counts),
+    ]
+    ((total, later, first, unused, anonymous, kept, *counts),) = deployment.engine.query(
+        f"SELECT {', '.join(asked)} FROM ({rows})"
+    )
+    kept = total - later - unused if kept is None else kept
+    return Account(contract, way, total, later, first, unused, anonymous, kept, matches(referring, counts))
+
+
+def findings(deployment: Deployment, found: Account, is_moment_asked: bool, is_built: bool) -> list[Finding]:
+    """What there is to tell of a dataset; of where its rows went only if what is made of them `is_built`.
+
+    Rows after a moment that was asked for are left out as asked.
+    """
+    told = [_matched(deployment, found, match) for match in found.matches if match.found < match.referring]
+    if found.way and found.rows and is_built:
+        told = [*_accounted(found, found.way, is_moment_asked), *told]
+    return told
+
+
+def _conditions(way: Way | None) -> tuple[str | None, str | None]:
+    return (way.unused, way.anonymous) if way else (None, None)
+
+
+def _kept(deployment: Deployment, way: Way | None) -> str:
+    if way is None or way.counted is None:
+        return "NULL"
+    return f"(SELECT count(*) FILTER ({way.counted}) FROM ({deployment.select(way.table)}))"
+
+
+def _accounted(found: Account, way: Way, is_moment_asked: bool) -> list[Finding]:
+    contract, rows = found.contract, found.rows
+    parts = [f"{found.kept:,} {way.by}"]
+    parts += [f"{found.later:,} {way.after}"] if found.later else []
+    parts += [f"{found.unused:,} of no customer"] if found.unused else []
+    parts += [f"{found.otherwise:,} not in {way.table}"] if found.otherwise else []
+    told = []
+    if len(parts) > 1:
+        severity = _severity(found, _lost(found, is_moment_asked))
+        if found.later and contract.name in EVENTS and not is_moment_asked:
+            # They are strays, however few.
+            severity = max(severity, WARNING)
+        remedy = "" if severity == NOTE else f" {_remedy(found, way)}"
+        told.append(Finding(severity, f"{contract.title}: {rows:,} arrived = {' + '.join(parts)}.{remedy}"))
+    if found.anonymous:
+        told.append(
+            Finding(
+                NOTE, f"{contract.title}: {found.anonymous:,} of {rows:,} are of no customer, so in nobody's profile."
+            )
+        )
+    return told
+
+
+def _lost(found: Account, is_moment_asked: bool) -> int:
+    """Rows left out that nobody asked to leave out; without a time of its own, a dataset cannot tell which were."""
+    if is_moment_asked:
+        return found.unused + (found.otherwise if found.contract.event_time else 0)
+    return found.unused + found.otherwise + found.later
+
+
+def _severity(found: Account, lost: int) -> int:
+    if lost == found.rows >= ROWS_THAT_TELL:
+        return ERROR
+    return WARNING if 100 * lost > found.contract.tolerated_loss_percent * found.rows else NOTE
+
+
+def _remedy(found: Account, way: Way) -> str:
+    """What to do about the greatest loss."""
+    if found.later >= max(found.unused, found.otherwise):
+        time, name = found.contract.event_time, found.contract.name
+        why = f"more than {STRAY_DAYS} days after all others" if name in EVENTS else "after the newest event"
+        return (
+            f"The analysis leaves out what is dated {found.first_later:%Y-%m-%d} or later: {why}. Correct {time}, or"
+            " set --as-of if it is right."
+        )
+    if found.unused >= found.otherwise:
+        return "Select customer_id in the feed: nothing is made of rows without it."
+    return f"Look at what they refer to: c360 try {found.contract.name}"
+
+
+def _matched(deployment: Deployment, found: Account, match: Match) -> Finding:
+    told = f"{found.contract.title}: {match.told}"
+    if match.found:
+        return Finding(NOTE, told)
+    values = match.values(deployment.engine, deployment.lake.select(found.contract))
+    remedy = "Select both in one form, in the feeds."
+    return Finding(ERROR if match.referring >= ROWS_THAT_TELL else WARNING, f"{told} {values} {remedy}")

@@ -1,0 +1,79 @@
+"""References between datasets: how many of their values are found where they refer to."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import floor
+
+from governance.contracts import Column, Contract
+from portal.showing import MASK
+from resources.deployment import Deployment
+from resources.engine import Engine, quoted
+
+VALUES_SHOWN = 2
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A column whose values are to be found in a `key` of another dataset; `rows` is the SELECT of its rows."""
+
+    column: Column
+    dataset: str
+    key: Column
+    rows: str
+
+    @property
+    def counts(self) -> tuple[str, str]:
+        """The SQL aggregates of how many rows refer at all, and of how many to something that is there."""
+        name = quoted(self.column.name)
+        known = f"SELECT {quoted(self.key.name)} FROM ({self.rows})"
+        return f"count({name})", f"count(*) FILTER ({name} IN ({known}))"
+
+
+@dataclass(frozen=True)
+class Match:
+    """How many rows have a reference, and of how many it was found."""
+
+    reference: Reference
+    referring: int
+    found: int
+
+    @property
+    def told(self) -> str:
+        """The match in words. A share of less than all is never rounded to all."""
+        share = f"{floor(1000 * self.found / self.referring) / 10:g}%"
+        named = f"{self.reference.column.name} -> {self.reference.dataset}"
+        return f"{named}: {self.found:,} of {self.referring:,} found ({share})."
+
+    def values(self, engine: Engine, rows: str) -> str:
+        """Two values of each side in words, masked where they are of a person; `rows` is the SELECT that refers."""
+        there = self.reference
+        return f"Here they read {_values(engine, rows, there.column)}, there {_values(engine, there.rows, there.key)}."
+
+
+def references(deployment: Deployment, contract: Contract, rows_of: Callable[[Contract], str]) -> list[Reference]:
+    """The references of a dataset to others that a feed fills; `rows_of` gives the SELECT of another's rows, once."""
+    found, known = [], dict[str, str]()
+    for column in contract.columns:
+        table, key = column.references or ("", "")
+        other = deployment.contracts.get(table)
+        if other is None or other.name not in deployment.feeds:
+            continue
+        if table not in known:
+            known[table] = rows_of(other)
+        found.append(Reference(column, other.name, other.column(key), known[table]))
+    return found
+
+
+def matches(references: Sequence[Reference], counts: Iterable[int]) -> list[Match]:
+    """The matches of those references that any row has, from the counts they ask for."""
+    numbers = list(counts)
+    pairs = zip(references, numbers[::2], numbers[1::2], strict=True)
+    return [Match(reference, referring, found) for reference, referring, found in pairs if referring]
+
+
+def _values(engine: Engine, rows: str, column: Column) -> str:
+    name = quoted(column.name)
+    found = engine.query(
+        f"SELECT DISTINCT {name}::VARCHAR FROM ({rows}) WHERE {name} IS NOT NULL ORDER BY 1 LIMIT {VALUES_SHOWN}"
+    )
+    return ", ".join(MASK if column.is_masked else f"'{value}'" for (value,) in found) or "nothing"

@@ -1,0 +1,162 @@
+"""Where rows went: what is told of rows that nothing is made of, and of references that do not match."""
+
+import io
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from portal.accounting import ERROR, NOTE, WARNING, Finding, account, findings
+from portal.running import RunReport, TableRun
+from portal.summary import print_summary
+from resources.deployment import Deployment, Feed, Settings
+from tests.tables import CONTRACTS, day, table
+
+MOMENT = datetime(2026, 1, 31)
+BY, AFTER = day("2026-01-01"), day("2026-03-01")
+# What is never empty in the table of orders.
+REQUIRED = {"is_completed": True, "is_anonymous": False, "line_count": 0, "item_count": 0, "returned_amount": 0}
+Rows = list[dict[str, Any]]
+
+
+class Shop:
+    """A deployment with a feed of every dataset named, whose tables hold what a test says."""
+
+    def __init__(self, folder: Path) -> None:
+        settings = Settings.model_validate({"name": "Shop", "currency": "EUR", "home": str(folder)})
+        self.feeds: dict[str, Feed] = {}
+        self.deployment = Deployment(folder / "c360.yaml", settings, self.feeds, CONTRACTS)
+
+    def holds(self, key: str, rows: Rows) -> None:
+        if key.startswith("sources/"):
+            self.feeds[key.removeprefix("sources/")] = Feed.model_validate({"from": "shop"})
+        lake = self.deployment.lake
+        lake.publish(lake.write(CONTRACTS[key], table(key, *rows)))
+
+    def told(self, dataset: str, is_moment_asked: bool = False, is_built: bool = True) -> list[Finding]:
+        found = account(self.deployment, CONTRACTS[f"sources/{dataset}"], MOMENT)
+        return findings(self.deployment, found, is_moment_asked, is_built)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    shop = Shop(tmp_path)
+    with closing(shop.deployment):
+        yield shop
+
+
+def people(count: int, registered: datetime, prefix: str = "C") -> Rows:
+    return [{"customer_id": f"{prefix}{n}", "registration_date": registered} for n in range(count)]
+
+
+def orders(count: int, customer: str | None = None, placed: datetime = BY) -> Rows:
+    return [{"order_id": f"O{n}", "customer_id": customer, "ordered_at": placed} for n in range(count)]
+
+
+def test_nothing_is_told_where_all_is_kept_and_found(shop: Shop) -> None:
+    shop.holds("sources/customer", people(3, BY))
+    shop.holds("customers", [{**row, "is_registered": True} for row in _known(people(3, BY))])
+    shop.holds("sources/orders", orders(2, "C1"))
+    shop.holds("orders", [{**row, **REQUIRED} for row in orders(2, "C1")])
+    assert shop.told("customer") == shop.told("orders") == []
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "is_moment_asked", "severity"),
+    [(0, 25, False, ERROR), (0, 5, False, WARNING), (20, 5, False, WARNING), (95, 5, False, NOTE), (0, 25, True, NOTE)],
+    ids=["all", "all of few", "many", "as many as tolerated", "as asked"],
+)
+def test_customers_registered_after_the_moment_are_told(
+    shop: Shop, early: int, late: int, is_moment_asked: bool, severity: int
+) -> None:
+    shop.holds("sources/customer", [*people(early, BY), *people(late, AFTER, "L")])
+    # Who ordered is a customer all the same, but nobody registered.
+    known = [{**row, "is_registered": True} for row in _known(people(early, BY))]
+    shop.holds("customers", [*known, {"customer_id": "L1", "is_registered": False}])
+    (found,) = shop.told("customer", is_moment_asked)
+    assert found.severity == severity
+    assert found.text.startswith(
+        f"Customer: {early + late} arrived = {early} known by as_of + {late} registered after it."
+    )
+    assert ("2026-03-01 or later: after the newest event. Correct registration_date" in found.text) == (severity > NOTE)
+
+
+def test_an_event_that_did_not_move_the_moment_is_told_however_rare(shop: Shop) -> None:
+    """Of its dataset it may be the half: whether it is a stray, all events decide."""
+    shop.holds("sources/review", [{"review_id": "a", "reviewed_at": BY}, {"review_id": "b", "reviewed_at": AFTER}])
+    late, anonymous = shop.told("review")
+    assert late.severity == WARNING
+    assert "dated 2026-03-01 or later: more than 400 days after all others. Correct reviewed_at" in late.text
+    assert anonymous == Finding(NOTE, "Reviews: 1 of 2 are of no customer, so in nobody's profile.")
+    assert [found.severity for found in shop.told("review", is_moment_asked=True)] == [NOTE, NOTE]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "rows", "text"),
+    [
+        (
+            "order_line_item",
+            [{"order_li_id": f"L{n}", "order_id": "O9"} for n in range(20)],
+            "20 not in order_lines. Look",
+        ),
+        (
+            "loyalty_ledger",
+            [{"entry_id": f"E{n}", "entry_ts": BY} for n in range(20)],
+            "20 of no customer. Select customer_id in the feed",
+        ),
+    ],
+)
+def test_a_dataset_of_which_nothing_is_made_is_an_error_that_says_what_to_do(
+    shop: Shop, dataset: str, rows: Rows, text: str
+) -> None:
+    shop.holds(f"sources/{dataset}", rows)
+    (found,) = shop.told(dataset)
+    assert found.severity == ERROR
+    assert text in found.text
+    assert shop.told(dataset, is_built=False) == []
+
+
+def test_a_run_that_loses_all_of_a_dataset_fails(shop: Shop) -> None:
+    shop.holds("as_of", [{"as_of": MOMENT}])
+    shop.holds("sources/customer", people(25, AFTER))
+    report = RunReport("run", tables={key: TableRun(key, "done") for key in ("sources/customer", "customers")})
+    console = Console(file=io.StringIO(), width=300)
+    assert not print_summary(console, shop.deployment, report)
+    assert "Customer: 25 arrived = 0 known by as_of + 25 registered after it." in console.file.getvalue()
+    shop.holds("sources/customer", people(25, BY))
+    shop.holds("customers", [{**row, "is_registered": True} for row in _known(people(25, BY))])
+    assert print_summary(console, shop.deployment, report)
+
+
+@pytest.mark.parametrize(("count", "severity"), [(20, ERROR), (19, WARNING)])
+def test_references_that_never_match_are_an_error_with_two_values_of_each_side(
+    shop: Shop, count: int, severity: int
+) -> None:
+    shop.holds("sources/customer", people(3, BY))
+    shop.holds("sources/orders", [*orders(count - 1, "00001"), {"order_id": "X", "customer_id": "00000"}])
+    (found,) = shop.told("orders", is_built=False)
+    assert found.severity == severity
+    assert found.text == (
+        f"Orders: customer_id -> customer: 0 of {count} found (0%). Here they read '00000', '00001', there 'C0', 'C1'."
+        " Select both in one form, in the feeds."
+    )
+
+
+def test_a_share_of_matches_is_told_and_never_rounded_to_all(shop: Shop) -> None:
+    shop.holds("sources/customer", people(1, BY))
+    shop.holds("sources/orders", [*orders(1999, "C0"), {"order_id": "X", "customer_id": "C7"}])
+    (found,) = shop.told("orders", is_built=False)
+    assert found == Finding(NOTE, "Orders: customer_id -> customer: 1,999 of 2,000 found (99.9%).")
+
+
+def test_a_dataset_that_no_feed_fills_is_not_assessed(shop: Shop) -> None:
+    shop.holds("sources/orders", orders(25, "C1"))
+    assert shop.told("orders", is_built=False) == []
+
+
+def _known(rows: Rows) -> Rows:
+    return [{"customer_id": row["customer_id"], "registered_at": row["registration_date"]} for row in rows]
