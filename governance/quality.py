@@ -1,7 +1,8 @@
 """Quality rules: what the rows of a table must fulfil, as its contract says under `quality`.
 
 A rule has exactly one need, from a small vocabulary (`NEEDS`). Beside the rules a steward writes, every table with a
-key has rules of its own, and every source the four metrics null values, completeness, consistency and timeliness.
+key has rules of its own, and every source the metrics null values, completeness and timeliness, with a rule of
+consistency for each reference and each list of values.
 """
 
 import hashlib
@@ -159,13 +160,6 @@ class KeptWithin(Need):
 
     column: str
     group: str
-
-
-class Intact(Need):
-    """Every reference of the row resolves and every value of an enumeration is in its list, as the contract says."""
-
-    references: tuple[tuple[str, str, str], ...]
-    enumerations: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 class SetAside(Need):
@@ -338,12 +332,18 @@ def _generated(contract: "Contract") -> Iterator[Rule]:
     named = ", ".join(critical)
     yield rule("null_values", f"Cells that are filled, of {named}.", "completeness", FilledCells(columns=critical))
     yield rule("completeness", f"Rows in which all of {named} are filled.", "completeness", Present(columns=critical))
-    intact = Intact(
-        references=tuple((column.name, *column.references) for column in contract.columns if column.references),
-        enumerations=tuple((column.name, column.values) for column in contract.columns if column.values),
-    )
-    told = "Rows in which every reference resolves and every listed value is in its list."
-    yield rule("consistency", told, "consistency", intact)
+    judged = {
+        (type(rule.need), rule.need.column) for rule in contract.declared_rules if isinstance(rule.need, _OfColumn)
+    }
+    for column in contract.columns:
+        if column.references and (RefersTo, column.name) not in judged:
+            table, key = column.references
+            told = f"Where {column.name} is filled, it is the {key} of a row of {table}."
+            refers = RefersTo(column=column.name, table=table, key=key)
+            yield rule(f"{column.name}_known", told, "consistency", refers)
+        if column.values and (OneOf, column.name) not in judged:
+            told = f"Where {column.name} is filled, it is one of {', '.join(column.values)}."
+            yield rule(f"{column.name}_listed", told, "consistency", OneOf(column=column.name, values=column.values))
     hours = contract.latency_hours
     told = f"The newest row is at most {hours:g} hours old." if hours else "How old the newest row is."
     yield rule("timeliness", told, "timeliness", Fresh(column=contract.event_time, within_hours=hours))

@@ -7,7 +7,6 @@ from governance.contracts import Contract
 from governance.quality import (
     Between,
     Holds,
-    Intact,
     KeptWithin,
     Lookup,
     Matches,
@@ -62,7 +61,6 @@ class Conditions:
             Usual: self._usual,
             SameWithin: self._same_within,
             KeptWithin: self._kept_within,
-            Intact: self._intact,
             SetAside: lambda need: "true",
         }
         if type(need) not in writers:
@@ -138,12 +136,6 @@ class Conditions:
         column, group = quoted(need.column), quoted(need.group)
         filling = f"SELECT {group} FROM {self.rows} WHERE {column} IS NOT NULL AND {group} IS NOT NULL"
         return f"CASE WHEN {column} IS NOT NULL THEN true WHEN {group} IN ({filling}) THEN false END"
-
-    def _intact(self, need: Intact) -> str:
-        known = [RefersTo(column=column, table=table, key=key) for column, table, key in need.references]
-        listed = [OneOf(column=column, values=values) for column, values in need.enumerations]
-        conditions = [self.of(part) for part in (*known, *listed)]
-        return " AND ".join(f"coalesce({condition}, true)" for condition in conditions) or "NULL::BOOLEAN"
 
 
 def _list(values: tuple[str, ...]) -> str:

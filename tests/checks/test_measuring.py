@@ -153,7 +153,7 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
         "required_filled": (1, [product(sku_id="")]),
         "null_values": (1, [product(brand_id=None)]),
         "completeness": (1, [product(product_name=" ")]),
-        "consistency": (1, [product(brand_id="B9")]),
+        "brand_id_known": (1, [product(brand_id="B9")]),
         "description_present": (1, [product(product_description="")]),
         "category_of_subcategory": (
             1, [product(), product(sku_id="S2"), product(sku_id="S3", product_category="Garden")],
@@ -174,7 +174,8 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
         "required_filled": (1, [order(order_id="")]),
         "null_values": (1, [order(payment_method=None)]),
         "completeness": (1, [order(payment_method=None)]),
-        "consistency": (2, [order(customer_id="C9"), order(order_id="O2", order_status="shiped")]),
+        "customer_id_known": (1, [order(customer_id="C9")]),
+        "transaction_id_known": (1, [order(transaction_id="T9")]),
         "timeliness": (1, [order(ordered_at=day(9))]),
         "status_listed": (1, [order(order_status="shiped")]),
         "delivered_has_date": (1, [order(order_delivery_date=None)]),
@@ -197,7 +198,6 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
         "required_filled": (1, [line(order_li_id="")]),
         "null_values": (1, [line(qty=None)]),
         "completeness": (1, [line(qty=None)]),
-        "consistency": (1, [line(order_id="O9")]),
         "quantity_not_zero": (2, [line(qty=0), line(order_li_id="L2", qty=None)]),
         "order_exists": (1, [line(order_id="O9")]),
         "product_exists": (1, [line(sku_id="S9")]),
@@ -212,7 +212,7 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
         "required_filled": (1, [transaction(transaction_id="")]),
         "null_values": (1, [transaction(amount=None)]),
         "completeness": (1, [transaction(amount=None)]),
-        "consistency": (1, [transaction(order_id="O9")]),
+        "order_id_known": (1, [transaction(order_id="O9")]),
         "timeliness": (1, [transaction()]),
         "details_present": (1, [transaction(amount=None)]),
         "amount_above_zero": (1, [transaction(amount=0.0)]),
@@ -226,7 +226,10 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
         "required_filled": (1, [event(activity_uuid="")]),
         "null_values": (1, [event(session_id=None)]),
         "completeness": (1, [event(session_id=None)]),
-        "consistency": (1, [event(entity_id="C9")]),
+        "entity_id_known": (1, [event(entity_id="C9")]),
+        "product_sku_known": (1, [event(product_sku="S9")]),
+        "order_id_known": (1, [event(order_id="O9")]),
+        "event_action_listed": (1, [event(event_action="jump")]),
         "timeliness": (1, [event()]),
         "page_views_usual": (201, [event(activity_uuid=f"A{n}") for n in range(201)]),
         "session_present": (1, [event(session_id=None)]),
@@ -520,7 +523,6 @@ def test_a_reference_to_a_dataset_that_nothing_fills_is_not_assessed(tmp_path: P
     with empty_deployment(tmp_path) as deployment:
         found = {result.rule.name: result for result in measured(deployment, "sources/order_line_item", line()).results}
         assert (found["order_exists"].status, found["order_exists"].share) == ("not_assessed", None)
-        assert (found["consistency"].passing, found["consistency"].failing) == (1, 0)
 
 
 def test_an_empty_reference_is_no_broken_one_even_where_nothing_is_there_to_refer_to(tmp_path: Path) -> None:
@@ -529,5 +531,5 @@ def test_an_empty_reference_is_no_broken_one_even_where_nothing_is_there_to_refe
         fed = dataclasses.replace(deployment, feeds=feeds)
         anonymous, nobody = (order(order_id=n, customer_id=who) for n, who in (("O1", None), ("O2", "C9")))
         measurement = measured(fed, "sources/orders", anonymous | {"transaction_id": None}, nobody)
-        assert counts(measurement)["consistency"] == (1, 1)
+        assert counts(measurement)["customer_id_known"] == (0, 1)
         fed.close()

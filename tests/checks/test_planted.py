@@ -49,7 +49,6 @@ PLANTED: dict[str, dict[str, list[str]]] = {
         "key_unique": ["order_id duplicate_key"],
         "required_filled": ["order_id missing_key"],
         "status_listed": ["order_status unknown"],
-        "consistency": ["order_status unknown"],
         "delivered_has_date": ["order_delivery_date missing_though_delivered"],
         "delivered_after_order": ["order_delivery_date before_order"],
         "delivered_in_time": ["order_delivery_date too_late"],

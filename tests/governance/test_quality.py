@@ -56,14 +56,24 @@ def test_no_rule_claims_a_check_that_is_not_documented() -> None:
 
 
 @pytest.mark.parametrize("contract", SOURCES, ids=lambda contract: contract.name)
-def test_every_source_has_the_four_metrics(contract: contracts.Contract) -> None:
+def test_every_source_has_the_metrics(contract: contracts.Contract) -> None:
     metrics = {
         "null_values": "completeness",
         "completeness": "completeness",
-        "consistency": "consistency",
         "timeliness": "timeliness",
     }
     assert metrics.items() <= {rule.name: rule.dimension for rule in contract.rules}.items()
+
+
+@pytest.mark.parametrize("contract", SOURCES, ids=lambda contract: contract.name)
+def test_every_reference_and_every_list_of_values_is_one_rule_of_its_column(contract: contracts.Contract) -> None:
+    needs = [rule.need for rule in contract.rules]
+    for kind, columns in (
+        (quality.RefersTo, [column.name for column in contract.columns if column.references]),
+        (quality.OneOf, [column.name for column in contract.columns if column.values]),
+    ):
+        judged = [need.column for need in needs if isinstance(need, kind)]
+        assert [judged.count(column) for column in columns] == [1] * len(columns)
 
 
 def test_keys_block_and_warnings_never_do() -> None:
