@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import ibis.expr.types as ir
 
-from checks import expectations
+from checks import earlier, expectations
 from checks.scoring import Result, Score, counted, erred, score
 from checks.trends import Trends
 from governance.contracts import Contract, other_tables
@@ -26,6 +26,7 @@ from governance.quality import (
     Present,
     Reconciles,
     RowCount,
+    RowsKept,
     Rule,
     SetAside,
     Stable,
@@ -108,8 +109,10 @@ def measure(
             f"Table {contract.key} was never built, so there is nothing to check. Build it first: c360 run"
         )
     asked = contract.rules if rules is None else rules
-    if contract.layer == "sources" and contract.name not in deployment.feeds and not commit.rows:
-        idle = tuple(Result(rule, problem="no feed fills this dataset") for rule in asked)
+    feed = deployment.feeds.get(contract.name)
+    if contract.layer == "sources" and not commit.rows and (feed is None or feed.may_be_empty):
+        why = "no feed fills this dataset" if feed is None else "its feed may be empty, and is"
+        idle = tuple(Result(rule, problem=f"there are no rows: {why}") for rule in asked)
         return Measurement(contract, commit, as_of, idle, 0, 0)
     return _Measuring(deployment, contract, as_of).measure(rows, commit, asked)
 
@@ -143,7 +146,7 @@ class _Measuring:
                 emptied = int(commit.properties.get(EMPTIED, 0)) if isinstance(rule.need, SetAside) else 0
                 results.append(_result(rule, counts[rule], aside.get(self._reason(rule), 0), emptied))
             else:
-                results.append(self._of_table(rule, commit))
+                results.append(self._of_table(rule, commit, row_count))
         return Measurement(self.contract, commit, self.as_of, tuple(results), row_count + aside_count, faultless)
 
     def _other(self, key: str) -> str:
@@ -228,15 +231,26 @@ class _Measuring:
         ]
         return " ".join([f"FROM {self.rows}", *joins])
 
-    def _of_table(self, rule: Rule, commit: Commit) -> Result:
+    def _of_table(self, rule: Rule, commit: Commit, row_count: int) -> Result:
         if isinstance(rule.need, HoursLoaded):
             return _hours_loaded(rule, commit)
+        if isinstance(rule.need, RowsKept):
+            return self._rows_kept(rule, rule.need, commit, row_count)
         found: list[Result] = []
         problem = _complaint(lambda: found.append(self._trends().of(rule)))
         return erred(rule, problem) if problem else found[0]
 
     def _trends(self) -> Trends:
         return Trends(self.engine, self.rows, self._other, self.as_of, self.text)
+
+    def _rows_kept(self, rule: Rule, need: RowsKept, commit: Commit, row_count: int) -> Result:
+        snapshot = str(commit.snapshot_id)
+        before = earlier.row_count(self.deployment.operations, self.contract.key, snapshot, self.as_of)
+        if not before:
+            return Result(rule, problem="no rows of an earlier snapshot are known, or they are of a later moment")
+        share = min(1.0, row_count / (before * need.share))
+        problem = f"{row_count:,} rows, {before:,} before" if share < 1 else None
+        return Result(rule, int(share == 1), int(share < 1), share=share, problem=problem)
 
     def _set_aside(self) -> tuple[dict[str, int], int]:
         """Rows that loading set aside: how many by kind of reason, and how many in all."""

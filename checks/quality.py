@@ -16,7 +16,7 @@ from checks import history, lags
 from checks.measuring import Measurement, measure
 from checks.scoring import ERROR, FAIL, NOT_ASSESSED, PASS, WARN, Result, dimensions
 from governance.contracts import Contract
-from governance.quality import SCHEDULES, Rule
+from governance.quality import SCHEDULES, RowCount, Rule
 from resources.deployment import Deployment
 
 # Where people see what became of an order.
@@ -50,7 +50,7 @@ def quality_checks(deployment: Deployment, contract: Contract) -> dg.AssetChecks
         )
         for result in measured.results:
             if result.rule.name in asked:
-                yield _evaluation(asset, result)
+                yield _evaluation(asset, contract, result)
         if SCORE in asked:
             score = _score(asset, measured, published)
             yield score._replace(metadata={**score.metadata, **lag})
@@ -136,8 +136,11 @@ def _publish(deployment: Deployment, measured: Measurement) -> bool:
     return passed
 
 
-def _evaluation(asset: dg.AssetKey, result: Result) -> dg.AssetCheckResult:
+def _evaluation(asset: dg.AssetKey, contract: Contract, result: Result) -> dg.AssetCheckResult:
     rule: Rule = result.rule
+    # Dagster knows no third state, and a tick would say that there are rows.
+    is_empty = isinstance(rule.need, RowCount) and not contract.optional
+    passed = (PASS,) if is_empty else (PASS, NOT_ASSESSED)
     metadata: dict[str, Any] = {"status": result.status, "dimension": rule.dimension}
     if result.share is not None:
         metadata["share passing (%)"] = 100 * float(result.share)
@@ -148,7 +151,7 @@ def _evaluation(asset: dg.AssetKey, result: Result) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=rule.name,
-        passed=result.status in (PASS, NOT_ASSESSED),
+        passed=result.status in passed,
         severity=dg.AssetCheckSeverity.ERROR if result.status in (FAIL, ERROR) else dg.AssetCheckSeverity.WARN,
         description=_told(result),
         metadata=metadata,

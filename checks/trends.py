@@ -115,8 +115,10 @@ class Trends:
         return dict(counts)
 
     def _reconciles(self, rule: Rule, need: Reconciles) -> Result:
-        ((mine,),) = self.engine.query(f"SELECT ({need.value})::DOUBLE FROM {self.rows}")
-        ((theirs,),) = self.engine.query(f"SELECT ({need.other})::DOUBLE FROM {self.other(need.table)}")
+        as_of = _time(self.as_of) if self.as_of else "NULL::TIMESTAMP"
+        value, other = (sql.replace("{as_of}", as_of) for sql in (need.value, need.other))
+        ((mine,),) = self.engine.query(f"SELECT ({value})::DOUBLE FROM {self.rows}")
+        ((theirs,),) = self.engine.query(f"SELECT ({other})::DOUBLE FROM {self.other(need.table)}")
         difference = abs((mine or 0.0) - (theirs or 0.0))
         agrees = difference <= need.tolerance
         problem = _if(not agrees, f"{mine or 0:,.2f} here, {theirs or 0:,.2f} in {need.table}")

@@ -21,6 +21,10 @@ SEVERITIES = ("error", "warning")
 SCHEDULES = ("daily", "weekly", "monthly")
 # Fields of a need that name columns of its table.
 OWN_COLUMNS = ("column", "columns", "earlier", "later", "per", "group", "time")
+# Layers of tables made of others; how much of their rows stays; and how columns of shares of a whole are named.
+DERIVED = ("conformed", "analytics", "models", "serving")
+ROWS_KEPT = 0.5
+RATES = ("_rate", "_share")
 PROPERTIES = {"weight", "check", "blocking", "quarantine"}
 
 
@@ -212,8 +216,14 @@ class Stable(_OfTable):
     reference_days: int = 112
 
 
+class RowsKept(_OfTable):
+    """There is at least this share of the rows of another snapshot of the table, the one scored last."""
+
+    share: float
+
+
 class Reconciles(_OfTable):
-    """An SQL aggregate of this table equals one of another, to the cent."""
+    """An SQL aggregate of this table equals one of another, to the cent. `{as_of}` is the moment spoken of."""
 
     value: str
     table: str
@@ -320,13 +330,23 @@ def _generated(contract: "Contract") -> Iterator[Rule]:
         key = ", ".join(contract.primary_key)
         need = Unique(columns=tuple(contract.primary_key))
         yield rule("key_unique", f"No two rows have the same {key}.", "uniqueness", need, "error", blocking=is_gate)
+    if contract.layer in DERIVED:
+        told = f"There are at least {ROWS_KEPT:.0%} of the rows there were when the table was scored before."
+        yield rule("rows_kept", told, "completeness", RowsKept(share=ROWS_KEPT))
+        rates = [column.name for column in contract.columns if column.name.endswith(RATES) and column.type == "DOUBLE"]
+        if rates:
+            within = " and ".join(f"coalesce({name} between 0 and 1, true)" for name in rates)
+            told = f"Shares and rates lie between 0 and 1: {', '.join(rates)}."
+            yield rule("rates_in_range", told, "conformity", Holds(condition=within))
     if contract.layer != "sources":
         return
     required = tuple(column.name for column in contract.columns if column.required)
     if required:
         filled = f"Filled in every row: {', '.join(required)}."
         yield rule("required_filled", filled, "completeness", Present(columns=required), "error", blocking=is_gate)
-    yield rule("rows_present", "There are rows at all.", "completeness", RowCount(minimum=1), "error")
+    yield rule(
+        "rows_present", "There are rows, of what had come by as_of.", "completeness", RowCount(minimum=1), "error"
+    )
     yield rule("types_fit", "Values are of their types and within bounds.", "conformity", SetAside(because="type"))
     critical = tuple(column.name for column in contract.columns if column.critical)
     named = ", ".join(critical)

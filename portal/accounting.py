@@ -24,12 +24,14 @@ class Way:
 
     Where the table has a row for each that is kept, `counted` is the SQL condition of these; None where it sums them
     up. `unused` are the conditions of rows that no table takes, `anonymous` of those that are in nobody's profile.
+    `is_accounted` where the summary says of each row what became of it anyway.
     """
 
     table: str
     by: str
     after: str
     counted: str | None = None
+    is_accounted: bool = False
     unused: str | None = None
     anonymous: str | None = None
 
@@ -38,7 +40,7 @@ OF_NOBODY = "customer_id IS NULL"
 WAYS: Mapping[str, Way] = {
     "customer": Way("customers", "known by as_of", "registered after it", counted="is_registered"),
     "orders": Way("orders", "placed by as_of", "placed after it", counted="true"),
-    "order_line_item": Way("order_lines", "of an order by as_of", "after it", counted="true"),
+    "order_line_item": Way("order_lines", "of an order by as_of", "after it", counted="true", is_accounted=True),
     "product": Way("products", "launched by as_of", "launched after it", counted="true"),
     "transactions": Way("transactions", "paid by as_of", "paid after it", counted="true"),
     "web_analytics": Way("sessions", "happened by as_of", "happened after it"),
@@ -107,7 +109,7 @@ def account(deployment: Deployment, contract: Contract, moment: datetime | None)
 def findings(deployment: Deployment, found: Account, is_moment_asked: bool, is_built: bool) -> list[Finding]:
     """What there is to tell of a dataset; of where its rows went only if what is made of them `is_built`.
 
-    Rows after a moment that was asked for are left out as asked.
+    Rows after a moment that was asked for are left out as asked, which is told only where that leaves none.
     """
     told = [_matched(deployment, found, match) for match in found.matches if match.found < match.referring]
     if found.way and found.rows and is_built:
@@ -132,11 +134,12 @@ def _accounted(found: Account, way: Way, is_moment_asked: bool) -> list[Finding]
     parts += [f"{found.unused:,} of no customer"] if found.unused else []
     parts += [f"{found.otherwise:,} not in {way.table}"] if found.otherwise else []
     told = []
-    if len(parts) > 1:
-        severity = _severity(found, _lost(found, is_moment_asked))
-        if found.later and contract.name in EVENTS and not is_moment_asked:
-            # They are strays, however few.
-            severity = max(severity, WARNING)
+    lost = _lost(found, is_moment_asked)
+    severity = _severity(found, lost)
+    if found.later and contract.name in EVENTS and not is_moment_asked:
+        # They are strays, however few.
+        severity = max(severity, WARNING)
+    if (lost or not found.kept) and not (severity == NOTE and way.is_accounted):
         remedy = "" if severity == NOTE else f" {_remedy(found, way)}"
         told.append(Finding(severity, f"{contract.title}: {rows:,} arrived = {' + '.join(parts)}.{remedy}"))
     if found.anonymous:

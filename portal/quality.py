@@ -137,7 +137,8 @@ def _print_one(
     order = (ERROR, FAIL, WARN, NOT_ASSESSED, PASS)
     for row in sorted(results, key=lambda row: (order.index(row["status"]), row["share"] or 0, row["rule"])):
         share = "" if row["share"] is None else f"{100 * row['share']:.2f} %"
-        detail = f"{told.get(row['rule'], '')} {row['problem'] or ''}".strip()
+        why = f"{'Not assessed: ' if row['status'] == NOT_ASSESSED else ''}{row['problem']}" if row["problem"] else ""
+        detail = f"{told.get(row['rule'], '')} {why}".strip()
         said = f"{row['rule']} [dim]({row['dimension']})[/]"
         if row["status"] != PASS:
             said += f"\n[dim]{escape(detail)}[/]"

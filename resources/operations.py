@@ -80,6 +80,10 @@ class Operations:
             _take_turn(connection)
             yield connection
 
+    def connect(self) -> sa.Connection:
+        """A connection to read by, which waits for nobody; close it."""
+        return self._engine.connect()
+
     def upsert(self, connection: sa.Connection, name: str, *rows: Mapping[str, Any]) -> None:
         """Put rows of the same columns in, or change those of the same key; columns left out are null, or stay."""
         if not rows:

@@ -6,7 +6,25 @@ from typing import Any
 NOON, EVENING = datetime(2026, 6, 30, 12), datetime(2026, 6, 30, 20)
 ANN = {"customer_id": "C1"}
 BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
+    "as_of": {"moment_known": (1, [{}])},
+    "customers": {"registered_reconcile": (1, [ANN | {"is_registered": False}])},
+    "products": {
+        "launched_reconcile": (1, [{"sku_id": "S1"}, {"sku_id": "S2"}]),
+        "prices_reconcile": (1, [{"sku_id": "S1", "list_price": 1}]),
+    },
+    "transactions": {
+        "payments_reconcile": (1, [{"transaction_id": "T1"}, {"transaction_id": "T2"}]),
+        "money_reconciles": (1, [{"transaction_id": "T1", "amount": 1}]),
+    },
+    "order_lines": {
+        "quantity_as_in_source": (1, [{"order_line_id": "L1", "quantity": 7}]),
+        "amount_as_priced": (1, [{"unit_price": 2, "quantity": 2, "line_amount": 5}]),
+    },
+    "product_views": {"events_reconcile": (1, [{"activity_uuid": "A1"}])},
+    "items_added_to_cart": {"events_reconcile": (1, [{"activity_uuid": "A1"}])},
+    "items_added_to_favorite": {"events_reconcile": (1, [{"activity_uuid": "A1"}])},
     "sessions": {
+        "events_reconcile": (1, [{"event_count": 5}]),
         "events_add_up": (1, [{"product_view_count": 2, "event_count": 1}]),
         "visits_last_hours": (1, [{"engagement_minutes": 1441.0}]),
     },
@@ -43,6 +61,7 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
         "all_cells_there": (1, [{}]),
     },
     "browsing": {
+        "rates_in_range": (2, [ANN | {"bounce_rate": 1.5}, {"customer_id": "C2", "bounce_rate": -0.1}]),
         "sessions_reconcile": (1, [ANN | {"session_count": 2}]),
         "minutes_reconcile": (1, [ANN | {"engagement_minutes": 9.0}]),
         "parts_within_sessions": (1, [ANN | {"abandoned_cart_count": 2, "session_count": 1}]),
@@ -50,7 +69,7 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
     "category_distribution": {
         "money_reconciles": (1, [{"revenue": 2}]),
         "views_reconcile": (1, [{"view_count": 2}]),
-        "shares_in_range": (1, [{"revenue_share": 1.5}]),
+        "rates_in_range": (1, [{"revenue_share": 1.5}]),
         "categories_known": (1, [{"category": "unknown", "revenue_share": 0.5}]),
     },
     "category_interest": {
@@ -172,7 +191,7 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
     "moments": {
         "orders_fit": (1, [{"order_count": 2, "session_count": 1}]),
         "interval_in_order": (1, [{"difference": 0.5, "difference_low": 0.6, "difference_high": 0.7}]),
-        "shares_in_range": (1, [{"conversion_rate": 1.5}]),
+        "rates_in_range": (1, [{"conversion_rate": 1.5}]),
     },
     "frictions": {
         "carts_reconcile": (1, [{"kind": "abandoned_cart", "session_count": 2}]),

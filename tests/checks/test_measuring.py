@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from checks import expectations
+from checks import expectations, history
 from checks.measuring import MeasureError, measure
 from governance import contracts
 from governance.quality import Between, FilledCells, Holds, Matches, Need, OneOf, Ordered, Present, Rule, Steady, Unique
@@ -341,10 +341,35 @@ def test_a_dataset_nobody_feeds_is_not_assessed(deployment: Deployment) -> None:
     found = measured(deployment, "sources/brand")
     hold(deployment, "sources/brand", GOOD["sources/brand"])
     assert {(result.status, result.problem) for result in found.results} == {
-        ("not_assessed", "no feed fills this dataset")
+        ("not_assessed", "there are no rows: no feed fills this dataset")
     }
     assert found.score.value is None
     assert found.may_be_read
+
+
+def test_an_empty_source_that_may_be_empty_is_not_assessed(deployment: Deployment) -> None:
+    feed = Feed.model_validate({"from": "somewhere", "may_be_empty": True})
+    found = measured(dataclasses.replace(deployment, feeds={"brand": feed}), "sources/brand")
+    hold(deployment, "sources/brand", GOOD["sources/brand"])
+    assert {result.problem for result in found.results} == {"there are no rows: its feed may be empty, and is"}
+
+
+def test_a_derived_table_of_half_the_rows_is_noticed_unless_it_speaks_of_an_earlier_moment(tmp_path: Path) -> None:
+    def verdict(count: int, as_of: datetime = NOON) -> tuple[str, str | None]:
+        rows = [{"session_id": f"S{n}", "path": "x", "step_count": 1} for n in range(count)]
+        found = measured(deployment, "session_paths", *rows, as_of=as_of)
+        history.store(deployment.operations, found, f"{count}", is_scored=True, published=True, cadence=None)
+        (kept,) = (result for result in found.results if result.rule.name == "rows_kept")
+        return kept.status, kept.problem
+
+    with empty_deployment(tmp_path) as deployment:
+        assert verdict(10)[0] == "not_assessed"
+        assert verdict(5) == ("pass", None)
+        assert verdict(2) == ("warn", "2 rows, 5 before")
+        # Scored again, a snapshot is held against the one before it, and not against itself.
+        again = measure(deployment, deployment.contracts["session_paths"], NOON)
+        assert counts(again)["rows_kept"] == (0, 1)
+        assert verdict(1, NOON - timedelta(days=1))[0] == "not_assessed"
 
 
 def test_rows_free_of_any_fault_are_those_no_rule_finds_fault_with(deployment: Deployment) -> None:
