@@ -18,7 +18,7 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
     },
     "order_lines": {
         "quantity_as_in_source": (1, [{"order_line_id": "L1", "quantity": 7}]),
-        "amount_as_priced": (1, [{"unit_price": 2, "quantity": 2, "line_amount": 5}]),
+        "net_is_amount_less_discount": (1, [{"line_amount": 5, "discount_amount": 1, "net_amount": 5}]),
     },
     "product_views": {"events_reconcile": (1, [{"activity_uuid": "A1"}])},
     "items_added_to_cart": {"events_reconcile": (1, [{"activity_uuid": "A1"}])},

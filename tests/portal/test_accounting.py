@@ -19,7 +19,8 @@ from tests.tables import CONTRACTS, day, table
 MOMENT = datetime(2026, 1, 31)
 BY, AFTER = day("2026-01-01"), day("2026-03-01")
 # What is never empty in the table of orders.
-REQUIRED = {"is_completed": True, "is_anonymous": False, "line_count": 0, "item_count": 0, "returned_amount": 0}
+EMPTY = {"line_count": 0, "item_count": 0, "returned_amount": 0, "refunded_amount": 0}
+REQUIRED = {"order_status": "completed", "is_completed": True, "is_anonymous": False, **EMPTY}
 Rows = list[dict[str, Any]]
 
 
