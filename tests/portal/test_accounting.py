@@ -122,7 +122,7 @@ def test_a_dataset_of_which_nothing_is_made_is_an_error_that_says_what_to_do(
 
 
 def test_a_run_that_loses_all_of_a_dataset_fails(shop: Shop) -> None:
-    shop.holds("as_of", [{"as_of": MOMENT}])
+    shop.holds("as_of", [{"as_of": MOMENT, "timezone": "UTC"}])
     shop.holds("sources/customer", people(25, AFTER))
     report = RunReport("run", tables={key: TableRun(key, "done") for key in ("sources/customer", "customers")})
     console = Console(file=io.StringIO(), width=300)
