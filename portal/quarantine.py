@@ -129,7 +129,7 @@ def reload(deployment: Deployment, dataset: str | None, file: Path, console: Con
         for table in report.tables.values():
             console.print(f"[bold red]{table.key} {table.state}:[/] {escape(table.fault)}", highlight=False)
         console.print(
-            f"The {changed:,} corrections are kept, and count with the next load: c360 run. The rows set aside stay so."
+            "What was corrected is kept, and counts with the next load: c360 run. The rows set aside stay so until then."
         )
         return False
     after = _count(deployment, contract)

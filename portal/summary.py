@@ -51,7 +51,7 @@ def print_summary(console: Console, deployment: Deployment, report: RunReport, d
     if any(table.failing_rules for table in report.tables.values()):
         console.print("Quality, 0 to 100, and the rules behind it: c360 quality")
     if quarantined:
-        console.print("Rows set aside, with the reason: c360 show quarantine")
+        console.print("Rows set aside, with the reason, and how to correct them: c360 quarantine")
     for line in feeds_told(report):
         console.print(line, highlight=False)
     if not report.success:

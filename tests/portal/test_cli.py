@@ -105,7 +105,7 @@ def test_run_tells_rows_seconds_and_what_was_set_aside(first_run: tuple[Path, Re
     assert f"{len(made)} tables" in output
     assert re.search(r"sources/orders │ 2 │ [\d.]+ │ 1 │ [\d.]+ │", output)
     assert "sources/orders: 3 rows read, 3 selected, 2 kept, 1 set aside." in output
-    assert "Rows set aside, with the reason: c360 show quarantine" in output
+    assert "Rows set aside, with the reason, and how to correct them: c360 quarantine" in output
     assert "Customers as of 2026-01-05 00:00, by engagement level" in output
 
 

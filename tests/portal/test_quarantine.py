@@ -160,6 +160,21 @@ def test_corrected_rows_of_a_dataset_come_with_every_later_load(shop: Path, depl
     assert held(deployment, "customer", "customer_id") == ["C1", "C3"]
 
 
+def test_a_load_that_fails_loses_no_correction(shop: Path, deployment: Deployment) -> None:
+    load(deployment, "customer")
+    file = rewritten(exported(shop, "customer"), ",,bob", ",C2,bob")
+    (shop.parent / "customers.csv").write_text("id,email,age\n")
+    told = c360("quarantine", "--config", shop, "--dataset", "customer", "--reload", file)
+    assert told.exit_code == 1
+    assert "the source is empty" in plain(told.output)
+    assert "What was corrected is kept, and counts with the next load" in plain(told.output)
+    assert reasons(deployment, "customer") == {"customer_id is missing": 3}
+    (shop.parent / "customers.csv").write_text(CUSTOMERS)
+    load(deployment, "customer")
+    assert held(deployment, "customer", "customer_id") == ["C1", "C2"]
+    assert reasons(deployment, "customer") == {"customer_id is missing": 2}
+
+
 def test_a_correction_that_is_wrong_stays_set_aside_with_its_new_reason(shop: Path, deployment: Deployment) -> None:
     load(deployment, "orders")
     file = rewritten(exported(shop, "orders"), "2026-01-02,x", "2 January,7")
