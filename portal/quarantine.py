@@ -124,13 +124,14 @@ def reload(deployment: Deployment, dataset: str | None, file: Path, console: Con
     before = _count(deployment, contract)
     batch = feeds.corrections.keep(contract.name, lines, given)
     tags = {CORRECTIONS_TAG: batch} if feeds.comes_in_part(contract) else {}
-    report = running.run(deployment, [contract.key], tags=tags)
-    if not report.success:
-        for table in report.tables.values():
-            console.print(f"[bold red]{table.key} {table.state}:[/] {escape(table.fault)}", highlight=False)
-        console.print(
-            "What was corrected is kept, and counts with the next load: c360 run. The rows set aside stay so until then."
-        )
+    try:
+        report = running.run(deployment, [contract.key], tags=tags)
+        faults = [f"{table.key} {table.state}: {table.fault}" for table in report.tables.values() if table.fault]
+    except C360Error as fault:
+        faults = [str(fault)]
+    if faults:
+        for told in (*faults, "What was corrected is kept, and counts with the next load: c360 run."):
+            console.print(escape(told), highlight=False)
         return False
     after = _count(deployment, contract)
     left_alone = f" {same:,} are as they were read and were not loaded." if same else ""
