@@ -172,6 +172,33 @@ def tables(deployment: Any) -> None:
 
 
 @main.command()
+@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    "target",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("c360.yaml"),
+    show_default=True,
+    help="Write the proposal to this file, which must not be there.",
+)
+def init(paths: tuple[Path, ...], target: Path) -> None:
+    """Look at files, or at all in a folder, and propose a deployment file for them.
+
+    Says which dataset each file is, how to read it (encoding, delimiter, dates, decimals, sheet), and which of its
+    columns goes where, with how sure that is. What is a guess is marked `# doubtful`. No value is shown or written.
+
+    \b
+    Example:
+      c360 init exports/                                 propose c360.yaml for all files of a folder
+      c360 init orders.csv customers.xlsx --output shop/c360.yaml
+      c360 try orders --config shop/c360.yaml            see what becomes of the rows
+    """
+    from portal.initialising import initialise
+
+    initialise(paths, target, out)
+
+
+@main.command()
 @click.argument("dataset")
 @_with_deployment
 def contract(deployment: Any, dataset: str) -> None:

@@ -761,9 +761,10 @@ def _differing(ways: Iterable[Notation]) -> list[str]:
 
 def _without_semicolon(select: str) -> str:
     """The statement up to the semicolon that ends it, if one does."""
-    tokens = duckdb.tokenize(select)
-    if tokens and select[tokens[-1][0]] == ";":
-        return select[: tokens[-1][0]]
+    tokens, written = duckdb.tokenize(select), select.encode()
+    # Tokens are told by the bytes they begin at.
+    if tokens and written[tokens[-1][0] :].startswith(b";"):
+        return written[: tokens[-1][0]].decode()
     return select
 
 

@@ -63,6 +63,17 @@ class Sheet(TableFile):
         return [(place, cells) for place, cells in enumerate(rows, 1) if cells and place > self.skip]
 
 
+def sheet_names(path: Path) -> list[str]:
+    """The sheets of a workbook that hold anything, in order. TextFileError where it is none."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        book = CalamineWorkbook.from_path(str(path))
+        return [name for name in book.sheet_names if any(map(any, book.get_sheet_by_name(name).to_python()))]
+    except (CalamineError, OSError) as fault:
+        raise TextFileError(f"{path.name} is no whole file of Excel or OpenDocument; save it again") from fault
+
+
 def _filled(cells: Sequence[Any]) -> list[str | None]:
     texts = [_text(cell) for cell in cells]
     while texts and texts[-1] is None:

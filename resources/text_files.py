@@ -450,6 +450,15 @@ class _Lines:
         return self.ends + (self.last not in "\r\n")
 
 
+def first_text(path: Path, count: int) -> bytes:
+    """The first bytes of a text file, unpacked. TextFileError where it breaks off before."""
+    try:
+        with _opened(path) as source:
+            return bytes(source.read(count))
+    except (EOFError, OSError, zlib.error) as fault:
+        raise TextFileError(f"{path.name} is no whole file; fetch it again") from fault
+
+
 def _dialect(delimiter: str, quote: str, escape: str | None) -> dict[str, Any]:
     quoting = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
     own_escape = escape if escape != quote else None

@@ -13,7 +13,7 @@ registered as (
       then year({as_of}) - year(date_of_birth) - 1 else year({as_of}) - year(date_of_birth) end as years,
     nullif(trim(state, E' \t\n\r'), '') as state_name,
     upper(nullif(trim(state_code, E' \t\n\r'), '')) as code
-  from "sources/customer" where coalesce(registration_date <= {as_of}, true)
+  from "sources/customer"
 )
 select
   seen.id as customer_id,
@@ -24,7 +24,9 @@ select
     when lower(trim(gender, E' \t\n\r')) in ('male', 'm', 'man') then 'male'
     when lower(trim(gender, E' \t\n\r')) in ('other', 'non-binary', 'nonbinary', 'diverse', 'x') then 'other'
   end as gender,
-  nullif(regexp_replace(phone_number, '[^0-9+]', '', 'g'), '') as phone_number,
+  nullif(regexp_replace(regexp_replace(
+    phone_number, '(?i)[\s,;/]*(ext(ension)?|x|#|durchwahl|poste|anexo)[\s.:]*[0-9]+\s*$', ''
+  ), '[^0-9+]', '', 'g'), '') as phone_number,
   lower(nullif(trim(email_address, E' \t\n\r'), '')) as email_address,
   date_of_birth::date as date_of_birth,
   coalesce(
@@ -34,7 +36,7 @@ select
   nullif(trim(education_level, E' \t\n\r'), '') as education_level,
   nullif(trim(marital_status, E' \t\n\r'), '') as marital_status,
   no_of_children as number_of_children,
-  registration_date as registered_at,
+  case when registration_date <= {as_of} then registration_date end as registered_at,
   nullif(trim(occupation, E' \t\n\r'), '') as occupation,
   nullif(trim(hobbies, E' \t\n\r'), '') as hobbies,
   annual_income,

@@ -62,7 +62,8 @@ compared as (
     count(usual_amount) as compared_orders,
     sum(order_amount - usual_amount) as uplift,
     sum(points * 0.01) filter (usual_amount is not null)::decimal(18, 4) as compared_cost,
-    stddev_samp((order_amount - usual_amount - points * 0.01)::double) as deviation
+    sum((order_amount - usual_amount - points * 0.01)::decimal(38, 4)
+      * (order_amount - usual_amount - points * 0.01)::decimal(38, 4))::double as squares
   from bought where points is not null group by 1
 ),
 totals as (
@@ -85,7 +86,7 @@ totals as (
     coalesce(compared_orders, 0) as compared_order_count,
     uplift::decimal(18, 4) as observed_uplift,
     compared_cost,
-    deviation
+    squares
   from months
   left join moved using (month_on)
   left join joined using (month_on)
@@ -96,16 +97,17 @@ totals as (
 rated as (
   select
     *,
-    (observed_uplift - compared_cost)::double / nullif(compared_cost, 0)::double as roi,
+    compared_order_count::double as n,
+    (observed_uplift - compared_cost)::double as gain,
+    gain / nullif(compared_cost, 0)::double as roi,
     -- Student's quantile by the series of Abramowitz and Stegun, 26.7.5, for nine degrees of freedom and more.
-    case compared_order_count when 10 then 2.262157 when 11 then 2.228139 else 1.95996398454
-      + 2.372271 / (compared_order_count - 1) + 2.822499 / (compared_order_count - 1) ^ 2
-      + 2.55585 / (compared_order_count - 1) ^ 3 end
-      * deviation * sqrt(compared_order_count) / nullif(compared_cost, 0)::double as half
+    case n when 10 then 2.262157 when 11 then 2.228139
+      else 1.95996398454 + 2.372271 / (n - 1) + 2.822499 / ((n - 1) * (n - 1)) + 2.55585 / ((n - 1) * (n - 1) * (n - 1))
+    end * sqrt(greatest(squares - gain * gain / n, 0) / (n - 1) / n) * (n / nullif(compared_cost, 0)::double) as half
   from totals
 )
 select
-  * exclude (earned_so_far, burned_so_far, expired_so_far, members_so_far, deviation, roi, half),
+  * exclude (earned_so_far, burned_so_far, expired_so_far, members_so_far, squares, roi, half, n, gain),
   (earned_so_far - burned_so_far - expired_so_far)::bigint as points_outstanding,
   ((earned_so_far - burned_so_far - expired_so_far)::bigint * 0.01)::decimal(18, 4) as outstanding_value,
   members_so_far::bigint as member_count,

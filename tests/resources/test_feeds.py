@@ -147,6 +147,8 @@ def test_columns_are_taken_by_name_and_typed_and_the_absent_ones_are_null(shop: 
     [
         "select line as order_li_id, 'A' as order_id from raw;",
         "select line as order_li_id, 'A' as order_id from raw ;\n\n",
+        "select line as order_li_id, 'A' as order_id from raw where line <> 'Préféré à Nîmes'",
+        "select line as order_li_id, 'A' as order_id from raw where line <> 'ÄÖÜ';",
         "with kept as (select * from raw) select line as order_li_id, 'A' as order_id from kept",
         "select line as order_li_id, 'A' as order_id from raw -- every line; all of one order",
         "select line as order_li_id, 'A' as order_id from raw; -- every line",

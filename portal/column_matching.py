@@ -1,0 +1,231 @@
+"""How well a column of a file goes with one of a contract: by its name, and by what its values are like."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from governance.contracts import Column, Contract
+from governance.reference import column_names, us_states
+from governance.reference.column_names import Words
+from resources.inspection import Found, Seen
+
+# From here on a proposal is taken for right; below, it is marked as doubtful; below the second, none is made.
+SURE, POSSIBLE = 0.8, 0.55
+# So close a second best makes the best doubtful; of a doubtful one that is told from here on.
+CLOSE, SECOND = 0.05, 0.3
+# A name that agrees but for what the table is of, and the most that one can reach of which other words are missing.
+WITHOUT_NOUN, IN_PART = 0.97, 0.9
+LINES = "order_line_item"
+# A key repeats by mistake in fewer rows; in more of them, the rows are of something else.
+TELLS_APART = 0.85
+# Words that many columns have, and how much they say beside others.
+GENERIC, SAYS_LITTLE = frozenset(["id", "name", "date", "type", "amount", "status", "total"]), 0.4
+# Of what an amount is has to be said, or asked.
+VAGUE, SAYS_TOO_LITTLE = frozenset(["amount", "total"]), 0.75
+# What the values alone are good for: enough to be asked about, too little to be believed.
+BY_VALUES, TOGETHER = 0.65, 0.25
+LONG_TEXT, SHORT_TEXT = 60, 40
+# Which kind of values columns have, beside their type.
+SHAPES = {"email_address": "email", "phone_number": "phone", "website": "url", "page_url": "url"}
+DISCOUNTS = ("discount_amount", "discounted_amount")
+LONG = ("product_description", "review_text")
+CODES = ("zipcode", "state_code", "product_size", "founded_year", "campaign", "priority")
+
+
+@dataclass(frozen=True)
+class Match:
+    """A column of a file that goes with one of a contract, from 0 to 1, and the next best it could be."""
+
+    seen: Seen
+    column: Column
+    score: float
+    doubt: str = ""
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether somebody should look at it."""
+        return bool(self.doubt) or self.score < SURE
+
+
+def matches(table: Found, contract: Contract, of: str) -> list[Match]:
+    """The columns of a table that go with those of a contract, each at most once, the surest first.
+
+    `of` is the dataset whose rows the table's rows are, which its names need not say: its id is that of the dataset.
+    """
+    scored = scores(table.columns, contract, of)
+    found: list[Match] = []
+    for seen, column, score in scored:
+        is_free = all(match.seen.name != seen.name and match.column.name != column.name for match in found)
+        if score >= POSSIBLE and is_free:
+            found.append(Match(seen, column, score, _rival(seen, column, score, scored)))
+    return found
+
+
+def scores(columns: Iterable[Seen], contract: Contract, of: str) -> list[tuple[Seen, Column, float]]:
+    """How well each column goes with each of the contract, best first."""
+    pairs = [
+        (seen, column, score(seen, contract, column, of))
+        for seen in columns
+        for column in contract.columns
+        if seen.filled
+    ]
+    order = {column.name: place for place, column in enumerate(contract.columns)}
+    return sorted(pairs, key=lambda pair: (-pair[2], order[pair[1].name], pair[0].name))
+
+
+def score(seen: Seen, contract: Contract, column: Column, of: str) -> float:
+    """How well a column goes with one of a contract, from 0 to 1."""
+    if column.key_position and contract.name == of and not nearly_unique(seen):
+        return 0.0
+    if of == LINES and not column.key_position and is_line_number(seen):
+        return 0.0
+    named, fit, alike = _named(seen.name, contract, column, of), _fit(seen, column), _alike(seen, column)
+    by_name = named * fit
+    if not alike or not fit:
+        return by_name
+    return min(1.0, by_name + TOGETHER * alike) if named >= 0.4 else max(by_name, BY_VALUES * alike)
+
+
+@cache
+def names_dataset(name: str, dataset: str) -> bool:
+    """Whether a file of that name is one of the dataset: no other goes with more words of the name."""
+    words = set(words_of(name))
+    fitting = {
+        other: max((len(set(words_of(each))) for each in names if set(words_of(each)) <= words), default=0)
+        for other, names in column_names.load().file_names.items()
+    }
+    return 0 < fitting[dataset] == max(fitting.values())
+
+
+def is_line_number(seen: Seen) -> bool:
+    """Whether the column may number the lines of an order."""
+    names = column_names.load().line_number
+    return seen.is_nearly("whole") and any(set(words_of(name)) == set(words_of(seen.name)) for name in names)
+
+
+def _rival(seen: Seen, column: Column, score: float, scored: Sequence[tuple[Seen, Column, float]]) -> str:
+    """What the column may be instead, or what may be in its place, where that is nearly as likely or none is sure."""
+    least = max(POSSIBLE, score - CLOSE) if score >= SURE else SECOND
+    for other, target, its in scored:
+        if its < least:
+            break
+        if other.name == seen.name and target.name != column.name:
+            return f"second best {target.name} ({its:.2f})"
+        if other.name != seen.name and target.name == column.name:
+            return f"second best {other.name} ({its:.2f})"
+    return ""
+
+
+def _named(name: str, contract: Contract, column: Column, of: str) -> float:
+    words = frozenset(words_of(name))
+    nouns = _nouns(contract.name, of)
+    is_event_time = column.name == contract.event_time and bool(nouns & _nouns(contract.name, contract.name))
+    phrases = _phrases(contract.name, column.name, is_event_time)
+    return max(_overlap(words, phrase, nouns) for phrase in phrases)
+
+
+@cache
+def _nouns(dataset: str, of: str) -> frozenset[str]:
+    """The words that names in a table of one dataset need not say, where they are compared with those of another."""
+    nouns = column_names.load().nouns
+    # The lines of orders are of orders, too.
+    return frozenset(nouns[of]) | (frozenset(nouns[dataset]) if (dataset, of) == ("orders", LINES) else frozenset())
+
+
+@cache
+def _phrases(dataset: str, column: str, is_event_time: bool) -> tuple[frozenset[str], ...]:
+    """The names of a column of a contract, as words."""
+    reference = column_names.load()
+    names = [column, *reference.column_names.get(f"{dataset}.{column}", ())]
+    names += reference.event_time if is_event_time else []
+    return tuple(frozenset(reference.read(name)) for name in names)
+
+
+def _overlap(words: frozenset[str], phrase: frozenset[str], nouns: frozenset[str]) -> float:
+    if words == phrase:
+        return 1.0
+    is_said = bool(words & nouns)
+    words, phrase = words - nouns, phrase - nouns
+    if not (words and phrase):
+        return 0.0
+    if words == phrase:
+        return WITHOUT_NOUN if is_said or not words <= VAGUE else SAYS_TOO_LITTLE
+    return IN_PART * 2 * _says(words & phrase) / (_says(words) + _says(phrase))
+
+
+def _says(words: Iterable[str]) -> float:
+    """How much the words say together."""
+    return sum(SAYS_LITTLE if word in GENERIC else 1.0 for word in words)
+
+
+def _fit(seen: Seen, column: Column) -> float:
+    """Whether the values can be of the column, from 0 (none of them) to 1."""
+    if column.type in ("INTEGER", "BIGINT"):
+        return float(seen.is_nearly("whole") or (seen.type in ("INTEGER", "BIGINT") and not seen.date_formats))
+    if column.type == "DOUBLE":
+        # A share of the price is no amount.
+        is_share = column.name in DISCOUNTS and seen.is_nearly("share")
+        return 0.3 if is_share else float(seen.is_nearly("number"))
+    if column.type in ("DATE", "TIMESTAMP"):
+        return float(seen.is_nearly("date"))
+    if column.type == "BOOLEAN":
+        return float((seen.is_nearly("boolean") and seen.distinct <= 2) or seen.type == "BOOLEAN")
+    return _fit_of_text(seen, column)
+
+
+def _fit_of_text(seen: Seen, column: Column) -> float:
+    if seen.is_nearly("date") or seen.type == "BOOLEAN" or seen.is_nearly("boolean"):
+        return 0.2
+    if column.name in SHAPES:
+        return 1.0 if seen.shares[SHAPES[column.name]] > 0.5 else 0.4
+    if column.is_identifier or column.name.endswith("_id"):
+        return 0.2 if seen.shares["fraction"] > 0.2 or seen.shares["words"] > 0.5 else 1.0
+    if column.name in LONG:
+        return 1.0 if seen.length >= SHORT_TEXT else 0.7
+    if seen.is_nearly("number") and column.name not in CODES:
+        return 0.3
+    if column.name == "state_code":
+        return 1.0 if seen.length <= 3 else 0.3
+    if column.name == "state":
+        return 1.0 if seen.length > 3 else 0.5
+    if column.name == "product_name":
+        return 1.0 if seen.length < LONG_TEXT else 0.7
+    return 1.0
+
+
+def _alike(seen: Seen, column: Column) -> float:
+    """How much of the values are words or shapes that hardly another column has, from 0 to 1."""
+    if column.name == "order_id" and seen.is_nearly("hash"):
+        return 1.0
+    if column.name in ("email_address", "page_url", "website"):
+        return seen.shares[SHAPES[column.name]] if seen.is_nearly(SHAPES[column.name]) else 0.0
+    vocabulary = _vocabulary(column)
+    if not vocabulary or not seen.words:
+        return 0.0
+    share = len(seen.words & vocabulary) / len(seen.words)
+    return share if share > 0.5 and len(seen.words) > 1 else 0.0
+
+
+def _vocabulary(column: Column) -> frozenset[str]:
+    states: Mapping[str, str] = us_states.names_by_code()
+    if column.name == "state":
+        return frozenset(name.lower() for name in states.values())
+    if column.name == "state_code":
+        return frozenset(code.lower() for code in states)
+    reference = column_names.load()
+    spelt = reference.values.get(column.name, [])
+    words = [word for word, _ in column.synonyms]
+    if words:
+        words += [word for listed in reference.status.values() for word in listed]
+    return frozenset(value.lower() for value in (*column.values, *words, *spelt))
+
+
+def nearly_unique(seen: Seen) -> bool:
+    """Whether the column tells the rows apart but for a few that repeat by mistake."""
+    return bool(seen.rows) and seen.distinct >= TELLS_APART * seen.rows and not seen.is_nearly("date")
+
+
+@cache
+def words_of(name: str) -> Words:
+    """A name as words of the reference."""
+    return column_names.load().read(name)

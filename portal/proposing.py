@@ -1,0 +1,414 @@
+"""Which datasets the tables of files fill, and how: the feeds that `c360 init` proposes.
+
+A table is of one dataset, whose rows its rows are. Others may lie in it: customers and products in the lines of orders.
+Those get a feed of their own from the columns that are left, one row per key, unless another table is of them.
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from governance.contracts import Column, Contract
+from governance.reference import column_names
+from portal.column_matching import POSSIBLE, SURE, Match, is_line_number, matches, names_dataset, scores, words_of
+from resources.engine import Engine, literal, quoted
+from resources.inspection import Found, Seen
+from resources.values import BETWEEN_WORDS
+
+# What a table is of: the least its columns must say, and what its name says beside them.
+LEAST, BY_FILE, BY_KEY = 1.2, 1.0, 0.5
+# Datasets that lie in tables of others, one row per key, or one per row of a table of customers.
+GROUPED, PER_ROW = ("orders", "product", "customer"), ("orders", "order_line_item", "review")
+PRODUCT_KEYS = ("sku_id", "product_id", "product_sku")
+# What a line came to; one of them tells it.
+AMOUNTS = ("unit_price", "line_amount")
+# How many columns that are left must go with a dataset for it to be there, and how sure.
+LEFT, LEFT_SURE = 2, 0.75
+# From this share of its values on, a column refers to the key in which they are found; fewer values are a coincidence.
+REFERS, REFERRING = 0.9, 10
+# A table that another is more of is the next it may be of only where that explains nearly as much.
+NEXT = 0.7
+
+
+@dataclass(frozen=True)
+class Line:
+    """A column of a feed's select: its expression in SQL, how sure it is, and what is doubtful about it.
+
+    `source` is the column of the file where the expression is that and no more.
+    """
+
+    column: Column
+    expression: str
+    score: float
+    doubt: str = ""
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class FeedProposal:
+    """How a table may fill a dataset: one row per row of it or, where it `is_grouped`, per value of its key."""
+
+    table: Found
+    contract: Contract
+    lines: tuple[Line, ...]
+    is_grouped: bool = False
+
+    @property
+    def status(self) -> dict[str, str]:
+        """What words for the status of an order mean that its contract does not know."""
+        known = column_names.load().status.items()
+        meanings = {_plainly(word): meant for meant, words in known for word in words}
+        return {word: meanings[_plainly(word)] for word in sorted(self._statuses) if _plainly(word) in meanings}
+
+    @property
+    def unknown_status_count(self) -> int:
+        """How many words for the status of an order nobody knows."""
+        listed = [column for column in self.contract.columns if column.synonyms]
+        known = {_plainly(word) for column in listed for word in (*column.values, *dict(column.synonyms))}
+        return sum(_plainly(word) not in known for word in self._statuses - set(self.status))
+
+    @property
+    def _statuses(self) -> frozenset[str]:
+        lines = [line for line in self.lines if line.column.synonyms and line.source]
+        return self.table.column(lines[0].source or "").words if lines else frozenset()
+
+    @property
+    def select(self) -> str:
+        """The feed's select, in SQL."""
+        listed = ",\n".join(f"  {line.expression} as {line.column.name}" for line in self.lines)
+        start = f"{self.table.prelude}\n" if self.table.prelude else ""
+        start += f"select\n{listed}\nfrom {self.table.view}"
+        if not self.is_grouped:
+            return start
+        key = next(line.expression for line in self.lines if line.column.key_position)
+        return f"{start}\nwhere {key} is not null\ngroup by {key}"
+
+    @property
+    def missing(self) -> list[Column]:
+        """Columns of the contract that rows need and nothing was found for."""
+        return _lacking(self.contract, {line.column.name for line in self.lines})
+
+
+@dataclass
+class _Reading:
+    """A table, the dataset it is of, and what of its columns goes with that."""
+
+    table: Found
+    main: Contract
+    found: list[Match]
+
+
+def propose(tables: Sequence[Found], contracts: Mapping[str, Contract], engine: Engine) -> list[FeedProposal]:
+    """A feed for each dataset that is found in the tables, in the order of the contracts; at most one of each."""
+    sources = {contract.name: contract for contract in contracts.values() if contract.layer == "sources"}
+    mains = _mains(tables, sources)
+    feeds: dict[str, FeedProposal] = {}
+    for name, reading in mains.items():
+        reading.found = _with_references(reading, mains, engine)
+        feeds[name] = _main_feed(reading, engine)
+    for reading in mains.values():
+        for feed in _further_feeds(reading, sources, feeds):
+            feeds.setdefault(feed.contract.name, feed)
+    completed = [_with_keys(feeds[name], feeds) for name in sources if name in feeds]
+    return [feed for feed in completed if not any(column.required for column in feed.missing)]
+
+
+def _mains(tables: Sequence[Found], sources: Mapping[str, Contract]) -> dict[str, _Reading]:
+    """By dataset the table that is of it: where several may be, or one of several, what explains most comes first."""
+    readings = [
+        _Reading(table, contract, _own_matches(table, contract, sources))
+        for table in tables
+        for contract in sources.values()
+    ]
+    weighed = [(_weight(reading), reading) for reading in readings if _may_be_of(reading.main, reading.found)]
+    mains: dict[str, _Reading] = {}
+    best: dict[str, float] = {}
+    for weight, reading in sorted(weighed, key=lambda pair: -pair[0]):
+        is_of_another = any(other.table is reading.table for other in mains.values())
+        enough = max(LEAST, NEXT * best.setdefault(reading.table.name, weight))
+        if weight >= enough and reading.main.name not in mains and not is_of_another:
+            mains[reading.main.name] = reading
+    return mains
+
+
+def _own_matches(table: Found, contract: Contract, sources: Mapping[str, Contract]) -> list[Match]:
+    """The columns that go with a dataset; of lines not those that go better with their orders or products."""
+    found = matches(table, contract, contract.name)
+    if contract.name != "order_line_item":
+        return found
+    others = [pair for name in GROUPED for pair in scores(table.columns, sources[name], contract.name)]
+    better = {seen.name for seen, column, score in others if score >= SURE and not column.is_identifier}
+    return [match for match in found if match.score >= SURE or match.column.required or match.seen.name not in better]
+
+
+def _weight(reading: _Reading) -> float:
+    """How much of the table its dataset explains."""
+    contract, given = reading.main, {match.column.name for match in reading.found}
+    explained = sum((match.score - POSSIBLE) / (1 - POSSIBLE) for match in reading.found)
+    has_key = any(match.column.key_position for match in reading.found)
+    lacking = sum(not column.key_position for column in _lacking(contract, given))
+    return explained + BY_KEY * has_key + BY_FILE * names_dataset(reading.table.name, contract.name) - lacking
+
+
+def _lacking(contract: Contract, given: Collection[str]) -> list[Column]:
+    """The columns that rows of the dataset need and do not have; of a line's amounts one is enough."""
+    enough = AMOUNTS if any(name in given for name in AMOUNTS) else AMOUNTS[1:]
+    needed = [column for column in contract.columns if column.required or column.is_needed]
+    return [column for column in needed if column.name not in (*given, *enough)]
+
+
+def _may_be_of(contract: Contract, found: Sequence[Match]) -> bool:
+    """Whether the rows of the table can be those of the dataset."""
+    given = {match.column.name for match in found}
+    if any(column.required and not column.key_position and column.name not in given for column in contract.columns):
+        return False
+    if any(match.column.key_position for match in found):
+        return True
+    # Whom or what a row is of has to be known; what happened can be known by all that is told of it.
+    if contract.name == "orders":
+        return {"customer_id", "ordered_at", "total_amount"} <= given
+    return (contract.event_time is not None and contract.name not in GROUPED) or contract.name == "order_line_item"
+
+
+def _with_references(reading: _Reading, mains: Mapping[str, _Reading], engine: Engine) -> list[Match]:
+    """The matches, and those columns that refer to a key of another table because their values are found there."""
+    found = {match.column.name: match for match in reading.found}
+    for column in reading.main.columns:
+        other = mains.get((column.references or ("", ""))[0].removeprefix("sources/"))
+        key = next((match for match in other.found if match.column.key_position), None) if other else None
+        if other is None or key is None or other is reading:
+            continue
+        held = found.get(column.name)
+        if held and held.score >= SURE:
+            if _share_found(reading.table, held.seen, other.table, key.seen, engine) == 0:
+                found[column.name] = replace(held, doubt=f"none of its values is a {column.name} of {other.table.name}")
+            continue
+        free = [
+            seen for seen in reading.table.columns if seen.name not in {match.seen.name for match in found.values()}
+        ]
+        likely = [
+            (share, seen)
+            for seen in ([held.seen] if held else free)
+            if seen.distinct >= REFERRING
+            and not (seen.is_nearly("date") or seen.shares["fraction"])
+            and (share := _share_found(reading.table, seen, other.table, key.seen, engine)) >= REFERS
+        ]
+        if likely:
+            _, seen = max(likely, key=lambda each: (each[0], each[1].name))
+            doubt = "" if held else f"its name does not say so, but its values are found in {other.table.name}"
+            found[column.name] = Match(seen, column, max(held.score if held else 0.0, SURE), doubt)
+    return list(found.values())
+
+
+def _plainly(word: str) -> str:
+    """A word as statuses are compared: small, whatever stands between its parts."""
+    return re.sub(BETWEEN_WORDS, " ", word.strip().lower())
+
+
+def _share_found(table: Found, seen: Seen, other: Found, key: Seen, engine: Engine) -> float:
+    """What share of the different values of a column is among those of a key in another table."""
+    ((share,),) = engine.query(
+        f"SELECT avg((v IN (SELECT trim({quoted(key.name)}::VARCHAR) FROM ({other.sql})))::INTEGER) FROM"
+        f" (SELECT DISTINCT trim({quoted(seen.name)}::VARCHAR) AS v FROM ({table.sql})) WHERE v IS NOT NULL"
+    )
+    return float(share or 0)
+
+
+# Feeds of the datasets that tables are of.
+
+
+def _main_feed(reading: _Reading, engine: Engine) -> FeedProposal:
+    table, contract = reading.table, reading.main
+    lines = [_line(match) for match in reading.found]
+    if not any(line.column.key_position for line in lines):
+        lines.append(_own_key(reading, engine))
+    return FeedProposal(table, contract, tuple(_completed(lines, contract)))
+
+
+def _line(match: Match, is_grouped: bool = False) -> Line:
+    name = quoted(match.seen.name)
+    expression = _plain_number(match, name)
+    if is_grouped and not match.column.key_position:
+        formats = ", ".join(map(literal, match.seen.date_formats))
+        expression = f"min_by({name}, try_strptime({name}, [{formats}]))" if formats else f"min({expression})"
+    return Line(match.column, expression, match.score, match.doubt, match.seen.name)
+
+
+def _plain_number(match: Match, name: str) -> str:
+    """The column or, where a currency stands beside its numbers, what is left without."""
+    if match.column.type == "DOUBLE" and match.seen.is_nearly("currency"):
+        return f"regexp_replace({name}, '[^0-9.,+-]', '', 'g')"
+    return name
+
+
+def _own_key(reading: _Reading, engine: Engine) -> Line:
+    """A key made of what the rows have: the number of a line in its order, or a digest of the row."""
+    (key,) = [column for column in reading.main.columns if column.key_position]
+    taken, view = {match.seen.name for match in reading.found}, reading.table.view
+    free = [seen for seen in reading.table.columns if seen.name not in taken]
+    order = next((match.seen for match in reading.found if match.column.name == "order_id"), None)
+    if order is not None and reading.main.name == "order_line_item":
+        for seen in filter(is_line_number, free):
+            if _tell_apart(reading.table, [order, seen], engine):
+                return Line(key, f"{quoted(order.name)} || '-' || {quoted(seen.name)}", SURE)
+        numbered = (
+            f"{quoted(order.name)} || '-' || row_number() over (partition by {quoted(order.name)} order by {view})"
+        )
+        return Line(key, numbered, POSSIBLE, "nothing numbers the lines, so they are numbered by what they hold")
+    for seen in free:
+        if seen.is_unique and (not words_of(seen.name) or "id" in words_of(seen.name) or seen.name == "column0"):
+            return Line(key, quoted(seen.name), POSSIBLE, "the only column that tells all rows apart", seen.name)
+    digest = f"md5({view}::varchar) || '-' || row_number() over (partition by {view})"
+    return Line(key, digest, POSSIBLE, "no column tells the rows apart, so they are known by all they hold")
+
+
+def _tell_apart(table: Found, columns: Sequence[Seen], engine: Engine) -> bool:
+    listed = ", ".join(quoted(seen.name) for seen in columns)
+    ((count, distinct),) = engine.query(f"SELECT count(*), count(DISTINCT ({listed})) FROM ({table.sql})")
+    return bool(count == distinct)
+
+
+def _completed(lines: list[Line], contract: Contract) -> list[Line]:
+    """The lines in the order of the contract, with what a shop of one kind need not say."""
+    given = {line.column.name: line for line in lines}
+    columns = {column.name: column for column in contract.columns}
+    if contract.name in ("product", "order_line_item") and len({"sku_id", "product_id"} & set(given)) == 1:
+        ((name, line),) = [(name, line) for name, line in given.items() if name in ("sku_id", "product_id")]
+        other = "product_id" if name == "sku_id" else "sku_id"
+        # Where one column is both, that it may be the other is no doubt.
+        given |= {each: replace(line, column=columns[each], doubt="") for each in (name, other)}
+    if contract.name == "orders" and "order_status" not in given:
+        doubt = "no column tells the state of an order; without one it would not count as a sale"
+        given["order_status"] = Line(columns["order_status"], "'completed'", POSSIBLE, doubt)
+    if contract.name == "order_line_item" and "qty" not in given:
+        given["qty"] = Line(columns["qty"], "1", POSSIBLE, "no column tells how many were sold")
+    return [given[name] for name in contract.column_names if name in given]
+
+
+# Feeds of the datasets that lie in tables of others.
+
+
+def _further_feeds(
+    reading: _Reading, sources: Mapping[str, Contract], feeds: Mapping[str, FeedProposal]
+) -> list[FeedProposal]:
+    """The feeds of datasets that no table is of and that lie in this one."""
+    main = reading.main.name
+    used = {match.seen.name for match in reading.found}
+    free = [seen for seen in reading.table.columns if seen.name not in used]
+    names = [name for name in (*GROUPED, *PER_ROW) if name not in feeds and name != main]
+    left = _left(free, sources, main, names)
+    found = [
+        feed
+        for name in GROUPED
+        if name in names and (feed := _grouped(reading, sources[name], free, left.get(name, [])))
+    ]
+    if main == "customer":
+        known = {feed.contract.name for feed in found}
+        found += _of_each_customer(reading, sources, {name: its for name, its in left.items() if name not in known})
+    return found
+
+
+def _grouped(reading: _Reading, contract: Contract, free: Sequence[Seen], left: Sequence[Match]) -> FeedProposal | None:
+    """A feed with one row per key of the dataset, where the table has such a key."""
+    keys = [match for match in reading.found if match.column.is_identifier or match.column.name in PRODUCT_KEYS]
+    key = _key_of(contract, reading.main.name, keys, free)
+    if key is None:
+        return None
+    # An e-mail address by which customers are known is still their address.
+    others = [match for match in left if match.seen != key.seen or contract.name == "customer"]
+    lines = [_line(key), *(_line(match, is_grouped=True) for match in others)]
+    return FeedProposal(reading.table, contract, tuple(_completed(lines, contract)), is_grouped=True)
+
+
+def _left(
+    free: Sequence[Seen], sources: Mapping[str, Contract], of: str, names: Sequence[str]
+) -> dict[str, list[Match]]:
+    """To which dataset each column that is left goes best."""
+    pairs = [
+        (score, contract, seen, column)
+        for name in dict.fromkeys(names)
+        for contract in [sources[name]]
+        for seen, column, score in scores(free, contract, of)
+        if score >= POSSIBLE and not column.key_position
+    ]
+    left: dict[str, list[Match]] = {}
+    taken: set[tuple[str, str]] = set()
+    for score, contract, seen, column in sorted(pairs, key=lambda pair: -pair[0]):
+        if ("", seen.name) not in taken and (contract.name, column.name) not in taken:
+            taken |= {("", seen.name), (contract.name, column.name)}
+            left.setdefault(contract.name, []).append(Match(seen, column, score))
+    return left
+
+
+def _key_of(contract: Contract, of: str, keys: Sequence[Match], free: Sequence[Seen]) -> Match | None:
+    """The column by which rows of the dataset are told apart within a table of another."""
+    (key,) = [column for column in contract.columns if column.key_position]
+    referring = [
+        match
+        for match in keys
+        if (match.column.references or ("", ""))[0] == contract.key
+        or (contract.name == "product" and match.column.name in PRODUCT_KEYS)
+    ]
+    if referring:
+        best = max(referring, key=lambda match: match.score)
+        return replace(best, column=key)
+    named = [pair for pair in scores(free, contract, of) if pair[1] is key and pair[2] >= SURE]
+    if named:
+        return Match(named[0][0], key, named[0][2])
+    emails = [seen for seen in free if seen.is_nearly("email")] if contract.name == "customer" else []
+    doubt = "no column is an id of customers, so they are known by their e-mail address"
+    return Match(emails[0], key, POSSIBLE, doubt) if emails else None
+
+
+def _of_each_customer(
+    reading: _Reading, sources: Mapping[str, Contract], left: Mapping[str, list[Match]]
+) -> list[FeedProposal]:
+    """What a table with a row per customer tells of his purchase: product, order, its line, and his review."""
+    enough = {name for name, found in left.items() if sum(match.score >= LEFT_SURE for match in found) >= LEFT}
+    if "orders" not in enough:
+        return []
+    (customer,) = [match.seen for match in reading.found if match.column.key_position]
+    products = left["product"] if "product" in enough else []
+    found = {name: left[name] for name in PER_ROW if left.get(name)} | ({"product": products} if products else {})
+    totals = [match for match in left["orders"] if match.column.name == "total_amount"]
+    if products and totals and "order_line_item" not in found:
+        price = sources["order_line_item"].column("unit_price")
+        found["order_line_item"] = [replace(match, column=price) for match in totals]
+    return [_of_purchase(reading.table, sources[name], its, customer, products) for name, its in found.items()]
+
+
+def _of_purchase(
+    table: Found, contract: Contract, found: Sequence[Match], customer: Seen, products: Sequence[Match]
+) -> FeedProposal:
+    """The feed of one dataset, known by the customer whose row it is or, of products, by what is told of them."""
+    is_product = contract.name == "product"
+    told = "no column is an id of products, so they are known by all that is told of them"
+    product = " || '/' || ".join(f"coalesce({quoted(match.seen.name)}, '')" for match in products)
+    lines = [_line(match, is_grouped=is_product) for match in found]
+    for column in contract.columns:
+        target = (column.references or ("", ""))[0].removeprefix("sources/")
+        if (is_product and column.key_position) or (target == "product" and products):
+            lines.append(Line(column, product, POSSIBLE, told))
+        elif column.key_position:
+            doubt = "a row is taken for one purchase, known by its customer"
+            lines.append(Line(column, quoted(customer.name), POSSIBLE, doubt))
+        elif target in ("customer", "orders"):
+            source = customer.name if target == "customer" else None
+            lines.append(Line(column, quoted(customer.name), SURE, "", source))
+    return FeedProposal(table, contract, tuple(_completed(lines, contract)), is_grouped=is_product)
+
+
+def _with_keys(feed: FeedProposal, feeds: Mapping[str, FeedProposal]) -> FeedProposal:
+    """The feed with its references to datasets that are of the same table, where nothing else was found for them."""
+    given = {line.column.name for line in feed.lines}
+    more = []
+    for column in feed.contract.columns:
+        other = feeds.get((column.references or ("", ""))[0].removeprefix("sources/"))
+        if column.name in given or other is None or other.table is not feed.table or other is feed:
+            continue
+        key = next(line for line in other.lines if line.column.key_position)
+        if key.source:
+            expression = f"min({key.expression})" if feed.is_grouped else key.expression
+            more.append(replace(key, column=column, expression=expression))
+    lines = {line.column.name: line for line in (*feed.lines, *more)}
+    return replace(feed, lines=tuple(lines[name] for name in feed.contract.column_names if name in lines))
