@@ -103,6 +103,8 @@ def account(deployment: Deployment, contract: Contract, moment: datetime | None)
         f"SELECT {', '.join(asked)} FROM ({rows})"
     )
     kept = total - later - unused if kept is None else kept
+    # Some of later are in the table all the same: whoever ordered is known, whatever the registration says.
+    later = min(later, total - kept)
     return Account(contract, way, total, later, first, unused, anonymous, kept, matches(referring, counts))
 
 

@@ -86,6 +86,13 @@ def test_customers_registered_after_the_moment_are_told(
     assert ("2026-03-01 or later: after the newest event. Correct registration_date" in found.text) == (severity > NOTE)
 
 
+def test_who_is_known_although_registered_later_is_not_told_as_left_out(shop: Shop) -> None:
+    shop.holds("sources/customer", people(25, AFTER))
+    shop.holds("customers", [{"customer_id": f"C{n}", "is_registered": True} for n in range(24)])
+    (found,) = shop.told("customer")
+    assert found == Finding(NOTE, "Customer: 25 arrived = 24 known by as_of + 1 registered after it.")
+
+
 def test_an_event_that_did_not_move_the_moment_is_told_however_rare(shop: Shop) -> None:
     """Of its dataset it may be the half: whether it is a stray, all events decide."""
     shop.holds("sources/review", [{"review_id": "a", "reviewed_at": BY}, {"review_id": "b", "reviewed_at": AFTER}])
