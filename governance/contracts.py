@@ -49,7 +49,7 @@ LOADING = (SNAPSHOT, UPSERT, HOURLY)
 CONTRACT_PROPERTIES = {"eventTime", "loading", "optional", "qualityTarget", "sensitiveRows", "toleratedLossPercent"}
 # How many of a source's rows may be left out of what is made of them, where its contract says nothing.
 TOLERATED_LOSS_PERCENT = 10.0
-COLUMN_PROPERTIES = {"calendarDay", "identifier", "needed", "renamedFrom", "synonyms"}
+COLUMN_PROPERTIES = {"calendarDay", "identifier", "needed", "renamedFrom", "reportingCurrency", "synonyms"}
 TYPE_OPTIONS = {"minimum", "maximum"}
 HOURS = {"h": 1, "d": 24}
 HOUR = timedelta(hours=1)
@@ -102,6 +102,7 @@ class Column:
     declared_identifier: bool = False
     is_needed: bool = False
     is_calendar_day: bool = False
+    is_reporting_currency: bool = False
     synonyms: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -345,6 +346,7 @@ def _column(file: Path, field: SchemaProperty) -> Column:
         declared_identifier=bool(custom.get("identifier", False)),
         is_needed=bool(custom.get("needed", False)),
         is_calendar_day=bool(custom.get("calendarDay", False)),
+        is_reporting_currency=bool(custom.get("reportingCurrency", False)),
         synonyms=_synonyms(file, path, custom.get("synonyms"), field),
     )
 

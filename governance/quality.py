@@ -25,6 +25,8 @@ OWN_COLUMNS = ("column", "columns", "earlier", "later", "per", "group", "time")
 DERIVED = ("conformed", "analytics", "models", "serving")
 ROWS_KEPT = 0.5
 RATES = ("_rate", "_share")
+# What a spreadsheet makes of a long number.
+CUT = r"^-?[0-9]([.,][0-9]+)?[eE][+]?[0-9]+$"
 PROPERTIES = {"weight", "check", "blocking", "quarantine"}
 
 
@@ -340,6 +342,11 @@ def _generated(contract: "Contract") -> Iterator[Rule]:
             yield rule("rates_in_range", told, "conformity", Holds(condition=within))
     if contract.layer != "sources":
         return
+    keys = [column.name for column in contract.columns if column.is_identifier]
+    if keys:
+        whole = " and ".join(f"not coalesce(regexp_matches({name}, '{CUT}'), false)" for name in keys)
+        told = f"No spreadsheet has made a rounded number, such as 9.78E+12, of {', '.join(keys)}."
+        yield rule("keys_whole", told, "conformity", Holds(condition=whole))
     required = tuple(column.name for column in contract.columns if column.required)
     if required:
         filled = f"Filled in every row: {', '.join(required)}."

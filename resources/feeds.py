@@ -24,7 +24,7 @@ from resources.conditions import Conditions
 from resources.connectors import MARK, Connector, Raw, Request
 from resources.corrections import ENTRY_ID, Corrections
 from resources.databases import WATERMARK
-from resources.deployment import EVERYTHING, Deployment, Feed
+from resources.deployment import EVERYTHING, Deployment, Feed, Settings
 from resources.engine import Engine, complaint, literal, missing_column, quoted
 from resources.lake import HOURS, Commit, ibis_schema
 from resources.merging import Window
@@ -161,9 +161,9 @@ class Feeds:
                 faults.append(str(fault))
         if faults:
             return faults
-        feed, clock = self.deployment.feeds[contract.name], self.deployment.settings.clock
+        feed, settings = self.deployment.feeds[contract.name], self.deployment.settings
         try:
-            _Sorting(engine, contract, raws, feed, None, clock).check()
+            _Sorting(engine, contract, raws, feed, None, settings).check()
         except C360Error as fault:
             return [str(fault)]
         return []
@@ -198,7 +198,7 @@ class Feeds:
             raws,
             self.deployment.feeds[contract.name],
             window,
-            self.deployment.settings.clock,
+            self.deployment.settings,
             corrected=self.corrections.of(contract.name),
             is_part=window is not None or any(request.since is not None for request in requests),
         )
@@ -221,8 +221,8 @@ class Feeds:
         raws = {name: replace(raw, broken=[], notes=(), reached={}) for name, raw in known.raws.items()}
         rows = corrections.as_mapped(known.given, found)
         feed = self.deployment.feeds[contract.name].model_copy(update={"select": rows})
-        clock = self.deployment.settings.clock
-        load = _Sorting(self.engine, contract, raws, feed, None, clock, is_judged=False).load()
+        settings = self.deployment.settings
+        load = _Sorting(self.engine, contract, raws, feed, None, settings, is_judged=False).load()
         kept = {name: head.properties[name] for name in OF_THE_SOURCE if name in head.properties}
         return replace(load, is_part=True, properties=kept, corrections=found)
 
@@ -348,7 +348,7 @@ class _Sorting:
         raws: Mapping[str, Raw],
         feed: Feed,
         window: Window | None,
-        clock: str,
+        settings: Settings,
         corrected: str | None = None,
         is_part: bool = False,
         is_judged: bool = True,
@@ -365,7 +365,8 @@ class _Sorting:
         self.select = _without_semicolon(feed.select)
         self.identity = feed.identifiers
         self.status = feed.status
-        self.timezones = {name: feed.timezone or raw.timezone or clock for name, raw in raws.items()}
+        self.currency = settings.currency
+        self.timezones = {name: feed.timezone or raw.timezone or settings.clock for name, raw in raws.items()}
         self.notes = [note for raw in raws.values() for note in raw.notes]
         self.emptied_count = 0
         self.mapped = self._mapped()
@@ -523,6 +524,7 @@ class _Sorting:
                 self.identity,
                 self._timezone(column, given.get(column.name)),
                 self.status,
+                self.currency,
             )
             for column in self.contract.columns
         ]

@@ -87,7 +87,7 @@ class Value:
     """A column of a contract on its way from the type it is `given` in; None where the mapping does not give it.
 
     `timezone` is the clock of moments without offset. `words` are the source's own for values of the contract, and go
-    before the synonyms that the contract knows.
+    before the synonyms that the contract knows; `currency` is the one of the deployment.
     """
 
     column: Column
@@ -96,6 +96,7 @@ class Value:
     identity: Identity
     timezone: str = "UTC"
     words: Mapping[str, str] = field(default_factory=dict)
+    currency: str | None = None
 
     @property
     def meant(self) -> str:
@@ -258,6 +259,9 @@ class Value:
             tests.append((f"{meant} IS NOT NULL AND {value} IS NULL", f"is no {column.type}"))
         if column.key_position and column.type == "VARCHAR":
             tests.append((f"regexp_matches({meant}, {literal(TOTALS)})", "is a line of totals"))
+        if column.is_reporting_currency and self.currency:
+            other = f"upper(trim({meant})) <> {literal(self.currency.upper())}"
+            tests.append((other, f"is not {self.currency}, the reporting currency"))
         if column.required:
             is_text = column.type == "VARCHAR" and self.given == "VARCHAR"
             blank = f" OR NOT regexp_matches({value}, '\\S')" if is_text else ""

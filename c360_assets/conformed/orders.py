@@ -56,6 +56,7 @@ def orders(ordered: ir.Table, order_lines: ir.Table, as_of: ir.Table) -> ir.Tabl
         refunded_amount=joined.refunded_lines_amount.fill_null(ibis.greatest(-stated, NOTHING))
         .fill_null(NOTHING)
         .cast(MONEY),
+        store=joined.store.strip().nullif(""),
         shipping_city=joined.shipping_city,
         shipping_state=joined.shipping_state,
         shipping_country=joined.shipping_country,

@@ -65,6 +65,7 @@ select
     else total - coalesce(shipping, 0) - coalesce(tax, 0) end)::decimal(18, 4) as order_amount,
   coalesce(returned, abs(stated), 0)::decimal(18, 4) as returned_amount,
   coalesce(refunded, greatest(-stated, 0), 0)::decimal(18, 4) as refunded_amount,
+  nullif(trim(store, E' \t\n\r'), '') as store,
   shipping_city,
   shipping_state,
   shipping_country,

@@ -198,6 +198,7 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
         "required_filled": (1, [line(order_li_id="")]),
         "null_values": (1, [line(qty=None)]),
         "completeness": (1, [line(qty=None)]),
+        "keys_whole": (2, [line(sku_id="9.78E+12"), line(order_li_id="L2", order_id="1,2e+10")]),
         "quantity_not_zero": (2, [line(qty=0), line(order_li_id="L2", qty=None)]),
         "order_exists": (1, [line(order_id="O9")]),
         "product_exists": (1, [line(sku_id="S9")]),

@@ -317,6 +317,12 @@ def test_a_status_is_read_in_the_words_of_the_contract_and_what_is_not_known_kee
     assert load(f"order_id,order_status\n1,{word}\n", feed=feed).column("order_status") == [meant]
 
 
+def test_amounts_of_another_currency_are_set_aside(load: Load) -> None:
+    loaded = load("order_id,currency,total_amount\n1,eur,5\n2,USD,5\n3,,5\n")
+    assert loaded.column("order_id") == ["1", "3"]
+    assert loaded.reasons == ["currency is not EUR, the reporting currency"]
+
+
 def test_identifiers_of_a_feed_can_be_told_apart_by_less_or_more(load: Load) -> None:
     content = "order_id,customer_id\n1,Ab\n2, ab\n"
     assert load(content).column("customer_id") == ["Ab", "ab"]
