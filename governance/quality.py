@@ -21,10 +21,10 @@ SEVERITIES = ("error", "warning")
 SCHEDULES = ("daily", "weekly", "monthly")
 # Fields of a need that name columns of its table.
 OWN_COLUMNS = ("column", "columns", "earlier", "later", "per", "group", "time")
-# Layers of tables made of others; how much of their rows stays; and how columns of shares of a whole are named.
+# Layers of tables made of others; how much of their rows stays; and what is said of columns that are shares of a whole.
 DERIVED = ("conformed", "analytics", "models", "serving")
 ROWS_KEPT = 0.5
-RATES = ("_rate", "_share")
+SHARE = "(0 to 1)."
 # What a spreadsheet makes of a long number.
 CUT = r"^-?[0-9]([.,][0-9]+)?[eE][+]?[0-9]+$"
 PROPERTIES = {"weight", "check", "blocking", "quarantine"}
@@ -335,10 +335,10 @@ def _generated(contract: "Contract") -> Iterator[Rule]:
     if contract.layer in DERIVED:
         told = f"There are at least {ROWS_KEPT:.0%} of the rows there were when the table was scored before."
         yield rule("rows_kept", told, "completeness", RowsKept(share=ROWS_KEPT))
-        rates = [column.name for column in contract.columns if column.name.endswith(RATES) and column.type == "DOUBLE"]
+        rates = [column.name for column in contract.columns if column.description.endswith(SHARE)]
         if rates:
             within = " and ".join(f"coalesce({name} between 0 and 1, true)" for name in rates)
-            told = f"Shares and rates lie between 0 and 1: {', '.join(rates)}."
+            told = f"Shares and rates lie between 0 and 1, as is said of them: {', '.join(rates)}."
             yield rule("rates_in_range", told, "conformity", Holds(condition=within))
     if contract.layer != "sources":
         return
