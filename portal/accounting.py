@@ -87,7 +87,10 @@ def account(deployment: Deployment, contract: Contract, moment: datetime | None)
     """What became of the rows of a dataset by a moment, and whom they refer to, in one query."""
     rows = deployment.lake.select(contract)
     way = WAYS.get(contract.name)
-    referring = references(deployment, contract, deployment.lake.select)
+    # A dataset that was never loaded holds nothing to be referred to.
+    referring = references(
+        deployment, contract, lambda other: deployment.lake.select(other) if deployment.lake.head(other) else None
+    )
     is_later = "false"
     if contract.event_time and moment:
         is_later = f"coalesce({quoted(contract.event_time)} > TIMESTAMP {literal(str(moment))}, false)"

@@ -50,9 +50,12 @@ class Match:
         return f"Here they read {_values(engine, rows, there.column)}, there {_values(engine, there.rows, there.key)}."
 
 
-def references(deployment: Deployment, contract: Contract, rows_of: Callable[[Contract], str]) -> list[Reference]:
-    """The references of a dataset to others that a feed fills; `rows_of` gives the SELECT of another's rows, once."""
-    found, known = [], dict[str, str]()
+def references(
+    deployment: Deployment, contract: Contract, rows_of: Callable[[Contract], str | None]
+) -> list[Reference]:
+    """The references of a dataset to others that a feed fills; `rows_of` gives the SELECT of another's rows, once, or
+    None where there are none to refer to yet."""
+    found, known = [], dict[str, str | None]()
     for column in contract.columns:
         table, key = column.references or ("", "")
         other = deployment.contracts.get(table)
@@ -60,7 +63,8 @@ def references(deployment: Deployment, contract: Contract, rows_of: Callable[[Co
             continue
         if table not in known:
             known[table] = rows_of(other)
-        found.append(Reference(column, other.name, other.column(key), known[table]))
+        if rows := known[table]:
+            found.append(Reference(column, other.name, other.column(key), rows))
     return found
 
 

@@ -378,7 +378,9 @@ def recomputed(rows: pd.DataFrame) -> pd.DataFrame:
         "monetary_score": buyers.cents,
     }
     for name, best_last in ranked.items():
-        people[name] = 1 + (best_last.rank(method="min") - 1) * 5 // len(buyers)
+        # Twice those who are worse, and those who are equal: the ends of their places, added.
+        ends = best_last.rank(method="min") - 1 + best_last.rank(method="max")
+        people[name] = 1 + ends * 5 // (2 * len(buyers))
     return people
 
 

@@ -19,8 +19,8 @@ from resources import deployment as deployments
 from tests.tables import CONTRACTS
 from tests.tables import table as literal_table
 
-# Whose spend is of high value, in the segment rules.
-HIGH = 'when: {monetary_score: ">= 4"}'
+# Whose first order was lately, in the segment rules.
+NEW = 'when: {history_days: "< 90"}'
 CONFIG = """
 name: Three orders
 currency: EUR
@@ -30,7 +30,9 @@ connectors:
 feeds:
   orders:
     from: shop
-    select: select id as order_id, customer as customer_id, day as ordered_at, total as total_amount from raw
+    select: >-
+      select id as order_id, customer as customer_id, day as ordered_at, 'completed' as order_status,
+      total as total_amount from raw
   customer:
     from: crm
     select: select id as customer_id, email as email_address, 40 as age from raw
@@ -119,7 +121,7 @@ def test_what_was_set_aside_is_shown_with_its_reason(built: Path) -> None:
 def test_quality_shows_scores_and_the_rules_behind_one(shop: Path, built: Path) -> None:
     assert "was not checked yet" in c360("quality", "--config", shop).output
     overview = plain(c360("quality", "--config", built).output)
-    assert re.search(r"sources/customer │ [\d.]+ │ 80 │ . │ 0.0 % │ \d+/17 │", overview)
+    assert re.search(r"sources/customer │ [\d.]+ │ 80 │ . │ 0.0 % │ \d+/18 │", overview)
     assert re.search(r"sources/brand │ – │ 97 │", overview)
     one = plain(c360("quality", "customer", "--config", built).output)
     assert "0 of 1 rows are free of any fault (0.0 %). Readers see this snapshot: yes." in one
@@ -207,10 +209,10 @@ def test_a_changed_rule_changes_the_segments_at_the_next_run_and_history_says_wh
     for selected in ("+customer_segments", "customer_segments"):
         assert c360("run", "--config", shop, "--select", selected).exit_code == 0
         (row,) = json.loads(c360("show", "customer_segments", "--config", shop, "--format", "json").output)
-        found.append((row["value_tier"], row["rule_version"]))
-        own.write_text(own.read_text(encoding="utf-8").replace(HIGH, HIGH.replace("4", "1")))
+        found.append((row["lifecycle_stage"], row["rule_version"]))
+        own.write_text(own.read_text(encoding="utf-8").replace(NEW, NEW.replace("90", "1")))
     (before, old), (after, new) = found
-    assert (before, after) == ("Low", "High")
+    assert (before, after) == ("New", "Established")
     assert old != new
     deployment = deployments.load(shop)
     history = deployment.lake.history(deployment.contracts["customer_segments"])

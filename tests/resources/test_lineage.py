@@ -165,7 +165,7 @@ def _built(lake: Lake, key: str) -> tuple[dict[str, ir.Table], ir.Table]:
     keys = {name: input_key.to_user_string() for name, input_key in asset.keys_by_input_name.items()}
     inputs = {name: lake.read(CONTRACTS[input_key]) for name, input_key in keys.items()}
     config: dict[str, Any] = {"config": AsOf()} if key == "as_of" else {}
-    loaders = {"rules": segments.load, "playbook": playbook.load}
+    loaders = {"rules": segments.load, "playbook": playbook.load, "timezone": "UTC"}
     config |= {name: load for name, load in loaders.items() if name in asset.required_resource_keys}
     result = asset.op.compute_fn.decorated_fn(**inputs, **config)
     return {keys[name]: given for name, given in inputs.items()}, result

@@ -8,17 +8,20 @@ with flagged as (
       and coalesce(regexp_matches(payment_method, '\S'), false) as completeness,
     (customer_id is not null)::int + (ordered_at is not null)::int + (order_status is not null)::int
       + (total_amount is not null)::int + (payment_method is not null)::int + 1 as cells,
-    coalesce(customer_id in (select customer_id from "sources/customer"), true)
-      and coalesce(o.transaction_id in (select transaction_id from "sources/transactions"), true)
-      and coalesce(order_status in ('placed', 'shipped', 'delivered', 'completed', 'cancelled', 'returned', 'adjustment'), true)
-      as consistency,
-    order_status in ('placed', 'shipped', 'delivered', 'completed', 'cancelled', 'returned', 'adjustment') as status_listed,
+    customer_id in (select customer_id from "sources/customer") as customer_id_known,
+    o.transaction_id in (select transaction_id from "sources/transactions") as transaction_id_known,
+    not (coalesce(regexp_matches(order_id, '^-?[0-9]([.,][0-9]+)?[eE][+]?[0-9]+$'), false) or coalesce(regexp_matches(customer_id, '^-?[0-9]([.,][0-9]+)?[eE][+]?[0-9]+$'), false)
+      or coalesce(regexp_matches(o.transaction_id, '^-?[0-9]([.,][0-9]+)?[eE][+]?[0-9]+$'), false)) as keys_whole,
+    order_status in (
+      'placed', 'paid', 'shipped', 'delivered', 'completed', 'cancelled', 'returned', 'refunded', 'failed',
+      'pending', 'adjustment'
+    ) as status_listed,
     case when order_status = 'delivered' then order_delivery_date is not null end as delivered_has_date,
     case when order_status = 'cancelled' then order_delivery_date is null end as cancelled_has_no_date,
     ordered_at <= order_delivery_date as delivered_after_order,
     case when order_delivery_date >= ordered_at
       then order_delivery_date <= ordered_at + interval 30 days end as delivered_in_time,
-    case when order_status in ('placed', 'shipped') and order_delivery_date is null
+    case when order_status in ('placed', 'paid', 'shipped') and order_delivery_date is null
       then ordered_at >= {as_of} - interval 30 days end as no_order_forgotten,
     coalesce(regexp_matches(payment_method, '\S'), false) as payment_present,
     payment_method in ('credit_card', 'debit_card', 'paypal', 'gift_card', 'bank_transfer', 'cash', 'Credit Card',
@@ -38,7 +41,9 @@ select
   count(*) filter (not types_fit) as types_fit,
   6 * count(*) - sum(cells)::bigint as null_values,
   count(*) filter (not completeness) as completeness,
-  count(*) filter (not consistency) as consistency,
+  count(*) filter (not customer_id_known) as customer_id_known,
+  count(*) filter (not transaction_id_known) as transaction_id_known,
+  count(*) filter (not keys_whole) as keys_whole,
   count(*) filter (not status_listed) as status_listed,
   count(*) filter (not delivered_has_date) as delivered_has_date,
   count(*) filter (not cancelled_has_no_date) as cancelled_has_no_date,
@@ -50,7 +55,8 @@ select
   count(*) filter (not payment_as_transacted) as payment_as_transacted,
   count(*) filter (not customer_named) as customer_named,
   count(*) filter (not total_not_negative) as total_not_negative,
-  count(*) filter (key_unique and required_filled and completeness and consistency
+  count(*) filter (key_unique and required_filled and completeness and coalesce(customer_id_known, true)
+    and coalesce(transaction_id_known, true) and keys_whole
     and coalesce(status_listed, true) and coalesce(delivered_has_date, true) and coalesce(cancelled_has_no_date, true)
     and coalesce(delivered_after_order, true) and coalesce(delivered_in_time, true)
     and coalesce(no_order_forgotten, true) and payment_present and coalesce(payment_listed, true)
