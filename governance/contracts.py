@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +191,12 @@ class Contract:
     def column(self, name: str) -> Column:
         """The column of that name; KeyError where there is none."""
         return {column.name: column for column in self.columns}[name]
+
+
+@cache
+def ours() -> Mapping[str, Contract]:
+    """The contracts of the package by table key, read once: its files do not change while a process runs."""
+    return load()
 
 
 def load(folder: Path = FOLDER) -> dict[str, Contract]:

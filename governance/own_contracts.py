@@ -41,7 +41,7 @@ def load(folder: Path) -> dict[str, Contract]:
     added = {file.relative_to(folder): file for file in _files(folder)}
     ours = [
         extended(contract, added.pop(contract.files[0].relative_to(FOLDER), None))
-        for contract in contracts.load().values()
+        for contract in contracts.ours().values()
     ]
     datasets = [_dataset(file) for file in added.values()]
     return together(sorted([*ours, *datasets], key=lambda contract: contract.layer != "sources"))

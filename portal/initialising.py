@@ -36,7 +36,7 @@ def initialise(paths: Sequence[Path], target: Path, console: Console) -> None:
     for path in paths:
         if not path.exists():
             raise C360Error(f"There is no file or folder {path}.")
-    known = contracts.load()
+    known = contracts.ours()
     with closing(Engine()) as engine:
         tables, unread = look(paths, target.resolve().parent, engine)
         feeds = propose(tables, known, engine)

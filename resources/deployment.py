@@ -306,7 +306,7 @@ def load(file: Path | None = None) -> Deployment:
     raw = _expanded(path, _parsed(path))
     settings, faults = _validated(Settings, raw, "")
     own = raw.get("contracts")
-    known = own_contracts.load(path.parent / own) if isinstance(own, str) else contracts.load()
+    known = own_contracts.load(path.parent / own) if isinstance(own, str) else contracts.ours()
     feeds: dict[str, Feed] = {}
     for dataset, entry in _mapping(raw.get("feeds")).items():
         feed, wrong = _feed(dataset, entry, known, _mapping(raw.get("connectors")))
