@@ -48,6 +48,9 @@ SEGMENTS = (
 )
 MEMBERSHIP = ("customer_id", "member_state", "points_earned", "points_burned")
 PREFERRED_CATEGORIES = 3
+NO_AGE = "demographics: the customer system does not know the age"
+NOT_REGISTERED = "demographics: the customer system does not know the customer"
+NOT_CLUSTERED = "the customer was not there when clusters were made"
 # What features say of the data as a whole, for rules to ask.
 OF_THE_DATA = ("orders_span_days", "activity_span_days")
 
@@ -74,7 +77,7 @@ def customer_360(
         features.select("customer_id", *measures),
         customer_segments.select(SEGMENTS),
         _audiences(audiences),
-        clusters.select("customer_id", "cluster_name"),
+        clusters.select("customer_id", "cluster_name", cluster_reason="reason"),
         _bought(orders),
         _preferences(order_lines, products),
         _most_used(orders, "payment_method", "preferred_payment_method"),
@@ -92,17 +95,17 @@ def customer_360(
         unknown_because=joined_texts(
             [
                 wide.unknown_because,
-                _missing(wide.age, "demographics: the customer system does not know the age"),
+                _missing(wide.age, wide.is_registered.ifelse(NO_AGE, NOT_REGISTERED)),
                 _missing(wide.session_count, "web behaviour: no web events"),
                 _missing(wide.nps_score, "satisfaction: no NPS answer"),
-                _missing(wide.cluster_name, "cluster: too little is known of behaviour"),
+                _missing(wide.cluster_name, ibis.literal("cluster: ") + wide.cluster_reason.fill_null(NOT_CLUSTERED)),
             ]
         ),
-    )
+    ).drop("cluster_reason")
 
 
-def _missing(value: ir.Value, reason: str) -> ir.StringValue:
-    return value.isnull().ifelse(ibis.literal(reason), ibis.null("string"))
+def _missing(value: ir.Value, reason: ir.StringValue | str) -> ir.StringValue:
+    return value.isnull().ifelse(reason, ibis.null("string"))
 
 
 def _audiences(audiences: ir.Table) -> ir.Table:

@@ -96,10 +96,11 @@ select
   nullif(concat_ws(
     '; ',
     unknown_because,
-    case when customers.age is null then 'demographics: the customer system does not know the age' end,
+    case when customers.age is null then 'demographics: the customer system does not know the '
+      || case when customers.is_registered then 'age' else 'customer' end end,
     case when features.session_count is null then 'web behaviour: no web events' end,
     case when nps_score is null then 'satisfaction: no NPS answer' end,
-    case when cluster_name is null then 'cluster: too little is known of behaviour' end
+    case when cluster_name is null then 'cluster: ' || clusters.reason end
   ), '') as unknown_because
 from customers
 left join features on features.customer_id = customers.customer_id

@@ -91,7 +91,14 @@ def test_who_only_registered_has_a_profile_and_is_told_what_is_missing() -> None
         "demographics: the customer system does not know the age",
         "web behaviour: no web events",
         "satisfaction: no NPS answer",
-        "cluster: too little is known of behaviour",
+        "cluster: the customer was not there when clusters were made",
+    ]
+    nowhere = [{**ANN, "reason": "no completed order and no visit"}]
+    unknown = profile(customers=[{**ANN, "is_registered": False}], clusters=nowhere)
+    ((told,),) = rows(unknown, "unknown_because")
+    assert told.split("; ")[::3] == [
+        "demographics: the customer system does not know the customer",
+        "cluster: no completed order and no visit",
     ]
 
 
