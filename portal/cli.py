@@ -119,7 +119,7 @@ def run(ctx: click.Context, deployment: Any, selection: tuple[str, ...], as_of: 
         from portal import running
         from portal.summary import print_summary
 
-        moment = running.moment(as_of) if as_of else None
+        moment = running.moment(as_of, deployment.settings.clock) if as_of else None
         report = running.run(deployment, selection, moment, progress.notice, whole, progress.expect)
     if not print_summary(out, deployment, report, debug=ctx.parent.params["debug"] if ctx.parent else False):
         ctx.exit(1)

@@ -29,7 +29,7 @@ def change(deployment: Deployment, dataset: str | None, **options: str | None) -
         from portal import running
 
         try:
-            until = running.moment(given["until"])
+            until = running.moment(given["until"], deployment.settings.clock)
         except running.SelectionError:
             raise C360Error(f"--until '{given['until']}' is no moment. Write for example 2026-06-30.") from None
         mute(deployment.operations, dataset, given["mute"], until, given["reason"])

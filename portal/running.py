@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from datetime import time as time_of_day
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 from dagster._core.storage.tags import MAX_RETRIES_TAG
@@ -134,8 +135,8 @@ def check_feeds(deployment: Deployment, keys: Iterable[str]) -> None:
         raise C360Error("\n".join([f"The feeds of {deployment.file.name} do not work, so nothing was built.", *faults]))
 
 
-def moment(text: str) -> datetime:
-    """A moment in UTC from ISO 8601 text; a date alone means the end of that day.
+def moment(text: str, timezone: str = "UTC") -> datetime:
+    """A moment in UTC from ISO 8601 text, without offset by the clock of `timezone`; a date alone is the end of that day.
 
     SelectionError where the text is neither.
     """
@@ -145,10 +146,11 @@ def moment(text: str) -> datetime:
         raise SelectionError(
             f"--as-of '{text}' is no moment. Write for example 2026-06-30 or 2026-06-30T12:00:00."
         ) from fault
-    if parsed.tzinfo is not None:
-        parsed = parsed.astimezone(UTC).replace(tzinfo=None)
-    is_date = len(text.strip()) == len("2026-06-30")
-    return datetime.combine(parsed, time_of_day.max) if is_date else parsed
+    if len(text.strip()) == len("2026-06-30"):
+        parsed = datetime.combine(parsed, time_of_day.max)
+    if parsed.tzinfo is None:
+        parsed = parsed.replace(tzinfo=ZoneInfo(timezone))
+    return parsed.astimezone(UTC).replace(tzinfo=None)
 
 
 def _selected(definitions: dg.Definitions, selection: Sequence[str]) -> list[dg.AssetKey]:

@@ -17,8 +17,20 @@ from portal.running import SelectionError
         ("2026-06-30T12:00:00+02:00", datetime(2026, 6, 30, 10)),
     ],
 )
-def test_a_date_alone_is_the_end_of_its_day_and_moments_are_utc(text: str, moment: datetime) -> None:
+def test_a_date_alone_is_the_end_of_its_day_and_an_offset_is_heeded(text: str, moment: datetime) -> None:
     assert running.moment(text) == moment
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-06-30", datetime(2026, 7, 1, 4, 59, 59, 999999)),
+        ("2026-06-30T12:00:00", datetime(2026, 6, 30, 17)),
+        ("2026-06-30T12:00:00Z", datetime(2026, 6, 30, 12)),
+    ],
+)
+def test_moments_asked_for_are_of_the_shops_clock(text: str, moment: datetime) -> None:
+    assert running.moment(text, "America/Chicago") == moment
 
 
 def test_what_is_no_moment_is_named() -> None:
