@@ -136,7 +136,7 @@ def check_feeds(deployment: Deployment, keys: Iterable[str]) -> None:
 
 
 def moment(text: str, timezone: str = "UTC") -> datetime:
-    """A moment in UTC from ISO 8601 text, without offset by the clock of `timezone`; a date alone is the end of its day.
+    """A moment in UTC from ISO 8601 text, without offset by the clock of `timezone`; a date is the end of its day.
 
     SelectionError where the text is neither.
     """
