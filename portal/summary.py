@@ -1,6 +1,8 @@
 """The readable end of a run."""
 
+from datetime import UTC
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import ibis
 from rich.console import Console
@@ -171,7 +173,8 @@ def engagement(deployment: Deployment) -> Table:
     levels = segments.group_by("engagement_level").agg(customers=segments.count(), spent=segments.monetary.sum())
     found = levels.order_by(levels.customers.desc(), "engagement_level").to_pyarrow().to_pylist()
     customers, spent = (sum(level[measure] for level in found) for measure in ("customers", "spent"))
-    when = "of no date" if as_of is None else f"as of {as_of:%Y-%m-%d %H:%M}"
+    clock = ZoneInfo(deployment.settings.clock)
+    when = "of no date" if as_of is None else f"as of {as_of.replace(tzinfo=UTC).astimezone(clock):%Y-%m-%d %H:%M}"
     shown = Table(title=f"Customers {when}, by engagement level", title_justify="left")
     shown.add_column("engagement level", no_wrap=True)
     for heading in ("customers", "share", f"spent {deployment.settings.currency}", "share of spend"):
