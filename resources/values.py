@@ -119,7 +119,8 @@ class Value:
     @property
     def is_needed(self) -> bool:
         """Whether a row without a right value here is worth nothing."""
-        return self.column.required or self.column.is_needed
+        column = self.column
+        return column.required or column.is_needed or column.is_reporting_currency
 
     @property
     def fault(self) -> str | None:
