@@ -5,7 +5,7 @@ A cell passes three stages, each a column of its own so that none is computed tw
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pydantic import BaseModel, ConfigDict
@@ -31,8 +31,6 @@ SUSPICIOUS = "|".join(
         f"^{UNSEEN}",
         f"{UNSEEN}$",
         r"\.0+$",
-        "@",
-        "^.?[0-9A-Fa-f]{8}-?[0-9A-Fa-f]{4}",
         *(f"^(?i){re.escape(w)}$" for w in NO_VALUE),
     ]
 )
@@ -155,9 +153,8 @@ class Value:
 
     def _says_nothing(self, text: str) -> str:
         if self.notation.null_values is not None:
-            listed = ", ".join(map(literal, self.notation.null_values))
-            return f"trim({text}) IN ({listed})" if listed else "false"
-        nothing = f"lower(trim({text})) IN ({', '.join(map(literal, NO_VALUE))})"
+            return _is_among(self.notation.null_values, f"trim({text})") if self.notation.null_values else "false"
+        nothing = _is_among(NO_VALUE, f"lower(trim({text}))")
         is_moment = self.column.type in MOMENTS
         return f"({nothing} OR {text} LIKE {literal(ZERO_DATE)})" if is_moment else nothing
 
@@ -188,7 +185,9 @@ class Value:
         known = f"CASE WHEN {self._says_nothing(text)} THEN NULL ELSE {folded} END"
         if self.identity.ignore_case or self.notation.null_values is not None:
             return known
-        return f"CASE WHEN regexp_matches({name}, {literal(SUSPICIOUS)}) THEN {known} ELSE nullif({name}, '') END"
+        is_folded = f"{name} <> lower({name}) AND regexp_matches({name}, {literal(f'{GUID}|{EMAIL}')})"
+        is_suspicious = f"regexp_matches({name}, {literal(SUSPICIOUS)}) OR ({is_folded})"
+        return f"CASE WHEN {is_suspicious} THEN {known} ELSE nullif({name}, '') END"
 
     def _typed(self) -> str:
         meant, type_ = self._name("meant"), self.column.type
@@ -276,6 +275,11 @@ class Value:
                 shown = f"{float(bound):,.0f}" if is_number else bound
                 tests.append((f"{value} {sign} {literal(bound)}::{column.type}", f"is {word} {shown}"))
         return tests
+
+
+def _is_among(words: Sequence[str], text: str) -> str:
+    # Of a long IN DuckDB makes a join, for which it looks at every row, whatever CASE stands around it.
+    return f"list_contains([{', '.join(map(literal, words))}], {text})"
 
 
 def _plainly(word: str) -> str:
