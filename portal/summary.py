@@ -118,7 +118,7 @@ def accounting(deployment: Deployment) -> list[str]:
     is_sale = lines.line_kind == "sale"
     found = lines.agg(
         sales=(is_sale & is_known).sum(),
-        value=lines.line_amount.sum(where=is_sale & is_known),
+        value=lines.net_amount.sum(where=is_sale & is_known),
         anonymous=(is_sale & ~is_known).sum(),
         returns=(lines.line_kind == "return").sum(),
         other=(lines.line_kind == "other").sum(),
@@ -129,7 +129,7 @@ def accounting(deployment: Deployment) -> list[str]:
     told = [
         f"Order lines: {held + aside:,} arrived = {kinds['sales']:,} sold to known customers ({_money(kinds['value'])}"
         f" {deployment.settings.currency}) + {kinds['anonymous']:,} sold anonymously + {kinds['returns']:,} returned"
-        f" + {kinds['other']:,} cancelled, adjusted or given away"
+        f" + {kinds['other']:,} cancelled, open, adjusted or given away"
         f" + {waiting:,} later than as_of or without their order"
         f"{f' + {aside:,} set aside' if aside else ''}."
     ]
