@@ -41,6 +41,8 @@ LOGICAL_TYPES = {
 # From least to most protected. A column without a class is internal: of the business, of no person.
 CLASSES = ("internal", "pseudonymous", "personal", "sensitive", "direct_identifier")
 MASKED_CLASSES = frozenset({"personal", "sensitive", "direct_identifier"})
+# What is shown in place of their values.
+MASK = "***"
 
 # How rows come in: all at once; changed ones by key; or hour by hour, by the time of the event.
 SNAPSHOT, UPSERT, HOURLY = "snapshot", "upsert", "hourly"
@@ -124,9 +126,8 @@ class Contract:
     `latency_hours` is how old the newest row may be, `quality_target` the quality score (0 to 100) it should have,
     `loading` how a source's rows come in: snapshot, upsert or hourly; `sensitive_rows` names the column that says which
     rows are hidden from whoever has no full access. `tolerated_loss_percent` of a source's rows may be left out of what
-    is made of them before anybody is warned.
-    `files` say all this, the deployment's own last, and `own_columns`
-    are those which that one adds.
+    is made of them before anybody is warned. `files` say all this, the deployment's own last, and `own_columns` are
+    those which that one adds.
     """
 
     layer: str

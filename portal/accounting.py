@@ -12,9 +12,8 @@ from governance.contracts import Contract
 from portal.matching import Match, matches, references
 from resources.deployment import Deployment
 from resources.engine import literal, quoted
+from resources.feeds import ROWS_THAT_TELL
 
-# Fewer rows than this may all be lost by chance, and nobody can tell.
-ROWS_THAT_TELL = 20
 NOTE, WARNING, ERROR = range(3)
 
 

@@ -7,8 +7,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from checks.incidents import OPEN, acknowledge, mute
+from governance.contracts import MASK
 from governance.errors import C360Error
-from portal.showing import MASK, write_json
+from portal.showing import write_json
 from resources.deployment import Deployment
 from resources.notifications import deliver
 

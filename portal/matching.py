@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import floor
 
-from governance.contracts import Column, Contract
-from portal.showing import MASK
+from governance.contracts import MASK, Column, Contract
 from resources.deployment import Deployment
 from resources.engine import Engine, quoted
 

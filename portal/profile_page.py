@@ -9,6 +9,7 @@ from rich.console import Console, JustifyMethod
 from rich.markup import escape as plain
 from rich.table import Table
 
+from governance.contracts import MASK
 from portal import charts
 from portal.associations import CATEGORIES, MIXED, NUMBERS, Associations, Matrix, Pair, figure, sentence
 from portal.profiling import (
@@ -25,7 +26,6 @@ from portal.profiling import (
     Profile,
     Values,
 )
-from portal.showing import MASK
 
 KINDS = {
     NUMBER: "number",

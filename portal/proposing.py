@@ -4,7 +4,6 @@ A table is of one dataset, whose rows its rows are. Others may lie in it: custom
 Those get a feed of their own from the columns that are left, one row per key, unless another table is of them.
 """
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +12,7 @@ from governance.reference import column_names
 from portal.column_matching import POSSIBLE, SURE, Match, is_line_number, matches, names_dataset, scores, words_of
 from resources.engine import Engine, literal, quoted
 from resources.inspection import Found, Seen
-from resources.values import BETWEEN_WORDS
+from resources.values import plainly
 
 # What a table is of: the least its columns must say, and what its name says beside them.
 LEAST, BY_FILE, BY_KEY = 1.2, 1.0, 0.5
@@ -57,15 +56,15 @@ class FeedProposal:
     def status(self) -> dict[str, str]:
         """What words for the status of an order mean that its contract does not know."""
         known = column_names.load().status.items()
-        meanings = {_plainly(word): meant for meant, words in known for word in words}
-        return {word: meanings[_plainly(word)] for word in sorted(self._statuses) if _plainly(word) in meanings}
+        meanings = {plainly(word): meant for meant, words in known for word in words}
+        return {word: meanings[plainly(word)] for word in sorted(self._statuses) if plainly(word) in meanings}
 
     @property
     def unknown_status_count(self) -> int:
         """How many words for the status of an order nobody knows."""
         listed = [column for column in self.contract.columns if column.synonyms]
-        known = {_plainly(word) for column in listed for word in (*column.values, *dict(column.synonyms))}
-        return sum(_plainly(word) not in known for word in self._statuses - set(self.status))
+        known = {plainly(word) for column in listed for word in (*column.values, *dict(column.synonyms))}
+        return sum(plainly(word) not in known for word in self._statuses - set(self.status))
 
     @property
     def _statuses(self) -> frozenset[str]:
@@ -198,11 +197,6 @@ def _with_references(reading: _Reading, mains: Mapping[str, _Reading], engine: E
             doubt = "" if held else f"its name does not say so, but its values are found in {other.table.name}"
             found[column.name] = Match(seen, column, max(held.score if held else 0.0, SURE), doubt)
     return list(found.values())
-
-
-def _plainly(word: str) -> str:
-    """A word as statuses are compared: small, whatever stands between its parts."""
-    return re.sub(BETWEEN_WORDS, " ", word.strip().lower())
 
 
 def _share_found(table: Found, seen: Seen, other: Found, key: Seen, engine: Engine) -> float:

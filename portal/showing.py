@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from governance.contracts import Column, Contract
+from governance.contracts import MASK, Column, Contract
 from governance.errors import C360Error
 from resources.deployment import Deployment
 from resources.engine import literal, quoted
@@ -20,7 +20,6 @@ from resources.operations import TABLES
 if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
 
-MASK = "***"
 WIDEST_CELL = 200
 MEASURED_WIDTH = 10_000
 NUMBERS = ("integer", "bigint", "double", "decimal")

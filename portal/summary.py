@@ -1,6 +1,6 @@
 """The readable end of a run."""
 
-from datetime import UTC
+from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -89,7 +89,7 @@ def feeds_told(report: RunReport) -> list[str]:
 
 def losses(deployment: Deployment, report: RunReport) -> list[Finding]:
     """Of each dataset that was loaded or used: rows left out of what is made of them, and broken references."""
-    moment = deployment.lake.read(deployment.contracts["as_of"]).as_of.max().to_pyarrow().as_py()
+    moment = _as_of(deployment)
     found = []
     for name in deployment.feeds:
         contract = deployment.contracts[f"sources/{name}"]
@@ -169,7 +169,7 @@ def engagement(deployment: Deployment) -> Table:
     """Who the customers are, by engagement level: how many, and what they spent."""
     lake, contracts = deployment.lake, deployment.contracts
     segments = lake.read(contracts["customer_segments"])
-    as_of = lake.read(contracts["as_of"]).as_of.max().to_pyarrow().as_py()
+    as_of = _as_of(deployment)
     levels = segments.group_by("engagement_level").agg(customers=segments.count(), spent=segments.monetary.sum())
     found = levels.order_by(levels.customers.desc(), "engagement_level").to_pyarrow().to_pylist()
     customers, spent = (sum(level[measure] for level in found) for measure in ("customers", "spent"))
@@ -206,6 +206,12 @@ def unsupported(deployment: Deployment) -> list[str]:
     most = told.order_by(told.buyers.desc(), "unknown_because").limit(1).to_pyarrow().to_pylist()[0]
     why = dict(reason.split(": ", 1) for reason in most["unknown_because"].split("; "))
     return [f"The data does not support {name} yet: {why[name]}." for name in empty]
+
+
+def _as_of(deployment: Deployment) -> datetime | None:
+    """The moment as of which the tables speak (UTC); None where nothing is dated."""
+    moment: datetime | None = deployment.read("as_of").as_of.max().to_pyarrow().as_py()
+    return moment
 
 
 def _money(value: Decimal) -> str:

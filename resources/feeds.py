@@ -17,7 +17,7 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 
-from governance.contracts import HOURLY, UPSERT, Column, Contract
+from governance.contracts import HOURLY, MASK, UPSERT, Column, Contract
 from governance.errors import C360Error, nearest
 from resources import corrections
 from resources.conditions import Conditions
@@ -30,7 +30,6 @@ from resources.lake import HOURS, Commit, ibis_schema
 from resources.merging import Window
 from resources.values import EITHER_WAY, GROUPED, NAIVE, Notation, Value
 
-MASK = "***"
 # The property in which a table keeps how its rows were mapped.
 MAPPING = "c360.mapping"
 # The property in which a table keeps in how many of its rows the last load left a cell empty that did not fit.
@@ -71,9 +70,8 @@ class Load:
 
     `read_counts` says how many rows and lines were read of each connector; the mapping made `row_count` rows of them,
     `kept_count` keep the contract, and `quarantined_count` were set aside, lines that could not be split into columns
-    among them. The rows are the
-    whole dataset, or, where `is_part`, changed ones or those of a `window`. `properties` are what the table keeps of
-    the load, such as how far the source was read; `notes` say what was passed over.
+    among them. The rows are the whole dataset, or, where `is_part`, changed ones or those of a `window`. `properties`
+    are what the table keeps of the load, such as how far the source was read; `notes` say what was passed over.
     `corrections` is the SELECT of those the load consists of; once its rows are held, what they were leaves the
     quarantine.
     """
@@ -386,18 +384,23 @@ class _Sorting:
 
     def check(self) -> None:
         """FeedError where the mapping does not fit source and contract, which no row is needed to tell."""
-        sql, _ = self._typed(self._given_columns())
+        sql, _ = self._typed()
         self._run(f"DESCRIBE {sql}")
 
     @cached_property
     def given(self) -> dict[str, str]:
-        """Names and types the mapping gives; FeedError where they do not match the contract."""
-        return self._given_columns()
+        """Names and types the mapping gives; FeedError where they do not match source and contract."""
+        given, lacking = self._described()
+        faults = [self._lacks(lacking)] if lacking else []
+        faults += self._misfits(given) if given else []
+        if faults:
+            raise FeedError(f"{self.where}: {' '.join(faults)}")
+        return given
 
     def load(self) -> Load:
         """The rows that fit, those that do not, and their counts."""
         self._correct()
-        staged, row_count, unfit = self._stage(self.given)
+        staged, row_count, unfit = self._stage()
         if self.is_judged and unfit == row_count >= ROWS_THAT_TELL:
             self._raise_if_mapping_is_wrong(staged, row_count)
         repeated = self._repeated(staged)
@@ -422,7 +425,7 @@ class _Sorting:
         """The rows set aside as the mapping gives them, each once, with the marks by which they are known again."""
         self.trace = f", {corrections.ROW}"
         self._correct()
-        staged, *_ = self._stage(self.given)
+        staged, *_ = self._stage()
         entry = "SELECT *, _origin AS source, _reason AS reason, _record AS record"
         aside = (
             f"SELECT {corrections.ROW}, count(*) AS {corrections.COPIES}, min({ENTRY_ID}) AS {corrections.ENTRY},"
@@ -461,15 +464,6 @@ class _Sorting:
             return row_count
         ((count,),) = self.engine.query(f"SELECT count(*) FROM ({raw.sql})")
         return int(count)
-
-    def _given_columns(self) -> dict[str, str]:
-        """Names and types the mapping gives; FeedError where they do not match source and contract."""
-        given, lacking = self._described()
-        faults = [self._lacks(lacking)] if lacking else []
-        faults += self._misfits(given) if given else []
-        if faults:
-            raise FeedError(f"{self.where}: {' '.join(faults)}")
-        return given
 
     def _described(self) -> tuple[dict[str, str], list[str]]:
         """Names and types the mapping gives, and the columns it names that the source lacks.
@@ -514,15 +508,15 @@ class _Sorting:
         faults += [f"column '{name}' is required and not selected" for name in missing]
         return [f"{'; '.join(faults)}. The contract's columns are {', '.join(known)}."] if faults else []
 
-    def _typed(self, given: Mapping[str, str]) -> tuple[str, list[Value]]:
+    def _typed(self) -> tuple[str, list[Value]]:
         """The SELECT of every row with its values cast and its faults found, and the values it is made of."""
         values = [
             Value(
                 column,
-                given.get(column.name),
-                self._notation(column, given.get(column.name)),
+                self.given.get(column.name),
+                self._notation(column, self.given.get(column.name)),
                 self.identity,
-                self._timezone(column, given.get(column.name)),
+                self._timezone(column, self.given.get(column.name)),
                 self.status,
                 self.currency,
             )
@@ -533,7 +527,7 @@ class _Sorting:
         reason = _together([value.fault for value in values if value.is_needed and value.fault])
         emptied = _together([value.fault for value in values if not value.is_needed and value.fault])
         readings = [value.reading for value in values if value.reading]
-        record = _record((self.contract.column(name), type_) for name, type_ in given.items())
+        record = _record((self.contract.column(name), type_) for name, type_ in self.given.items())
         sql = (
             f"SELECT {', '.join(value.named for value in values)}, {reason} AS _reason,"
             f" CASE WHEN {reason} IS NOT NULL THEN {record} END AS _record, {emptied} AS _emptied,"
@@ -543,12 +537,12 @@ class _Sorting:
             sql = f"SELECT * FROM ({sql}) WHERE {self.window.holds(quoted(self.contract.event_time or ''))}"
         return self._with_broken_rules(sql), values
 
-    def _stage(self, given: Mapping[str, str]) -> tuple[str, int, int]:
+    def _stage(self) -> tuple[str, int, int]:
         """One pass over the source: values cast and faults found, kept in a scratch Parquet file.
 
         Returns the SQL that reads it, the number of rows, and of those that do not fit.
         """
-        sql, values = self._typed(given)
+        sql, values = self._typed()
         target = literal(str(self.engine.scratch / f"{self.contract.name}.parquet"))
         copied = self._run(f"COPY ({sql}) TO {target} (FORMAT parquet, RETURN_STATS)")
         count = sum(row[1] for row in copied)

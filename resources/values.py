@@ -161,7 +161,7 @@ class Value:
     def _in_our_words(self, text: str) -> str:
         """The value of the contract that a word means, whatever its case and signs; the text where it is not known."""
         known = {value: value for value in self.column.values} | dict(self.column.synonyms) | dict(self.words)
-        meanings = {_plainly(word): value for word, value in known.items()}
+        meanings = {plainly(word): value for word, value in known.items()}
         listed = ", ".join(f"{literal(word)}: {literal(value)}" for word, value in meanings.items())
         plain = f"regexp_replace(lower(trim({text})), {literal(BETWEEN_WORDS)}, ' ', 'g')"
         return f"coalesce(MAP {{{listed}}}[{plain}], nullif(trim({text}), ''))"
@@ -282,7 +282,8 @@ def _is_among(words: Sequence[str], text: str) -> str:
     return f"list_contains([{', '.join(map(literal, words))}], {text})"
 
 
-def _plainly(word: str) -> str:
+def plainly(word: str) -> str:
+    """A word as it is compared with those of a contract: small, whatever stands between its parts."""
     return re.sub(BETWEEN_WORDS, " ", word.strip().lower())
 
 

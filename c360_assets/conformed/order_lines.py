@@ -4,7 +4,7 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import SOURCE, clock, until
+from c360_assets.conformed.as_of import SOURCE, Clock, clock, until
 from c360_assets.conformed.joins import widened
 from c360_assets.conformed.products import MONEY
 
@@ -24,7 +24,7 @@ def order_lines(order_line_item: ir.Table, orders: ir.Table, products: ir.Table,
         "order_id",
         "customer_id",
         "ordered_at",
-        order_status=status_then(known, as_of),
+        order_status=status_then(known, clock(as_of)),
         order_discount=known.discounted_amount.abs().cast(MONEY),
     )
     first_sku = products.group_by("product_id").agg(first_sku_id=products.sku_id.min())
@@ -97,10 +97,10 @@ def pieces(quantity: ir.NumericColumn) -> ir.IntegerColumn:
     return (quantity == quantity.floor()).ifelse(quantity, 1).cast("int64")
 
 
-def status_then(orders: ir.Table, as_of: ir.Table) -> ir.StringColumn:
-    """The status of source orders by `as_of`: what is delivered later was placed then, and not yet returned."""
+def status_then(orders: ir.Table, then: Clock) -> ir.StringColumn:
+    """The status of source orders by a moment: what is delivered later was placed then, and not yet returned."""
     now = status(orders.order_status)
-    is_to_come = (orders.order_delivery_date > clock(as_of).now).fill_null(False)
+    is_to_come = (orders.order_delivery_date > then.now).fill_null(False)
     return (is_to_come & now.isin(("shipped", "delivered", "completed", *RETURNS))).ifelse("placed", now)
 
 

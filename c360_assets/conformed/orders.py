@@ -14,11 +14,11 @@ NOTHING = ibis.literal(0).cast(MONEY)
 @dg.asset(ins={"ordered": dg.AssetIn(["sources", "orders"])})
 def orders(ordered: ir.Table, order_lines: ir.Table, as_of: ir.Table) -> ir.Table:
     """One row per order, return or adjustment by as_of; anonymous ones have no customer."""
-    placed = until(ordered, "ordered_at", as_of)
+    placed, now = until(ordered, "ordered_at", as_of), clock(as_of)
     # Before the join: what is compared with words there is many times as dear after it.
     known = placed.mutate(
-        status=status_then(placed, as_of),
-        delivered_at=(placed.order_delivery_date <= clock(as_of).now).ifelse(placed.order_delivery_date, None),
+        status=status_then(placed, now),
+        delivered_at=(placed.order_delivery_date <= now.now).ifelse(placed.order_delivery_date, None),
         discount=placed.discounted_amount.abs().cast(MONEY),
         shipping=placed.shipping_amount.cast(MONEY),
         tax=placed.tax_amount.cast(MONEY),
