@@ -324,10 +324,11 @@ class Feeds:
         return lake.write(contract, load.rows, kept)
 
     def _mapping(self, contract: Contract) -> str:
-        """A word for how rows of the dataset come about: the feed, and the contract they are cast to."""
-        feed = self.deployment.feeds[contract.name]
+        """A word for how rows of the dataset come about: the feed, the shop's clock and currency, and the contract."""
+        feed, settings = self.deployment.feeds[contract.name], self.deployment.settings
         columns = [(column.name, column.type) for column in contract.columns]
-        return hashlib.sha256(f"{feed.model_dump_json()} {contract.version} {columns}".encode()).hexdigest()[:12]
+        told = f"{feed.model_dump_json()} {settings.clock} {settings.currency} {contract.version} {columns}"
+        return hashlib.sha256(told.encode()).hexdigest()[:12]
 
     def _no_quarantine(self) -> ir.Table:
         return self.deployment.lake.empty(self.deployment.contracts["quarantine"])

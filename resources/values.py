@@ -192,7 +192,7 @@ class Value:
     def _typed(self) -> str:
         meant, type_ = self._name("meant"), self.column.type
         if self.given in NAIVE and type_ == "TIMESTAMP":
-            return self._in_utc(f"{meant}::TIMESTAMP")
+            return self._in_utc(f"try_cast({meant} AS TIMESTAMP)")
         if self.given is None or self.column.is_identifier or self.given == type_ != "DOUBLE":
             return meant
         if type_ == "DOUBLE":

@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -510,6 +510,15 @@ def test_another_mapping_is_news_and_loads_everything(orders: Shop) -> None:
     changed = orders.load(select=other)
     assert (changed.is_part, changed.read, orders.amounts["3"]) == (False, 5, 60)
     assert (orders.has_news(select=other), orders.load(select=other).is_part) == (False, True)
+
+
+@pytest.mark.parametrize("other", [{"timezone": "America/Chicago"}, {"currency": "USD"}])
+def test_another_clock_or_currency_is_another_mapping(other: dict[str, str], orders: Shop) -> None:
+    with orders.deployed() as deployment:
+        own = deployment.settings.model_copy(update=other)
+        with closing(replace(deployment, settings=own)) as changed:
+            assert not Feeds(deployment).has_news(CONTRACTS["sources/orders"])
+            assert Feeds(changed).has_news(CONTRACTS["sources/orders"])
 
 
 def test_without_a_watermark_nobody_can_tell_what_is_new(orders: Shop) -> None:

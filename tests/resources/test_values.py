@@ -347,6 +347,7 @@ def test_what_pandas_made_of_identifiers_is_mended_in_parquet(tmp_path: Path, lo
         ("2024-06-01 10:30 PM", "VARCHAR", datetime(2024, 6, 2, 3, 30)),
         ("2024-06-01", "VARCHAR", datetime(2024, 6, 1, 5)),
         ("2024-01-01", "DATE", datetime(2024, 1, 1, 6)),
+        ("300000-01-01", "DATE", None),
         ("2024-01-01 00:00:00", "TIMESTAMP", datetime(2024, 1, 1, 6)),
         ("2024-01-01 00:00:00", "TIMESTAMP_NS", datetime(2024, 1, 1, 6)),
         ("2024-06-01 22:30:00+02", "VARCHAR", datetime(2024, 6, 1, 20, 30)),
