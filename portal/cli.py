@@ -4,7 +4,6 @@ import atexit
 import gc
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -19,7 +18,6 @@ from rich.table import Table
 from governance.errors import C360Error
 from resources.garbage import collect_seldom
 
-PROJECT = Path(__file__).parent.parent
 # Commands that write, and options by which others do: these name the deployment whoever reads the output.
 WRITING = ("run", "ui", "profile", "notify")
 WRITING_OPTIONS = ("target", "picture", "acknowledge", "mute")
@@ -461,26 +459,12 @@ def ui(deployment: Any, port: int) -> None:
     Example:
       c360 ui --port 3001
     """
+    from portal import dagster_ui
     from resources import instance
 
-    environment = {**os.environ, "DAGSTER_HOME": str(instance.home(deployment))}
+    home = instance.home(deployment)
     deployment.close()
-    # A shell that starts us in the background leaves Ctrl-C ignored, and Dagster would pass that on to SIGTERM.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    command = [
-        sys.executable,
-        "-m",
-        "dagster",
-        "dev",
-        "-w",
-        str(PROJECT / "workspace.yaml"),
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(port),
-    ]
-    os.chdir(PROJECT)
-    os.execve(sys.executable, command, environment)
+    sys.exit(dagster_ui.serve(home, port))
 
 
 @main.command()

@@ -20,6 +20,7 @@ from tests.tables import CONTRACTS
 from tests.tables import table as literal_table
 
 # Whose first order was lately, in the segment rules.
+PROJECT = Path(__file__).parents[2]
 NEW = 'when: {history_days: "< 90"}'
 CONFIG = """
 name: Three orders
@@ -136,7 +137,7 @@ def test_quality_shows_scores_and_the_rules_behind_one(shop: Path, built: Path) 
 
 def test_who_only_looks_waits_for_no_library_that_builds(built: Path) -> None:
     command = [sys.executable, "-c", LOOKER, str(built)]
-    done = subprocess.run(command, cwd=cli.PROJECT, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
     assert len(done.stdout.splitlines()) == 6
     assert all(line.endswith(" 0 []") for line in done.stdout.splitlines()), done.stdout
 
