@@ -51,6 +51,7 @@ def with_product(activities: ir.Table, products: ir.Table) -> ir.Table:
 def wished(web_analytics: ir.Table, products: ir.Table, action: str, as_of: ir.Table) -> ir.Table:
     """Favourites or carts: events with their product and what they would be worth."""
     named = with_product(events(web_analytics, action, as_of), products)
+    price = named.price.cast(MONEY).fill_null(named.product_price)
     return named.select(
         "activity_uuid",
         "session_id",
@@ -62,12 +63,12 @@ def wished(web_analytics: ir.Table, products: ir.Table, action: str, as_of: ir.T
         "subcategory_name",
         "brand_name",
         "parent_company",
-        "product_price",
         "quantity",
         "traffic_channel",
         "traffic_source",
         "event_action",
         "activity_occurrence",
         "activity_repeated_at",
-        order_value=(named.product_price * named.quantity).cast(MONEY),
+        product_price=price,
+        order_value=(price * named.quantity).cast(MONEY),
     )

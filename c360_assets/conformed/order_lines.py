@@ -60,6 +60,7 @@ def order_lines(order_line_item: ir.Table, orders: ir.Table, products: ir.Table,
         net_amount=(priced.priced_amount - discount).cast(MONEY),
         tax_amount=priced.tax_amount.cast(MONEY),
         unit_cost=priced.unit_cost.cast(MONEY),
+        promotion=priced.promotion.strip().nullif(""),
         line_kind=ibis.cases((is_sale, "sale"), (is_return, "return"), else_="other"),
     )
 

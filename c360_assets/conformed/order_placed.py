@@ -95,7 +95,7 @@ def _unmatched(clicks: ir.Table, orders: ir.Table) -> ir.Table:
         *TRAFFIC,
         "order_id",
         quantity=lonely.quantity.cast(MONEY),
-        unit_price=ibis.null(MONEY),
+        unit_price=lonely.price.cast(MONEY),
         net_amount=ibis.null(MONEY),
         is_completed=False,
         activity_uuid=lonely.activity_uuid,

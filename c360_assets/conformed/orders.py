@@ -20,6 +20,7 @@ def orders(ordered: ir.Table, order_lines: ir.Table, as_of: ir.Table) -> ir.Tabl
         status=status_then(placed, now),
         delivered_at=(placed.order_delivery_date <= now.now).ifelse(placed.order_delivery_date, None),
         discount=placed.discounted_amount.abs().cast(MONEY),
+        code=placed.promo_code.strip().nullif(""),
         shipping=placed.shipping_amount.cast(MONEY),
         tax=placed.tax_amount.cast(MONEY),
         total=placed.total_amount.cast(MONEY),
@@ -34,6 +35,10 @@ def orders(ordered: ir.Table, order_lines: ir.Table, as_of: ir.Table) -> ir.Tabl
     stated_goods = joined.total - joined.shipping.fill_null(0) - joined.tax.fill_null(0)
     goods_amount = joined.is_priced.ifelse(joined.net_amount, stated_goods)
     stated = (is_return & ~has_lines).ifelse(joined.total, NOTHING)
+    discount = joined.lines_discount.nullif(0).fill_null(joined.discount)
+    discounts = (known.discount, order_lines.discount_amount)
+    gives_discounts = ibis.or_(*((amount != 0).any().as_scalar() for amount in discounts))
+    gives_codes = known.code.notnull().any().as_scalar()
     return joined.select(
         order_id=joined.order_id,
         customer_id=joined.customer_id,
@@ -47,7 +52,7 @@ def orders(ordered: ir.Table, order_lines: ir.Table, as_of: ir.Table) -> ir.Tabl
         line_count=joined.line_count.fill_null(0),
         item_count=joined.item_count.fill_null(0),
         lines_amount=joined.is_priced.ifelse(joined.lines_amount, ibis.null(MONEY)),
-        discount_amount=joined.lines_discount.nullif(0).fill_null(joined.discount),
+        discount_amount=discount,
         shipping_amount=joined.shipping,
         tax_amount=joined.tax.fill_null(joined.lines_tax),
         total_amount=joined.total,
@@ -61,11 +66,17 @@ def orders(ordered: ir.Table, order_lines: ir.Table, as_of: ir.Table) -> ir.Tabl
         shipping_state=joined.shipping_state,
         shipping_country=joined.shipping_country,
         shipping_type=joined.shipping_type,
-        has_discount=joined.has_discount,
-        has_promo_code=joined.has_promo_code,
+        has_discount=_told(joined.has_discount, (discount > 0).fill_null(False), gives_discounts),
+        has_promo_code=_told(joined.has_promo_code, joined.code.notnull(), gives_codes),
+        promo_code=joined.code,
         sales_channel=joined.sales_channel,
         season=joined.season,
     )
+
+
+def _told(flag: ir.BooleanColumn, is_seen: ir.BooleanColumn, is_kept: ir.BooleanScalar) -> ir.BooleanColumn:
+    """What the source says, else what is seen of it, in a shop that keeps it at all."""
+    return flag.fill_null(is_kept.ifelse(is_seen, None))
 
 
 def _summed(order_lines: ir.Table) -> ir.Table:

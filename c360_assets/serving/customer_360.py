@@ -13,11 +13,15 @@ DEMOGRAPHICS = (
     "is_registered",
     "gender",
     "age",
+    "age_band",
     "education_level",
     "marital_status",
     "number_of_children",
+    "household_size",
+    "household_composition",
     "occupation",
     "annual_income",
+    "income_band",
     "city",
     "state_code",
     "state",
@@ -87,6 +91,7 @@ def customer_360(
         loyalty_members.select(MEMBERSHIP),
     ]
     wide = widened(customers.select(DEMOGRAPHICS), "customer_id", *parts)
+    age = wide.age.cast("string").fill_null(wide.age_band)
     has_touches = (touches.touch_count.count() > 0).as_scalar()
     return wide.mutate(
         as_of=clock(as_of).now,
@@ -95,7 +100,7 @@ def customer_360(
         unknown_because=joined_texts(
             [
                 wide.unknown_because,
-                _missing(wide.age, wide.is_registered.ifelse(NO_AGE, NOT_REGISTERED)),
+                _missing(age, wide.is_registered.ifelse(NO_AGE, NOT_REGISTERED)),
                 _missing(wide.session_count, "web behaviour: no web events"),
                 _missing(wide.nps_score, "satisfaction: no NPS answer"),
                 _missing(wide.cluster_name, ibis.literal("cluster: ") + wide.cluster_reason.fill_null(NOT_CLUSTERED)),

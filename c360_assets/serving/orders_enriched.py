@@ -18,6 +18,7 @@ ORDER = (
     "shipping_state",
     "has_discount",
     "has_promo_code",
+    "promo_code",
 )
 CUSTOMER = ("customer_id", "gender", "age", "state", "country", "is_premium")
 SEGMENT = ("customer_id", "customer_segment", "engagement_level", "primary_segment", "value_tier", "persona")

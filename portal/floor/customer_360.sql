@@ -45,11 +45,15 @@ select
   customers.is_registered,
   customers.gender,
   customers.age,
+  age_band,
   education_level,
   marital_status,
   customers.number_of_children,
+  household_size,
+  household_composition,
   occupation,
   customers.annual_income,
+  income_band,
   city,
   state_code,
   state,
@@ -96,7 +100,7 @@ select
   nullif(concat_ws(
     '; ',
     unknown_because,
-    case when customers.age is null then 'demographics: the customer system does not know the '
+    case when customers.age is null and age_band is null then 'demographics: the customer system does not know the '
       || case when customers.is_registered then 'age' else 'customer' end end,
     case when features.session_count is null then 'web behaviour: no web events' end,
     case when nps_score is null then 'satisfaction: no NPS answer' end,

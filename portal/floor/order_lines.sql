@@ -69,6 +69,7 @@ select
   (amount - discount)::decimal(18, 4) as net_amount,
   tax_amount::decimal(18, 4) as tax_amount,
   unit_cost::decimal(18, 4) as unit_cost,
+  nullif(trim(promotion, E' \t\n\r'), '') as promotion,
   case
     when order_status in ('placed', 'paid', 'shipped', 'delivered', 'completed')
       and qty > 0 and coalesce(price > 0, true) then 'sale'

@@ -70,8 +70,14 @@ select
   shipping_state,
   shipping_country,
   shipping_type,
-  has_discount,
-  has_promo_code,
+  coalesce(has_discount, case
+    when (select count(*) > 0 from "sources/orders" where ordered_at <= {as_of} and discounted_amount <> 0)
+      or (select count(*) > 0 from order_lines where discount_amount <> 0)
+      then coalesce(coalesce(nullif(lines_discount, 0), discount) > 0, false) end) as has_discount,
+  coalesce(has_promo_code, case
+    when (select count(*) > 0 from "sources/orders" where ordered_at <= {as_of} and trim(promo_code) <> '')
+      then coalesce(trim(promo_code) <> '', false) end) as has_promo_code,
+  nullif(trim(promo_code, E' \t\n\r'), '') as promo_code,
   sales_channel,
   season
 from judged

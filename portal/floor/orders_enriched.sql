@@ -11,6 +11,7 @@ select
   shipping_state,
   has_discount,
   has_promo_code,
+  promo_code,
   gender,
   age,
   state,

@@ -51,14 +51,15 @@ def test_a_view_knows_its_year_and_month() -> None:
 
 
 def test_a_cart_knows_the_product_and_what_it_would_be_worth() -> None:
-    web = table("sources/web_analytics", event("a", "2026-01-01", "add_to_cart", product_sku="s", quantity=2))
+    added = event("a", "2026-01-01", "add_to_cart", product_sku="s", quantity=2)
+    web = table("sources/web_analytics", added, added | {"activity_uuid": "b", "price": 12.5})
     found = rows(
         computed(items_added_to_cart)(web, table("products", PRODUCT), NOW),
         "product_name",
         "product_price",
         "order_value",
     )
-    assert found == [("Boots", money("15"), money("30"))]
+    assert found == [("Boots", money("12.5"), money("25")), ("Boots", money("15"), money("30"))]
 
 
 def test_a_favourite_without_quantity_is_worth_nothing() -> None:
@@ -121,9 +122,10 @@ def test_a_web_order_the_shop_does_not_know_is_kept() -> None:
     web = [
         event("a", "2026-01-01", "order_placed", product_sku="s", quantity=1),
         event("b", "2026-01-03", "order_placed", order_id="unknown"),
+        event("c", "2026-01-04", "order_placed", product_sku="s", quantity=2, price=12.5),
     ]
     found = rows(placed(web, [], []), "activity_uuid", "activity_occurrence", "order_id", "order_value")
-    assert found == [("a", 1, None, money("15")), ("b", 2, "unknown", None)]
+    assert found == [("a", 1, None, money("15")), ("b", 2, "unknown", None), ("c", 3, None, money("25"))]
 
 
 def test_a_transaction_knows_its_customer_and_how_long_it_took() -> None:

@@ -31,6 +31,9 @@ def conformed(moment: str = "2026-06-30T12:00:00", **customer: Any) -> Any:
         ("phone_number", "-", None),
         ("email_address", " Ann@Example.COM ", "ann@example.com"),
         ("city", "  ", None),
+        ("age_band", " 35-44", "35-44"),
+        ("income_band", "50-74K ", "50-74K"),
+        ("household_composition", " 2 Adults Kids", "2 Adults Kids"),
     ],
 )
 def test_text_is_cleaned(column: str, given: str, expected: str | None) -> None:

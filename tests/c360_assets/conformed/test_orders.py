@@ -216,3 +216,33 @@ def test_orders_after_as_of_are_not_known_yet() -> None:
     lines, source = lines_of([{"order_li_id": "1", "qty": 1, "unit_price": 1.0}], {"ordered_at": day("2026-07-01")})
     assert rows(lines, "order_line_id") == []
     assert rows(computed(orders)(source, lines, NOW), "order_id") == []
+
+
+@pytest.mark.parametrize(
+    ("order", "line", "flags", "flags_of_another"),
+    [
+        ({"promo_code": " SPRING "}, {}, (None, True), (None, False)),
+        ({"discounted_amount": -2.0}, {}, (True, None), (False, None)),
+        ({}, {"discount_amount": 1.0}, (True, None), (False, None)),
+        ({"discounted_amount": 2.0, "has_discount": False}, {}, (False, None), (False, None)),
+        ({"promo_code": "SPRING", "has_promo_code": False}, {}, (None, False), (None, False)),
+        ({"promo_code": " ", "discounted_amount": 0.0}, {}, (None, None), (None, None)),
+    ],
+)
+def test_discount_and_code_are_what_the_source_says_else_what_is_seen_where_any_order_has_them(
+    order: dict[str, Any],
+    line: dict[str, Any],
+    flags: tuple[bool | None, bool | None],
+    flags_of_another: tuple[bool | None, bool | None],
+) -> None:
+    head = {"ordered_at": day("2026-01-01"), "order_status": "completed"}
+    source = table("sources/orders", {"order_id": "a", **head, **order}, {"order_id": "b", **head})
+    item = {"order_id": "a", "order_li_id": "l", "qty": 1, "unit_price": 10.0, **line}
+    lines = computed(order_lines)(table("sources/order_line_item", item), source, table("products"), NOW)
+    found = rows(computed(orders)(source, lines, NOW), "order_id", "has_discount", "has_promo_code")
+    assert found == [("a", *flags), ("b", *flags_of_another)]
+
+
+def test_a_line_keeps_its_promotion() -> None:
+    lines, _ = lines_of([{"order_li_id": "l", "qty": 1, "unit_price": 1.0, "promotion": " 3 for 2"}], {})
+    assert rows(lines, "promotion") == [("3 for 2",)]

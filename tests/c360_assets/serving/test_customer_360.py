@@ -93,6 +93,8 @@ def test_who_only_registered_has_a_profile_and_is_told_what_is_missing() -> None
         "satisfaction: no NPS answer",
         "cluster: the customer was not there when clusters were made",
     ]
+    ((told,),) = rows(profile(customers=[{**ANN, "is_registered": True, "age_band": "35-44"}]), "unknown_because")
+    assert "demographics" not in told
     nowhere = [{**ANN, "reason": "no completed order and no visit"}]
     unknown = profile(customers=[{**ANN, "is_registered": False}], clusters=nowhere)
     ((told,),) = rows(unknown, "unknown_because")
