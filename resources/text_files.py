@@ -501,16 +501,40 @@ def _json_rows(plain: Path, engine: Engine) -> str:
     DuckDB's own reader would take text that looks like a date or an identifier for one, and write it differently.
     """
     lines = f"read_ndjson_objects({literal(str(plain))}, maximum_object_size = {MAX_LINE_BYTES})"
-    ((structure,),) = engine.query(f"SELECT json_group_structure(json) FROM {lines}")
-    keys = json.loads(structure or "{}")
-    if not isinstance(keys, dict) or not keys:
-        raise TextFileError("no line is a JSON object with keys")
-    columns = ", ".join(f"{_json_value(name, type_)} AS {quoted(name)}" for name, type_ in keys.items())
-    return f"SELECT {columns} FROM {lines}"
+    keys = dict(
+        engine.query(
+            "WITH shapes AS (SELECT"
+            " CASE WHEN json_type(json) IN ('OBJECT', 'NULL') THEN json_keys(json) ELSE [NULL] END AS keys,"
+            " list_transform(json_type(json, '$.*'), lambda type: type IN ('ARRAY', 'OBJECT')) AS are_nested"
+            f" FROM {lines} GROUP BY ALL),"
+            " cells AS (SELECT unnest(keys) AS key, unnest(are_nested) AS is_nested, unnest(range(len(keys))) AS place"
+            " FROM shapes)"
+            " SELECT key, bool_or(is_nested) FROM cells GROUP BY key ORDER BY min(place), key"
+        )
+    )
+    if None in keys or not keys:
+        raise TextFileError("a line is no JSON object with keys")
+    nested = [name for name, is_nested in keys.items() if is_nested]
+    types = dict.fromkeys(keys, "VARCHAR") | _json_types(nested, lines, engine)
+    paths = ", ".join(_json_path(name) for name in keys)
+    columns = ", ".join(
+        f"texts[{place}] AS {quoted(name)}"
+        if isinstance(types[name], str)
+        else f"from_json(json -> {_json_path(name)}, {literal(json.dumps(types[name]))}) AS {quoted(name)}"
+        for place, name in enumerate(keys, 1)
+    )
+    # All texts at once: each line is parsed but once for them.
+    return f"SELECT {columns} FROM (SELECT json, json ->> [{paths}] AS texts FROM {lines})"
 
 
-def _json_value(name: str, type_: Any) -> str:
-    path = literal("$." + json.dumps(name, ensure_ascii=False))
-    if isinstance(type_, str):
-        return f"json ->> {path}"
-    return f"from_json(json -> {path}, {literal(json.dumps(type_))})"
+def _json_types(names: Sequence[str], lines: str, engine: Engine) -> dict[str, Any]:
+    """The types of keys that are lists or objects in some lines; text where they are in some only."""
+    if not names:
+        return {}
+    structures = ", ".join(f"json_group_structure(json -> {_json_path(name)})" for name in names)
+    (found,) = engine.query(f"SELECT {structures} FROM {lines}")
+    return {name: json.loads(structure) for name, structure in zip(names, found, strict=True)}
+
+
+def _json_path(key: str) -> str:
+    return literal("$." + json.dumps(key, ensure_ascii=False))

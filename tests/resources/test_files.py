@@ -363,6 +363,17 @@ def test_one_number_among_texts_changes_no_text_in_json_lines(engine: Engine, tm
     assert rows(engine, read(engine, tmp_path, "people.jsonl"), "id::VARCHAR") == [("2",), ("A1",)]
 
 
+def test_what_is_now_a_list_now_a_text_in_json_lines_is_text(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, '{"id": "1", "tags": ["a", "b"]}\n{"id": "2", "tags": "c"}\n', "people.jsonl")
+    assert rows(engine, read(engine, tmp_path, "people.jsonl"), "id, tags") == [("1", '["a","b"]'), ("2", "c")]
+
+
+def test_lines_of_json_without_keys_are_refused(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, '{"id": "1"}\n["2"]\n', "people.jsonl")
+    with pytest.raises(ConnectorError, match=r"people\.jsonl.*a line is no JSON object with keys"):
+        read(engine, tmp_path, "people.jsonl")
+
+
 def test_a_broken_line_of_json_is_refused_without_its_content(engine: Engine, tmp_path: Path) -> None:
     put(tmp_path, '{"id": "1"}\n{"id": ann@example.org}\n', "people.jsonl")
     with pytest.raises(ConnectorError, match=r"people\.jsonl.*line \d") as raised:
