@@ -234,23 +234,26 @@ class _Measuring:
     def _of_table(self, rule: Rule, commit: Commit, row_count: int) -> Result:
         if isinstance(rule.need, HoursLoaded):
             return _hours_loaded(rule, commit)
-        if isinstance(rule.need, RowsKept):
-            return self._rows_kept(rule, rule.need, commit, row_count)
         found: list[Result] = []
-        problem = _complaint(lambda: found.append(self._trends().of(rule)))
+        if isinstance(rule.need, RowsKept) or (isinstance(rule.need, Stable) and rule.need.time is None):
+            before = earlier.scored(self.deployment.operations, self.contract.key, commit.snapshot_id, self.as_of)
+            if before is None:
+                return Result(rule, problem="no earlier snapshot was scored, or it was of a later moment")
+            if isinstance(rule.need, RowsKept):
+                return _rows_kept(rule, rule.need, row_count, before.row_count)
+            problem = _complaint(lambda: found.append(self._drifted(rule, rule.need, before.snapshot_id)))
+        else:
+            problem = _complaint(lambda: found.append(self._trends().of(rule)))
         return erred(rule, problem) if problem else found[0]
+
+    def _drifted(self, rule: Rule, need: Stable, snapshot_id: int) -> Result:
+        former = self.deployment.lake.at(self.contract, snapshot_id)
+        if former is None:
+            return Result(rule, problem="the snapshot scored before is no longer kept")
+        return self._trends().drift(rule, need.column, quoted(former.get_name()), self.rows)
 
     def _trends(self) -> Trends:
         return Trends(self.engine, self.rows, self._other, self.as_of, self.text)
-
-    def _rows_kept(self, rule: Rule, need: RowsKept, commit: Commit, row_count: int) -> Result:
-        snapshot = str(commit.snapshot_id)
-        before = earlier.row_count(self.deployment.operations, self.contract.key, snapshot, self.as_of)
-        if not before:
-            return Result(rule, problem="no rows of an earlier snapshot are known, or they are of a later moment")
-        share = min(1.0, row_count / (before * need.share))
-        problem = f"{row_count:,} rows, {before:,} before" if share < 1 else None
-        return Result(rule, int(share == 1), int(share < 1), share=share, problem=problem)
 
     def _set_aside(self) -> tuple[dict[str, int], int]:
         """Rows that loading set aside: how many by kind of reason, and how many in all."""
@@ -319,6 +322,14 @@ def problems(deployment: Deployment, contract: Contract) -> dict[str, str]:
     binding = _Binding(deployment, contract)
     found = {rule.name: binding.problem(rule) for rule in contract.rules}
     return {name: problem for name, problem in found.items() if problem}
+
+
+def _rows_kept(rule: Rule, need: RowsKept, now: int, before: int) -> Result:
+    if not before:
+        return Result(rule, problem="there were no rows before")
+    share = min(1.0, now / (before * need.share))
+    problem = f"{now:,} rows, {before:,} before" if share < 1 else None
+    return Result(rule, int(share == 1), int(share < 1), share=share, problem=problem)
 
 
 def _kind(reason: str) -> str:

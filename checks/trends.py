@@ -43,8 +43,10 @@ class Trends:
                 return self._fresh(rule, rule.need, self.as_of)
             case Steady():
                 return self._steady(rule, rule.need, self.as_of)
+            case Stable(time=str(time)):
+                return self._stable(rule, rule.need, time, self.as_of)
             case Stable():
-                return self._stable(rule, rule.need, self.as_of)
+                return self.drift(rule, rule.need.column, self.rows, self.rows)
         raise TypeError(f"{type(rule.need).__name__} is no need of the table as a whole")
 
     def _fresh(self, rule: Rule, need: Fresh, as_of: datetime) -> Result:
@@ -93,26 +95,29 @@ class Trends:
             moment += length
         return whole
 
-    def _stable(self, rule: Rule, need: Stable, as_of: datetime) -> Result:
+    def _stable(self, rule: Rule, need: Stable, time: str, as_of: datetime) -> Result:
         turn = as_of - timedelta(days=need.days)
         begin = turn - timedelta(days=need.reference_days)
-        time = quoted(need.time)
-        before = self._distribution(need.column, f"{time} > {_time(begin)} AND {time} <= {_time(turn)}")
-        now = self._distribution(need.column, f"{time} > {_time(turn)} AND {time} <= {_time(as_of)}")
-        if need.column not in self.text:
-            before, now = _in_deciles(before, before), _in_deciles(before, now)
-        index = anomalies.psi(before, now)
+
+        def span(start: datetime, end: datetime) -> str:
+            return f"(FROM {self.rows} WHERE {quoted(time)} > {_time(start)} AND {quoted(time)} <= {_time(end)})"
+
+        return self.drift(rule, need.column, span(begin, turn), span(turn, as_of))
+
+    def drift(self, rule: Rule, column: str, before: str, now: str) -> Result:
+        """Whether the values of a column are distributed `now` as `before`, both tables in SQL."""
+        reference, counts = self._distribution(column, before), self._distribution(column, now)
+        if column not in self.text:
+            reference, counts = _in_deciles(reference, reference), _in_deciles(reference, counts)
+        index = anomalies.psi(reference, counts)
         share = anomalies.drift_share(index)
         if index is None or share is None:
-            return Result(rule, problem=f"learning: fewer than {anomalies.LEAST_ROWS} rows in one of the spans")
+            return Result(rule, problem=f"learning: fewer than {anomalies.LEAST_ROWS} rows now or before")
         return Result(rule, int(share == 1), int(share < 1), share=share, problem=_if(share < 1, f"PSI {index:.3f}"))
 
-    def _distribution(self, column: str, span: str) -> dict[Any, int]:
+    def _distribution(self, column: str, rows: str) -> dict[Any, int]:
         name = quoted(column)
-        counts = self.engine.query(
-            f"SELECT {name}, count(*) FROM {self.rows} WHERE {span} AND {name} IS NOT NULL GROUP BY 1"
-        )
-        return dict(counts)
+        return dict(self.engine.query(f"SELECT {name}, count(*) FROM {rows} WHERE {name} IS NOT NULL GROUP BY 1"))
 
     def _reconciles(self, rule: Rule, need: Reconciles) -> Result:
         as_of = _time(self.as_of) if self.as_of else "NULL::TIMESTAMP"

@@ -210,10 +210,13 @@ class Steady(_OfTable):
 
 
 class Stable(_OfTable):
-    """The values of the last `days` are distributed as those of the `reference_days` before."""
+    """The values of the last `days` are distributed as those of the `reference_days` before.
+
+    Without `time`: all values as those of another snapshot of the table, the one scored last.
+    """
 
     column: str
-    time: str
+    time: str | None = None
     days: int = 28
     reference_days: int = 112
 

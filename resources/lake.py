@@ -222,6 +222,13 @@ class Lake:
         rows = self._view(f"newest {contract.key}", contract, table, commit.snapshot_id if commit else None)
         return rows, commit
 
+    def at(self, contract: Contract, snapshot_id: int) -> ir.Table | None:
+        """The rows of an earlier snapshot; None where it is no longer kept."""
+        table = self._load(contract.key)
+        if table is None or table.snapshot_by_id(snapshot_id) is None:
+            return None
+        return self._view(f"earlier {contract.key}", contract, table, snapshot_id)
+
     def head(self, contract: Contract) -> Commit | None:
         """The commit of the rows written last; None where there is none."""
         return _head(contract, self._load(contract.key))
