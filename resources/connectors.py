@@ -44,7 +44,8 @@ class Raw:
 
     `reached` is how far it read, as properties that the table keeps and that the next request starts from; `notes` say
     what was passed over, the `notation` is how numbers, moments and missing values are written, and `timezone` is the
-    clock of moments without offset, where the source has one of its own.
+    clock of moments without offset, where the source has one of its own. `doubt` says, where the names of columns may
+    be none but values of a row, what to set if they are.
     """
 
     sql: str
@@ -54,6 +55,7 @@ class Raw:
     notes: Sequence[str] = ()
     notation: Notation = field(default_factory=Notation)
     timezone: str | None = None
+    doubt: str = ""
 
 
 class Connector(BaseModel):

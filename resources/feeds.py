@@ -26,6 +26,7 @@ from resources.corrections import ENTRY_ID, Corrections
 from resources.databases import WATERMARK
 from resources.deployment import EVERYTHING, Deployment, Feed, Settings
 from resources.engine import Engine, complaint, literal, missing_column, quoted
+from resources.files import Files
 from resources.lake import HOURS, Commit, ibis_schema
 from resources.merging import Window
 from resources.values import EITHER_WAY, GROUPED, NAIVE, Notation, Value
@@ -50,6 +51,12 @@ REASONS_SHOWN = 3
 NO_COLUMN = re.compile(
     r'(?:Referenced column|have a column named|Error: Column) "(.+)"(?: not found| in [A-Z]+ list|$)'
 )
+# How reasons end for which more than the select may be to blame.
+NO_MOMENT, NO_NUMBER = re.compile(r" is no (TIMESTAMP|DATE)\b"), re.compile(r" is no (whole )?number\b")
+OTHER_CURRENCY = "the reporting currency"
+# How a select reads or computes what a text says, and leaves as it is what cannot be read, so that it is set aside.
+READ_DAY = "coalesce(try_strptime(day, '%d.%m.%Y')::varchar, day)"
+COMPUTED = "coalesce((try_cast(price as double) * 1.19)::varchar, price)"
 # How many sources are looked at together.
 LOOKED_AT = 8
 
@@ -306,10 +313,11 @@ class Feeds:
         reasons = load.quarantine.group_by("reason").agg(copies=ibis._.copies.sum())
         most = reasons.order_by(ibis.desc("copies"), "reason").limit(REASONS_SHOWN).to_pyarrow().to_pylist()
         why = "; ".join(f"{row['reason']} ({row['copies']:,})" for row in most)
+        told = f"Set aside: {why}. They are in the table quarantine." if why else "The select leaves all of them out."
+        connectors = [self.deployment.settings.connectors[name] for name in load.read_counts]
         raise FeedError(
-            f"Feed {contract.name} ({load.origin}): of {load.read_count:,} rows none is kept. "
-            + (f"Set aside: {why}. They are in the table quarantine." if why else "The select leaves all of them out.")
-            + " Correct the select in c360.yaml; if that is right, set `may_be_empty: true` for the feed."
+            f"Feed {contract.name} ({load.origin}): of {load.read_count:,} rows none is kept. {told}"
+            f" {_put_right(why, connectors)} If no others are to be expected, set `may_be_empty: true` for the feed."
         )
 
     def commit(self, contract: Contract, load: Load, properties: Mapping[str, str] | None = None) -> Commit:
@@ -365,6 +373,7 @@ class _Sorting:
         self.identity = feed.identifiers
         self.status = feed.status
         self.currency = settings.currency
+        self.connectors = [settings.connectors[name] for name in raws]
         self.timezones = {name: feed.timezone or raw.timezone or settings.clock for name, raw in raws.items()}
         self.notes = [note for raw in raws.values() for note in raw.notes]
         self.emptied_count = 0
@@ -490,7 +499,12 @@ class _Sorting:
 
     def _lacks(self, lacking: Sequence[str]) -> str:
         """What is wrong with a select that names these columns."""
-        known = [column for name in self.raws if self._names_any(names := self._names(name)) for column in names]
+        known = [
+            column
+            for name, raw in self.raws.items()
+            if self._names_any(names := self._names(name)) or not raw.doubt
+            for column in names
+        ]
         told = ", ".join(f"{quoted(name)}{nearest(name, known)}" for name in lacking)
         whose = "the source has" if len(self.raws) == 1 else "the views have"
         return f"the select does not run: {whose} no column {told}. {self._hint()} Correct it in c360.yaml."
@@ -499,10 +513,11 @@ class _Sorting:
         """What the contract has against these columns."""
         known = self.contract.column_names
         extra = [name for name in given if name not in known]
-        if len(extra) == len(given) and not self._names_any(given):
+        doubts = dict.fromkeys(raw.doubt for raw in self.raws.values() if raw.doubt)
+        if doubts and len(extra) == len(given) and not self._names_any(given):
             return [
-                f"none of the {len(given)} columns is in the contract. Does the source lack a header (`header: false`),"
-                f" or should the select rename them? The contract's columns are {', '.join(known)}."
+                f"none of the {len(given)} columns is in the contract. {' '.join(doubts)} Otherwise rename them in the"
+                f" select. The contract's columns are {', '.join(known)}."
             ]
         missing = [column.name for column in self.contract.columns if column.required and column.name not in given]
         faults = [f"column '{name}' is not in the contract{nearest(name, known)}" for name in extra]
@@ -597,7 +612,7 @@ class _Sorting:
             if self.is_judged and not kept and count >= ROWS_THAT_TELL:
                 raise FeedError(
                     f"{self.where}: {reason} in all {count:,} rows that have a value there, so the mapping is wrong and"
-                    " not the rows. Correct the select in c360.yaml."
+                    f" not the rows. {_put_right(reason, self.connectors)}"
                 )
             self.notes.append(f"{reason} in {count:,} row{'s' if count > 1 else ''}, where it was left empty")
 
@@ -612,10 +627,14 @@ class _Sorting:
             if found is not None:
                 shown = "1.250" if value.column.is_masked else found.strip()
                 as_fraction = f"{float(shown):g}" if shown.count(".") == 1 else "no number at all"
+                remedy = (
+                    "Set `decimal: ','` or `decimal: '.'` on the connector."
+                    if _say_how_it_is_written(self.connectors)
+                    else "Say it in the select: of a column x, replace(x, '.', '') is the one, x::double the other."
+                )
                 raise FeedError(
                     f"{self.where}: column '{value.column.name}' has numbers such as {shown}, which is"
-                    f" {shown.replace('.', '')} or {as_fraction}, and nothing says which. Set"
-                    " `decimal: ','` or `decimal: '.'` on the connector, or cast it in the select."
+                    f" {shown.replace('.', '')} or {as_fraction}, and nothing says which. {remedy}"
                 )
 
     def _with_broken_rules(self, sql: str) -> str:
@@ -645,10 +664,15 @@ class _Sorting:
         """What is wrong with the select; never quotes (nor chains) an error of a row, which would show its values."""
         if not isinstance(fault, duckdb.BinderException | duckdb.ParserException | duckdb.CatalogException):
             kind = type(fault).__name__.removesuffix("Exception")
+            notation = (
+                "For numbers and dates in another notation set `decimal` or `date_format` on the connector."
+                if _say_how_it_is_written(self.connectors)
+                else f"For dates in another notation select {READ_DAY}."
+            )
             return (
                 f"the select fails on a row ({kind} error). Select the column as it is: it is cast to the contract's"
-                " type, and a row where that fails is set aside with its reason. For numbers and dates in another"
-                " notation set `decimal` or `date_format` on the connector."
+                f" type, and a row where that fails is set aside with its reason. {notation} Where it is computed with,"
+                f" leave what cannot be computed as it is: {COMPUTED}."
             )
         return f"the select does not run: {complaint(fault)} {self._hint()} Correct it in c360.yaml."
 
@@ -658,9 +682,10 @@ class _Sorting:
     def _columns_told(self, name: str) -> str:
         """The columns of a connector, unless they may be values."""
         source, names = "source" if len(self.raws) == 1 else f"view {name}", self._names(name)
-        if self._names_any(names):
-            return f"The {source}'s columns are {', '.join(map(quoted, names))}."
-        return f"The select names no column of the {source}; does it lack a header (`header: false`)?"
+        doubt = self.raws[name].doubt
+        if doubt and not self._names_any(names):
+            return f"The select names no column of the {source}. {doubt}"
+        return f"The {source}'s columns are {', '.join(map(quoted, names))}."
 
     def _names(self, name: str) -> list[str]:
         """The columns of a connector."""
@@ -681,9 +706,10 @@ class _Sorting:
         )
         always = [reason for reason, count in reasons if count == row_count]
         if always:
+            told = "; ".join(always)
             raise FeedError(
-                f"{self.where}: {'; '.join(always)} in all {row_count:,} rows, so the mapping is wrong and not the"
-                " rows. Correct the select in c360.yaml."
+                f"{self.where}: {told} in all {row_count:,} rows, so the mapping is wrong and not the rows."
+                f" {_put_right(told, self.connectors)}"
             )
 
     def _repeated(self, staged: str) -> str:
@@ -735,6 +761,27 @@ class _Sorting:
             f"SELECT {literal(self.contract.name)} AS dataset, _origin AS source, _reason AS reason,"
             f" _record AS record, count(*)::BIGINT AS copies FROM ({' UNION ALL '.join(parts)}) GROUP BY ALL",
         )
+
+
+def _say_how_it_is_written(connectors: Iterable[Connector]) -> bool:
+    """Whether all have keys that say how numbers and moments are written."""
+    return all(isinstance(connector, Files) for connector in connectors)
+
+
+def _put_right(reasons: str, connectors: Iterable[Connector]) -> str:
+    """What to do about values that are wrong for these reasons in every row."""
+    is_said = _say_how_it_is_written(connectors)
+    remedies = [
+        f"If {what} are written otherwise, {f'set {key} on the connector' if is_said else f'select {sql}'}."
+        for reason, what, key, sql in (
+            (NO_MOMENT, "moments", "`date_format`, such as '%d.%m.%Y'", READ_DAY),
+            (NO_NUMBER, "numbers", "`decimal` (such as ',') or `thousands`", "replace(price, ',', '.')"),
+        )
+        if reason.search(reasons)
+    ]
+    if OTHER_CURRENCY in reasons:
+        remedies.append("If all amounts are in one other currency, set it as `currency` of the deployment.")
+    return " ".join([*remedies, f"{'Otherwise c' if remedies else 'C'}orrect the select in c360.yaml."])
 
 
 def _reached(raws: Iterable[Raw]) -> dict[str, str]:

@@ -44,6 +44,8 @@ FORMATS = {
 TABULAR = ("csv", "excel")
 # Of these, the columns are known without the rows.
 TEXT = ("csv", "lines")
+# What may separate cells.
+DELIMITERS = (",", ";", "\t", "|")
 # How many names of columns an error lists.
 LISTED = 6
 # Feeds that read the same files wait for whoever unpacks or parses them.
@@ -137,9 +139,12 @@ class Files(OnDisk):
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         if self.thousands is not None and self.thousands == (self.decimal or "."):
-            raise ValueError("`decimal` and `thousands` are the same sign")
+            raise ValueError("`decimal` and `thousands` are the same sign; leave out the one that does not occur")
         if self.columns is not None and self.header:
-            raise ValueError("`columns` names those of files without a header; set `header: false` too")
+            raise ValueError(
+                "`columns` names those of files without a header. Set `header: false` too; or, if they have one, take"
+                " `columns` out and rename in the select"
+            )
         return self
 
     def read(self, request: Request, engine: Engine) -> Raw:
@@ -158,7 +163,8 @@ class Files(OnDisk):
             packed = [file for file in files if file.suffix == ".zip"]
             unpacked = [table for file in packed for table in _unpacked(file, engine)]
             tables = [*(_Named(file.name, file) for file in files if file not in packed), *unpacked]
-            staged = stage(self.format or self._format_of(tables[0].path, where), tables, engine)
+            kind = self.format or self._format_of(tables, where)
+            staged = stage(kind, tables, engine)
             engine.query(f"DESCRIBE {staged.sql}")
         except TextFileError as fault:
             raise ConnectorError(f"{where}: {fault}.") from None
@@ -172,6 +178,22 @@ class Files(OnDisk):
             {MARK: file_mark(files)},
             [*notes, *staged.notes],
             self._notation,
+            doubt=self._doubt(kind, staged.sql, engine),
+        )
+
+    def _doubt(self, kind: str, sql: str, engine: Engine) -> str:
+        """What to set if the columns are not what their names say; it never quotes one, which may be a value."""
+        if kind == "lines":
+            return "Its lines are taken as they are; if they are those of a table, set `format: csv`."
+        if kind not in TABULAR or not self.header:
+            return ""
+        names = [name for name, *_ in engine.query(f"DESCRIBE {sql}") if not (self.filename and name == "filename")]
+        sign = max(DELIMITERS, key=names[0].count)
+        if kind == "csv" and len(names) == 1 and sign in names[0]:
+            return f"Its first line is one column: set `delimiter: {json.dumps(sign)}` on the connector."
+        return (
+            "If it begins with titles, set `skip` to the number of their lines; if its first line is a row already, set"
+            " `header: false`."
         )
 
     @property
@@ -180,11 +202,20 @@ class Files(OnDisk):
         decimal = self.decimal or (("," if self.thousands == "." else ".") if self.thousands else None)
         return Notation(decimal, self.thousands, formats, self.null_values)
 
-    def _format_of(self, file: Path, where: str) -> str:
-        if ending(file) not in FORMATS:
+    def _format_of(self, tables: Sequence["_Named"], where: str) -> str:
+        """The format of all files; ConnectorError where their endings tell none, or several."""
+        kinds = {FORMATS.get(ending(table.path)): table.name for table in tables}
+        if None in kinds:
             known = ", ".join(FORMATS)
-            raise ConnectorError(f"{where}: the ending tells no format; set `format`, or use one of {known}.")
-        return FORMATS[ending(file)]
+            raise ConnectorError(
+                f"{where}: the ending of {kinds[None]} tells no format; set `format`, or use one of {known}."
+            )
+        if len(kinds) > 1:
+            raise ConnectorError(
+                f"{where}: {' and '.join(sorted(kinds.values()))} are of different formats. Name files of one format in"
+                " `path`; unpack an archive before."
+            )
+        return str(*kinds)
 
     def _stage(self, kind: str, tables: Sequence["_Named"], engine: Engine) -> "_Staged":
         """The rows of all files as Parquet: text is parsed once, into scratch files that all feeds of the connector
@@ -278,10 +309,11 @@ def _check_columns(columns: Mapping[str, Sequence[str]]) -> None:
     for file, found in sets.items():
         if found == usual:
             continue
-        apart = "or read that file by a connector of its own"
+        apart = "or move that file to where the path does not find it, and read it by a connector of its own"
         if not found & usual:
             raise TextFileError(
-                f"the first line of {file} is not the header of {model}. Give it one, {apart}, with `header: false`"
+                f"the first line of {file} is not the header of {model}. Give the one without a header the other's,"
+                f" {apart}, with `header: false` if it has none"
             )
         if lacking := [name for name in columns[model] if name.lower() not in found]:
             raise TextFileError(f"{file} lacks {_listed(lacking)}, which {model} has. Rename it there, {apart}")
@@ -310,10 +342,11 @@ def _unpacked(archive: Path, engine: Engine) -> list[_Named]:
         raise TextFileError(f"{archive.name} is no whole zip archive; fetch it again") from fault
     except (RuntimeError, NotImplementedError) as fault:
         raise TextFileError(
-            f"{archive.name} is locked by a password or packed in a way we do not know; unpack it"
+            f"{archive.name} is locked by a password or packed in a way we do not know; unpack it, and name what was in"
+            " it as `path`"
         ) from fault
     if not found:
-        raise TextFileError(f"{archive.name} holds no file")
+        raise TextFileError(f"{archive.name} holds no file; fetch it again")
     return sorted(found, key=lambda table: table.name)
 
 

@@ -18,14 +18,13 @@ from typing import Any
 from governance.reference import column_names
 from resources.connectors import ConnectorError, Request
 from resources.engine import Engine, literal, quoted
-from resources.files import FORMATS, Files, ending
+from resources.files import DELIMITERS, FORMATS, Files, ending
 from resources.sheets import sheet_names
 from resources.text_files import UTF_16_MARKS, WINDOWS, TextFileError, first_text
 from resources.values import EMAIL, GUID, NO_VALUE
 
 # The view of the cells of lines that a feed's select has to split.
 CELLS = "cells"
-DELIMITERS = (",", ";", "\t", "|")
 # How many lines of a text file tell what separates its cells, and how many values of a column what they are like.
 LINES_SEEN, VALUES_SEEN = 200, 5_000
 # An encoding shows where the first letter beyond ASCII is.

@@ -23,6 +23,11 @@ class Sheet(TableFile):
         return self._rows[0][1] if self._rows else ()
 
     @property
+    def header_end(self) -> int:
+        """The number of the row that is the first record."""
+        return self._rows[0][0]
+
+    @property
     def is_empty(self) -> bool:
         """Whether no cell holds anything."""
         return not self._rows
@@ -54,7 +59,10 @@ class Sheet(TableFile):
         try:
             book = CalamineWorkbook.from_path(str(self.path))
         except (CalamineError, OSError) as fault:
-            raise TextFileError(f"{self.name} is no whole file of Excel or OpenDocument; save it again") from fault
+            raise TextFileError(
+                f"{self.name} is no whole file of Excel or OpenDocument; save it again, or, if it is text, set"
+                " `format: csv`"
+            ) from fault
         if self.sheet is not None and self.sheet not in book.sheet_names:
             known = ", ".join(f"'{name}'" for name in book.sheet_names)
             raise TextFileError(f"{self.name} has no sheet '{self.sheet}'; correct `sheet`, there are {known}")

@@ -40,6 +40,8 @@ SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?', re.IGNORECASE)
 SWALLOWS = (
     "swallows the lines after it. Correct the file, or set `quote: ''` on the connector where quotes are plain text"
 )
+AS_JSON_LINES = "Export it again with one object on each line, or as CSV"
+JSON_LINE = re.compile(r"in line (\d+)")
 LINE_END = re.compile(r"\r\n|\r|\n")
 PACKED = {b"PK\x03\x04": (".zip or, of Excel, .xlsx", "a zip archive"), b"\x1f\x8b": (".gz", "a gzip file")}
 
@@ -87,6 +89,11 @@ class TableFile:
         raise NotImplementedError
 
     @property
+    def header_end(self) -> int:
+        """The number of the line that the first record ends in."""
+        raise NotImplementedError
+
+    @property
     def first_names(self) -> list[str]:
         """The first record as names of columns, whether they are any or not."""
         return [
@@ -98,9 +105,9 @@ class TableFile:
     def column_names(self) -> list[str]:
         """The names of the columns; TextFileError where they do not tell the columns apart."""
         if self.columns is not None and len(self.columns) != len(self.first_record):
+            told = "name every column, in order" if len(self.first_record) > 1 else "set the `delimiter` between them"
             raise TextFileError(
-                f"{self.name} has {len(self.first_record)} columns, while `columns` names {len(self.columns)}; name"
-                " every column, in order"
+                f"{self.name} has {len(self.first_record)} columns, while `columns` names {len(self.columns)}; {told}"
             )
         if self.columns is not None:
             return list(self.columns)
@@ -112,7 +119,8 @@ class TableFile:
         if repeated:
             raise TextFileError(
                 f"{self.name}: the header names {len(repeated)} columns more than once, the first in column"
-                f" {names.index(repeated[0]) + 1}"
+                f" {names.index(repeated[0]) + 1}. Rename them there, or skip the header (`skip: {self.header_end}`,"
+                " `header: false`) and name the columns in `columns`"
             )
         return names
 
@@ -150,6 +158,11 @@ class TextFile(TableFile):
         return self.head.record
 
     @property
+    def header_end(self) -> int:
+        """The number of the line that the first record ends in."""
+        return self.head.title + self.head.blank + self.head.line_count
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is not one line with anything on it; of plain lines, not one line."""
         if self.kind == "csv":
@@ -166,7 +179,7 @@ class TextFile(TableFile):
         plain, line_count = self._plain(engine.scratch, title)
         try:
             if self.kind == "jsonl":
-                rows = _json_rows(plain, engine)
+                rows = self._json_rows(plain, engine)
                 engine.query(f"COPY (SELECT *{more} FROM ({rows})) TO {literal(str(target))} (FORMAT parquet)")
                 return []
             if self.kind == "lines":
@@ -193,7 +206,7 @@ class TextFile(TableFile):
             return Head((), title, blank, 0, delimiter)
         except csv.Error as fault:
             line = title + bool(separator) + blank + 1
-            raise self._error(f"line {line:,} opens a quote that nothing closes") from fault
+            raise self._error(f"line {line:,} opens a quote that nothing closes; it {SWALLOWS}") from fault
         return Head(tuple(record), title + bool(separator), blank, records.line_num - blank, delimiter)
 
     def _shape(self, plain: Path, line_count: int) -> "_Shape":
@@ -262,9 +275,11 @@ class TextFile(TableFile):
         except UnicodeError as fault:
             if isinstance(fault, UnicodeDecodeError):
                 line += fault.object[: fault.start].count(b"\n")
-            raise self._error(f"line {line:,} is not {self.encoding}. {self._remedy()}") from fault
+            text = fault.object if isinstance(fault, UnicodeDecodeError) else b""
+            raise self._error(f"line {line:,} is not {self.encoding}. {self._remedy(text)}") from fault
 
-    def _remedy(self) -> str:
+    def _remedy(self, text: bytes) -> str:
+        """What to do about a piece of the file that could not be decoded."""
         start = self._start
         for mark, (suffix, kind) in PACKED.items():
             if start.startswith(mark):
@@ -272,6 +287,10 @@ class TextFile(TableFile):
         if start[:2] in UTF_16_MARKS or start.count(0) * 4 > len(start):
             return "Set `encoding: utf-16` on the connector"
         if self._codec == "utf-8":
+            # Read in another encoding, the letters of all other lines would become signs that nobody wrote.
+            letters = [sign for sign in (start + text).decode("utf-8", "replace") if not sign.isascii()]
+            if 0 < 2 * letters.count("\ufffd") <= len(letters):
+                return "Most others are: correct that line, or fetch the file again"
             return f"Set `encoding: {WINDOWS}` on the connector, or another that it was written in, or convert the file"
         return "Set the encoding it was written in on the connector, or convert the file"
 
@@ -328,16 +347,25 @@ class TextFile(TableFile):
                     raise self._error(f"line {first + shape.title:,} opens a quote that {SWALLOWS}")
         if found - shape.header != record_count:
             raise self._error(
-                f"{abs(found - shape.header - record_count):,} records are read by one reader and not by another; check"
-                " `delimiter`, `quote` and `escape`"
+                f"has {abs(found - shape.header - record_count):,} records that are read by one reader and not by"
+                " another; check `delimiter`, `quote` and `escape`"
             )
+
+    def _json_rows(self, plain: Path, engine: Engine) -> str:
+        try:
+            return _json_rows(plain, engine)
+        except duckdb.InvalidInputException as fault:
+            line = JSON_LINE.search(str(fault))
+            raise self._error(f"line {line[1] if line else 1} is no JSON object. {AS_JSON_LINES}") from None
+        except TextFileError as fault:
+            raise self._error(f"{fault}. {AS_JSON_LINES}") from None
 
     def _error(self, problem: str) -> TextFileError:
         return TextFileError(f"{self.name}{', ' if problem.startswith('line ') else ' '}{problem}")
 
     def _torn(self) -> TextFileError:
         packing = {".gz": "gzip", ".zst": "zstd"}.get(self.path.suffix, self.encoding)
-        return self._error(f"is no whole {packing} file; fetch it again")
+        return self._error(f"is no whole {packing} file; fetch it again, or, if it is not packed, rename it")
 
 
 @dataclass(frozen=True)
@@ -513,7 +541,7 @@ def _json_rows(plain: Path, engine: Engine) -> str:
         )
     )
     if None in keys or not keys:
-        raise TextFileError("a line is no JSON object with keys")
+        raise TextFileError("has a line that is no JSON object with keys")
     nested = [name for name, is_nested in keys.items() if is_nested]
     types = dict.fromkeys(keys, "VARCHAR") | _json_types(nested, lines, engine)
     paths = ", ".join(_json_path(name) for name in keys)

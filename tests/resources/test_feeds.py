@@ -8,7 +8,7 @@ import re
 import traceback
 import zipfile
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -64,18 +64,30 @@ class Shop:
         self.folder = folder
 
     def deployment(
-        self, *datasets: str, select: str = EVERYTHING, path: str = "export.csv", **files: Any
+        self,
+        *datasets: str,
+        select: str = EVERYTHING,
+        path: str = "export.csv",
+        currency: str = "EUR",
+        may_be_empty: bool = False,
+        **files: Any,
     ) -> Deployment:
         connector = {"type": "files", "path": path, **files}
-        settings = Settings.model_validate({"name": "Shop", "currency": "EUR", "connectors": {"shop": connector}})
-        feeds = {dataset: Feed(**{"from": "shop"}, select=select) for dataset in datasets}
+        settings = Settings.model_validate({"name": "Shop", "currency": currency, "connectors": {"shop": connector}})
+        feeds = {dataset: Feed(**{"from": "shop"}, select=select, may_be_empty=may_be_empty) for dataset in datasets}
         return Deployment(self.folder / "c360.yaml", settings, feeds, CONTRACTS)
 
-    def load(self, dataset: str, content: str | bytes, path: str = "export.csv", **mapping: Any) -> Outcome:
+    def load(
+        self, dataset: str, content: str | bytes, path: str = "export.csv", is_checked: bool = False, **mapping: Any
+    ) -> Outcome:
         written = content if isinstance(content, bytes) else content.encode()
         (self.folder / path).write_bytes(written)
         with closing(self.deployment(dataset, path=path, **mapping)) as deployment:
-            return outcome(Feeds(deployment).load(deployment.contracts[f"sources/{dataset}"]))
+            contract = deployment.contracts[f"sources/{dataset}"]
+            loaded = Feeds(deployment).load(contract)
+            if is_checked:
+                Feeds(deployment).check_some_are_kept(contract, loaded)
+            return outcome(loaded)
 
     def lines(self, content: str | bytes, **mapping: Any) -> Outcome:
         return self.load("order_line_item", content, **mapping)
@@ -726,3 +738,185 @@ def test_a_row_that_breaks_a_quarantine_rule_is_set_aside_under_its_name(shop: S
     assert outcome.column("review_id") == ["R1", "R3"]
     assert outcome.reasons == {"breaks rule rating_in_range": 1}
     assert json.loads(outcome.quarantine[0]["record"])["rating"] == 6
+
+
+# What an error advises, done: the right values, and what cannot be right is set aside with its reason.
+
+SOLD = "order_id,customer_id,ordered_at,total_amount\n"
+NAMES = "order_id, customer_id, ordered_at, total_amount"
+NAMED = f"select {NAMES} from raw"
+JUNE = [datetime(2024, 6, 1), datetime(2024, 6, 2)]
+
+
+def sold(*rows: str, many: bool = False) -> str:
+    """Orders of these moments and amounts, as often as tell that a mapping is wrong where there are `many`."""
+    times = ROWS_THAT_TELL if many else 1
+    return SOLD + "".join(f"{number:02},C,{row}\n" for number, row in enumerate(rows * times))
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What orders come as, how they are mapped, and what is said; then the mapping advised, and what it brings."""
+
+    content: str
+    told: str
+    mapping: dict[str, Any] = field(default_factory=dict)
+    advised: dict[str, Any] = field(default_factory=dict)
+    moments: list[datetime] = field(default_factory=lambda: JUNE)
+    amounts: list[float] = field(default_factory=lambda: [10, 20])
+    reasons: dict[str, int] = field(default_factory=dict)
+
+
+PLAIN = sold("2024-06-01,10", "2024-06-02,20")
+COMPUTED = "total_amount::double * 1.19"
+REMEDIES = {
+    "another delimiter, all taken": Remedy(
+        PLAIN.replace(",", ";"),
+        r'none of the 1 columns .* Its first line is one column: set `delimiter: ";"`',
+        advised={"delimiter": ";"},
+    ),
+    "another delimiter, columns named": Remedy(
+        PLAIN.replace(",", "\t"),
+        r'names no column of the source\. Its first line is one column: set `delimiter: "\\t"`',
+        {"select": NAMED},
+        {"select": NAMED, "delimiter": "\t"},
+    ),
+    "titles": Remedy(
+        f"Orders of June\n\n{PLAIN}",
+        r"If it begins with titles, set `skip` to the number of their lines",
+        {"select": NAMED},
+        {"select": NAMED, "skip": 2},
+    ),
+    "no header": Remedy(
+        PLAIN.removeprefix(SOLD),
+        r"if its first line is a row already, set `header: false`",
+        {"select": NAMED},
+        {"select": NAMED, "header": False, "columns": NAMES.split(", ")},
+    ),
+    "no header, after the header is said not to be one": Remedy(
+        PLAIN.removeprefix(SOLD),
+        r'The source\'s columns are "column0", "column1", "column2", "column3"\. Correct it in c360\.yaml',
+        {"select": NAMED, "header": False},
+        {
+            "select": NAMED.replace("raw", f"raw as named({NAMES})"),
+            "header": False,
+        },
+    ),
+    "a table in plain lines": Remedy(
+        PLAIN,
+        r"Its lines are taken as they are; if they are those of a table, set `format: csv`",
+        {"path": "export.txt"},
+        {"path": "export.txt", "format": "csv"},
+    ),
+    "other names": Remedy(
+        PLAIN.replace("order_id", "bon"),
+        r"column 'bon' is not in the contract; column 'order_id' is required and not selected",
+        advised={"select": "select bon as order_id, * exclude (bon) from raw"},
+    ),
+    "names that no contract has": Remedy(
+        PLAIN.replace("order_id,customer_id,ordered_at,total_amount", "bon,kunde,tag,summe"),
+        r"none of the 4 columns is in the contract\. .* Otherwise rename them in the select",
+        advised={"select": f"select * from raw as named({NAMES})"},
+    ),
+    "a name that is nearly right": Remedy(
+        PLAIN,
+        r'no column "totl_amount" \(nearest: total_amount\)',
+        {"select": NAMED.replace("total_amount", "totl_amount as total_amount")},
+        {"select": NAMED},
+    ),
+    "dates of another notation throughout": Remedy(
+        sold("01.06.2024,10", "02.06.2024,20", many=True),
+        r"is no TIMESTAMP in all 40 rows, .* set `date_format`, such as '%d\.%m\.%Y' on the connector",
+        advised={"date_format": "%d.%m.%Y"},
+        moments=JUNE * ROWS_THAT_TELL,
+        amounts=[10, 20] * ROWS_THAT_TELL,
+    ),
+    "few dates of another notation": Remedy(
+        sold("01.06.2024,10", "02.06.2024,20"),
+        r"of 2 rows none is kept\. Set aside: ordered_at is no TIMESTAMP \(2\)\. .* set `date_format`",
+        advised={"date_format": "%d.%m.%Y"},
+    ),
+    "a decimal comma throughout": Remedy(
+        sold('2024-06-01,"10,5"', '2024-06-02,"1.020,5"', many=True),
+        r"total_amount is no number in all 40 rows, .* set `decimal` \(such as ','\) or `thousands`",
+        advised={"decimal": ","},
+        moments=JUNE * ROWS_THAT_TELL,
+        amounts=[10.5, 1020.5] * ROWS_THAT_TELL,
+    ),
+    "thousands throughout": Remedy(
+        sold('2024-06-01,"1,010.5"', '2024-06-02,"1,020.5"', many=True),
+        r"total_amount is no number in all 40 rows, .* or `thousands`",
+        advised={"thousands": ","},
+        moments=JUNE * ROWS_THAT_TELL,
+        amounts=[1010.5, 1020.5] * ROWS_THAT_TELL,
+    ),
+    "a dot that groups": Remedy(
+        sold("2024-06-01,1.250", "2024-06-02,2.100"),
+        r"1\.250, which is 1250 or 1\.25, .* Set `decimal: ','` or `decimal: '\.'` on the connector",
+        advised={"decimal": ","},
+        amounts=[1250, 2100],
+    ),
+    "a dot that does not": Remedy(
+        sold("2024-06-01,1.250", "2024-06-02,2.100"),
+        r"Set `decimal: ','` or `decimal: '\.'` on the connector",
+        advised={"decimal": "."},
+        amounts=[1.25, 2.1],
+    ),
+    "a cast that fails": Remedy(
+        sold("2024-06-01,10", "2024-06-02,20", "2024-06-03,a lot"),
+        r"Select the column as it is: .* set aside with its reason",
+        {"select": NAMED.replace("total_amount", "total_amount::double as total_amount")},
+        {"select": NAMED},
+        reasons={"total_amount is no number": 1},
+    ),
+    "a date that fails": Remedy(
+        sold("01.06.2024,10", "02.06.2024,20", "never,30"),
+        r"For numbers and dates in another notation set `decimal` or `date_format` on the connector",
+        {"select": NAMED.replace("ordered_at", "strptime(ordered_at, '%d.%m.%Y') as ordered_at")},
+        {"select": NAMED, "date_format": "%d.%m.%Y"},
+        reasons={"ordered_at is no TIMESTAMP": 1},
+    ),
+    "a computation that fails": Remedy(
+        sold("2024-06-01,10", "2024-06-02,20", "2024-06-03,a lot"),
+        r"leave what cannot be computed as it is: coalesce\(\(try_cast\(price as double\) .*::varchar, price\)\.",
+        {"select": NAMED.replace("total_amount", f"{COMPUTED} as total_amount")},
+        {
+            "select": NAMED.replace(
+                "total_amount",
+                "coalesce((try_cast(total_amount as double) * 1.19)::varchar, total_amount) as total_amount",
+            )
+        },
+        amounts=[10 * 1.19, 20 * 1.19],
+        reasons={"total_amount is no number": 1},
+    ),
+    "another currency": Remedy(
+        PLAIN,
+        r"currency is not EUR, the reporting currency \(2\)\. .* set it as `currency` of the deployment",
+        {"select": "select *, 'USD' as currency from raw"},
+        {"select": "select *, 'USD' as currency from raw", "currency": "USD"},
+    ),
+    "a select that leaves all out": Remedy(
+        PLAIN,
+        r"The select leaves all of them out\. .* If no others are to be expected, set `may_be_empty: true`",
+        {"select": "select * from raw where order_id = 'x'"},
+        {"select": "select * from raw where order_id = 'x'", "may_be_empty": True},
+        moments=[],
+        amounts=[],
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", REMEDIES)
+def test_what_an_error_advises_brings_the_right_values(fault: str, shop: Shop) -> None:
+    remedy = REMEDIES[fault]
+    with pytest.raises(FeedError, match=remedy.told):
+        shop.load("orders", remedy.content, is_checked=True, **remedy.mapping)
+    loaded = shop.load("orders", remedy.content, is_checked=True, **remedy.advised)
+    assert (loaded.column("ordered_at"), loaded.column("total_amount")) == (remedy.moments, remedy.amounts)
+    assert loaded.reasons == remedy.reasons
+
+
+@pytest.mark.parametrize("select", [EVERYTHING, "select 1 as order_id, summe from raw"])
+def test_where_names_are_surely_names_they_are_told(select: str, shop: Shop) -> None:
+    with pytest.raises(FeedError, match=r"'summe' is not in the contract|columns are \"bon\", \"summe\""):
+        shop.load("orders", parquet(bon=["1"], summe=[10]), path="export.parquet", select=select)

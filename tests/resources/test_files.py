@@ -4,7 +4,8 @@ import csv
 import gzip
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,7 +43,7 @@ def put(folder: Path, content: str | bytes, name: str = "people.csv") -> Path:
     return file
 
 
-def put_workbook(file: Path, **sheets: list[list[Any]]) -> None:
+def put_workbook(file: Path | io.BytesIO, **sheets: list[list[Any]]) -> None:
     book = openpyxl.Workbook()
     book.remove(book.active)
     for name, table in sheets.items():
@@ -52,7 +53,7 @@ def put_workbook(file: Path, **sheets: list[list[Any]]) -> None:
     book.save(file)
 
 
-def put_archive(file: Path, **members: str) -> None:
+def put_archive(file: Path | io.BytesIO, **members: str) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
@@ -370,7 +371,7 @@ def test_what_is_now_a_list_now_a_text_in_json_lines_is_text(engine: Engine, tmp
 
 def test_lines_of_json_without_keys_are_refused(engine: Engine, tmp_path: Path) -> None:
     put(tmp_path, '{"id": "1"}\n["2"]\n', "people.jsonl")
-    with pytest.raises(ConnectorError, match=r"people\.jsonl.*a line is no JSON object with keys"):
+    with pytest.raises(ConnectorError, match=r"people\.jsonl has a line that is no JSON object with keys"):
         read(engine, tmp_path, "people.jsonl")
 
 
@@ -680,3 +681,277 @@ def test_what_is_no_workbook_is_refused(name: str, engine: Engine, tmp_path: Pat
     put(tmp_path, f"{HEADER}1,Ann\n", name)
     with pytest.raises(ConnectorError, match=rf"{name} is no whole file of Excel or OpenDocument"):
         read(engine, tmp_path, name)
+
+
+# What an error advises, done: the rows are those of the file.
+
+
+def zipped(**members: str) -> bytes:
+    put_archive(file := io.BytesIO(), **members)
+    return file.getvalue()
+
+
+def locked(archive: bytes) -> bytes:
+    """The archive as if a password locked it: the flag that says so, of its one member and of its directory."""
+    data = bytearray(archive)
+    data[6] |= 1
+    data[archive.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(data)
+
+
+def workbook(**sheets: list[list[Any]]) -> bytes:
+    put_workbook(file := io.BytesIO(), **sheets)
+    return file.getvalue()
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What a file holds, how it is read, and what is said; then the file (None: as it was) and the setting advised."""
+
+    content: str | bytes
+    told: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    mended: str | bytes | None = None
+    advised: dict[str, Any] = field(default_factory=dict)
+    name: str = "people.csv"
+    renamed: str | None = None
+    rows: Sequence[tuple[str, ...]] = (("1", "Ann"),)
+
+
+ANN = f"{HEADER}1,Ann\n"
+WINDOWS = [("1", "Zoë – 5 €")]
+NAMED = {"header": False, "columns": ["id", "name"]}
+TWICE = "id,name,name\n1,Ann,x\n"
+REMEDIES = {
+    "another encoding": Remedy(
+        f"{HEADER}1,Zoë – 5 €\n".encode("windows-1252"),
+        r"line 2 is not utf-8\. Set `encoding: windows-1252` on the connector",
+        advised={"encoding": "windows-1252"},
+        rows=WINDOWS,
+    ),
+    "one line in another encoding": Remedy(
+        f"{HEADER}1,Zoë\n2,Löw\n".encode() + "3,Müller\n".encode("latin-1"),
+        r"line 4 is not utf-8\. Most others are: correct that line, or fetch the file again\.",
+        mended=f"{HEADER}1,Zoë\n2,Löw\n3,Müller\n",
+        rows=[("1", "Zoë"), ("2", "Löw"), ("3", "Müller")],
+    ),
+    "cut within a letter": Remedy(
+        f"{HEADER}1,Zoë\n2,Löw\n3,Zoë".encode()[:-1],
+        r"line 4 is not utf-8\. Most others are: correct that line, or fetch the file again\.",
+        mended=f"{HEADER}1,Zoë\n2,Löw\n3,Zoë",
+        rows=[("1", "Zoë"), ("2", "Löw"), ("3", "Zoë")],
+    ),
+    "not the encoding that is set": Remedy(
+        f"{HEADER}1,Ágnes\n",
+        r"line 2 is not windows-1252\. Set the encoding it was written in on the connector",
+        {"encoding": "windows-1252"},
+        advised={"encoding": "utf-8"},
+        rows=[("1", "Ágnes")],
+    ),
+    "UTF-8 and no UTF-16": Remedy(
+        f"{HEADER}1,Zoë\n", r"is no UTF-16\. Leave `encoding` out", {"encoding": "utf-16"}, rows=[("1", "Zoë")]
+    ),
+    "neither UTF-8 nor UTF-16": Remedy(
+        f"{HEADER}1,Zoë – 5 €\n".encode("windows-1252"),
+        r"is no UTF-16\. Leave `encoding` out, which means UTF-8, or set `encoding: windows-1252`",
+        {"encoding": "utf-16"},
+        advised={"encoding": "windows-1252"},
+        rows=WINDOWS,
+    ),
+    "an archive of another name": Remedy(
+        zipped(**{"people.csv": ANN}), r"It is a zip archive: let its name end in \.zip", renamed="people.zip"
+    ),
+    "a workbook of another name": Remedy(
+        workbook(people=[["id", "name"], [1, "Ann"]]),
+        r"let its name end in .* of Excel, \.xlsx",
+        renamed="people.xlsx",
+    ),
+    "a gzip of another name": Remedy(
+        gzip.compress(ANN.encode()), r"It is a gzip file: let its name end in \.gz", renamed="people.csv.gz"
+    ),
+    "no gzip": Remedy(
+        ANN,
+        r"is no whole gzip file; fetch it again, or, if it is not packed, rename it",
+        name="people.csv.gz",
+        renamed="people.csv",
+    ),
+    "a locked archive": Remedy(
+        locked(zipped(**{"people.csv": ANN})),
+        r"is locked by a password .*; unpack it, and name what was in it as `path`",
+        mended=ANN,
+        name="people.zip",
+        renamed="people.csv",
+    ),
+    "an archive with a note": Remedy(
+        zipped(**{"READ.txt": "Our people", "people.csv": ANN}),
+        r"people\.zip/READ\.txt and people\.zip/people\.csv are of different formats\. .* unpack an archive before",
+        mended=ANN,
+        name="people.zip",
+        renamed="people.csv",
+    ),
+    "an ending that tells nothing": Remedy(
+        ANN, r"the ending of people\.dat tells no format; set `format`", name="people.dat", advised={"format": "csv"}
+    ),
+    "text called a workbook": Remedy(
+        ANN, r"save it again, or, if it is text, set `format: csv`", name="people.xls", advised={"format": "csv"}
+    ),
+    "another sheet": Remedy(
+        workbook(people=[["id", "name"], [1, "Ann"]]),
+        r"has no sheet 'persons'; correct `sheet`, there are 'people'",
+        {"sheet": "persons"},
+        name="people.xlsx",
+        advised={"sheet": "people"},
+    ),
+    "a column that is not named": Remedy(
+        "1,Ann\n",
+        r"has 2 columns, while `columns` names 1; name every column, in order",
+        {**NAMED, "columns": ["id"]},
+        advised=NAMED,
+    ),
+    "columns that are not split": Remedy(
+        "1;Ann\n",
+        r"has 1 columns, while `columns` names 2; set the `delimiter` between them",
+        NAMED,
+        advised={**NAMED, "delimiter": ";"},
+    ),
+    "a name twice": Remedy(
+        TWICE,
+        r"more than once, the first in column 2\. Rename them there, or skip the header \(`skip: 1`, `header: false`\)",
+        advised={"skip": 1, "header": False, "columns": ["id", "name", "x"]},
+        rows=[("1", "Ann", "x")],
+    ),
+    "a name twice, renamed": Remedy(
+        TWICE, "Rename them there", mended=TWICE.replace("name,name", "name,x"), rows=[("1", "Ann", "x")]
+    ),
+    "a name twice below a title": Remedy(
+        f"People\n\n{TWICE}",
+        r"skip the header \(`skip: 3`, `header: false`\) and name the columns in `columns`",
+        {"skip": 1},
+        advised={"skip": 3, "header": False, "columns": ["id", "name", "x"]},
+        rows=[("1", "Ann", "x")],
+    ),
+    "a name twice in a sheet": Remedy(
+        workbook(people=[["People"], [], ["id", "name", "name"], [1, "Ann", "x"]]),
+        r"skip the header \(`skip: 3`, `header: false`\)",
+        {"skip": 1},
+        advised={"skip": 3, "header": False, "columns": ["id", "name", "x"]},
+        name="people.xlsx",
+        rows=[("1", "Ann", "x")],
+    ),
+    "a quote in the header": Remedy(
+        'id,"name\n1,Ann\n2,"Bob\n',
+        r"line 1 opens a quote that nothing closes; it swallows .* set `quote: \'\'`",
+        advised={"quote": ""},
+        rows=[("1", "Ann"), ("2", '"Bob')],
+    ),
+    "a quote that nothing closes": Remedy(
+        f'{ANN}2,"Bob\n3,Cy\n',
+        r"line 3 opens a quote that nothing closes; .* set `quote: \'\'`",
+        advised={"quote": ""},
+        rows=[("1", "Ann"), ("2", '"Bob'), ("3", "Cy")],
+    ),
+    "quotes that two readers take two ways": Remedy(
+        f'{HEADER}"a\\"\\,""\\",\n',
+        r"has 1 records that are read by one reader and not by another; check `delimiter`, `quote`",
+        advised={"quote": ""},
+        rows=[('"a\\"\\', '""\\"')],
+    ),
+    "lines of more cells than the header": Remedy(
+        "id;name\n" + "1;5,5\n" * 20,
+        r"has no line with the columns of its header .*; check `delimiter`",
+        advised={"delimiter": ";"},
+        rows=[("1", "5,5")] * 20,
+    ),
+    "JSON in an array": Remedy(
+        '[{"id": "1"},\n{"id": "2"}]\n',
+        r"people\.jsonl, line \d is no JSON object\. Export it again with one object on each line",
+        mended='{"id": "1"}\n{"id": "2"}\n',
+        name="people.jsonl",
+        rows=[("1",), ("2",)],
+    ),
+    "JSON in an array on one line": Remedy(
+        '[{"id": "1", "name": "Ann"}]\n',
+        r"people\.jsonl has a line that is no JSON object with keys\. Export it again .* or as CSV",
+        mended=ANN,
+        name="people.jsonl",
+        renamed="people.csv",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", REMEDIES)
+def test_what_an_error_advises_brings_the_rows(fault: str, engine: Engine, tmp_path: Path) -> None:
+    remedy = REMEDIES[fault]
+    file = put(tmp_path, remedy.content, remedy.name)
+    with pytest.raises(ConnectorError, match=remedy.told):
+        read(engine, tmp_path, remedy.name, **remedy.settings)
+    if remedy.mended is not None:
+        put(tmp_path, remedy.mended, remedy.name)
+    name = remedy.renamed or remedy.name
+    file.rename(tmp_path / name)
+    assert rows(engine, read(engine, tmp_path, name, **remedy.advised)) == list(remedy.rows)
+
+
+@pytest.mark.parametrize("first", ["1,Ann\n", HEADER], ids=["row", "header"])
+def test_a_part_without_header_is_given_one_or_read_apart(first: str, engine: Engine, tmp_path: Path) -> None:
+    parts = {"a.csv": first, "b.csv": HEADER if first != HEADER else "1,Ann\n"}
+    for name, content in parts.items():
+        put(tmp_path, content + "2,Bob\n", name)
+    without = next(name for name, content in parts.items() if content != HEADER)
+    told = r"Give the one without a header the other's, or move that file .* connector of its own, with `header: false`"
+    with pytest.raises(ConnectorError, match=told):
+        read(engine, tmp_path, "*.csv")
+    (tmp_path / "apart").mkdir()
+    moved = (tmp_path / without).rename(tmp_path / "apart" / without)
+    assert rows(engine, read(engine, tmp_path, "*.csv")) == [("2", "Bob")]
+    assert rows(engine, read(engine, tmp_path, f"apart/{without}", **NAMED)) == [("1", "Ann"), ("2", "Bob")]
+    put(tmp_path, HEADER + moved.read_text(), without)
+    assert rows(engine, read(engine, tmp_path, "*.csv")) == [("1", "Ann"), ("2", "Bob"), ("2", "Bob")]
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ("id,nickname", r"b\.csv lacks the column name, which a\.csv has\. Rename it there, or move that file"),
+        ("id,name,city", r"b\.csv has the column city, which a\.csv lacks\. Remove it there, or move that file"),
+    ],
+)
+def test_a_part_of_other_columns_is_put_right_or_read_apart(
+    header: str, told: str, engine: Engine, tmp_path: Path
+) -> None:
+    put(tmp_path, ANN, "a.csv")
+    odd = put(tmp_path, f"{header}\n2,Bob,Rome\n".replace(",Rome", ",Rome" * header.count("city")), "b.csv")
+    put(tmp_path, f"{HEADER}3,Cy\n", "c.csv")
+    with pytest.raises(ConnectorError, match=told):
+        read(engine, tmp_path, "*.csv")
+    (tmp_path / "apart").mkdir()
+    apart = odd.rename(tmp_path / "apart" / "b.csv")
+    assert rows(engine, read(engine, tmp_path, "*.csv")) == [("1", "Ann"), ("3", "Cy")]
+    assert rows(engine, read(engine, tmp_path, "apart/b.csv"))[0][:2] == ("2", "Bob")
+    put(tmp_path, apart.read_text().replace("nickname", "name").replace(",city", "").replace(",Rome", ""), "b.csv")
+    assert rows(engine, read(engine, tmp_path, "*.csv")) == [("1", "Ann"), ("2", "Bob"), ("3", "Cy")]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told", "right", "row"),
+    [
+        ({"encoding": "utf-9"}, "such as utf-8, windows-1252 .* or utf-16", {"encoding": "utf-16"}, ("1", "Ann")),
+        ({"encoding": "utf-9"}, "such as utf-8, windows-1252", {"encoding": "windows-1252"}, ("1", "Ann")),
+        ({"date_format": "%Q"}, "such as %d/%m/%Y", {"date_format": "%d/%m/%Y"}, ("1", "Ann")),
+        (
+            {"columns": ["a", "b"]},
+            "Set `header: false` too; or",
+            {"columns": ["a", "b"], "header": False},
+            ("id", "name"),
+        ),
+        ({"columns": ["a", "b"]}, "if they have one, take `columns` out", {}, ("1", "Ann")),
+        ({"decimal": ",", "thousands": ","}, "same sign; leave", {"decimal": ","}, ("1", "Ann")),
+    ],
+)
+def test_what_is_advised_of_a_setting_can_be_set(
+    wrong: dict[str, Any], told: str, right: dict[str, Any], row: tuple[str, str], engine: Engine, tmp_path: Path
+) -> None:
+    put(tmp_path, ANN.encode(str(right.get("encoding", "utf-8"))))
+    with pytest.raises(ValueError, match=told):
+        read(engine, tmp_path, **wrong)
+    assert row in rows(engine, read(engine, tmp_path, **right))
