@@ -133,6 +133,8 @@ def reload(deployment: Deployment, dataset: str | None, file: Path, console: Con
         for told in (*faults, "What was corrected is kept, and counts with the next load: c360 run."):
             console.print(escape(told), highlight=False)
         return False
+    for note in (note for table in report.tables.values() for note in table.notes):
+        console.print(f"{escape(note)}.", highlight=False)
     after = _count(deployment, contract)
     left_alone = f" {same:,} are as they were read and were not loaded." if same else ""
     console.print(

@@ -82,6 +82,11 @@ def as_mapped(given: Mapping[str, str], corrections: str) -> str:
     return f"SELECT {cells} FROM ({corrections})"
 
 
-def _cell(record: str, name: str, type_: str) -> str:
+def text_of(record: str, name: str) -> str:
+    """The text of a corrected row's cell, in SQL."""
     path = literal(f'$."{name}"')
-    return f"try_cast(json_extract_string({record}, {path}) AS {type_})"
+    return f"json_extract_string({record}, {path})"
+
+
+def _cell(record: str, name: str, type_: str) -> str:
+    return f"try_cast({text_of(record, name)} AS {type_})"

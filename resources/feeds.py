@@ -222,14 +222,17 @@ class Feeds:
         found, head = self.corrections.of(contract.name, batch), self.deployment.lake.head(contract)
         if found is None or head is None:
             raise FeedError(f"Feed {contract.name}: there are no corrections {batch}, or nothing was loaded before.")
-        known = self._glance(contract)
+        # Of hours that are long gone, the source says nothing; else it may have put a row right itself.
+        is_upsert = contract.loading == UPSERT
+        known = self._sorting(contract, self._requests(contract, None)) if is_upsert else self._glance(contract)
         raws = {name: replace(raw, broken=[], notes=(), reached={}) for name, raw in known.raws.items()}
-        rows = corrections.as_mapped(known.given, found)
+        meant, notes = known.still_meant(found) if is_upsert else (found, [])
+        rows = corrections.as_mapped(known.given, meant)
         feed = self.deployment.feeds[contract.name].model_copy(update={"select": rows})
         settings = self.deployment.settings
         load = _Sorting(self.engine, contract, raws, feed, None, settings, is_judged=False).load()
         kept = {name: head.properties[name] for name in OF_THE_SOURCE if name in head.properties}
-        return replace(load, is_part=True, properties=kept, corrections=found)
+        return replace(load, is_part=True, properties=kept, corrections=found, notes=[*notes, *load.notes])
 
     def _requests(self, contract: Contract, head: Commit | None, window: Window | None = None) -> list[Request]:
         """What the dataset's feed asks of each of its connectors, given what was loaded before.
@@ -451,22 +454,33 @@ class _Sorting:
         """Take what was corrected in place of what the mapping gives."""
         rows = corrections.traced(self.mapped, self.given)
         if self.corrected:
-            self._note_idle_corrections(rows)
+            if not self.is_part:  # of a part nobody can tell
+                self.notes += self._told_idle(self.corrected, f"row_id NOT IN (SELECT {corrections.ROW} FROM ({rows}))")
             rows = corrections.applied(rows, self.given, self.corrected)
         if self.trace or self.corrected:
             self.mapped = rows if self.trace else f"SELECT * EXCLUDE ({corrections.ROW}) FROM ({rows})"
 
-    def _note_idle_corrections(self, rows: str) -> None:
-        """Say how many corrections found no row any more; of a part nobody can tell."""
-        if self.is_part:
-            return
-        is_idle = f"row_id NOT IN (SELECT {corrections.ROW} FROM ({rows}))"
-        ((idle, count),) = self._run(f"SELECT count(*) FILTER ({is_idle}), count(*) FROM ({self.corrected})")
-        if idle:
-            self.notes.append(
-                f"{idle:,} of {count:,} corrections found no row as it was when it was set aside: the source brings it"
-                " otherwise or no more, and the source counts"
-            )
+    def still_meant(self, corrected: str) -> tuple[str, list[str]]:
+        """The SELECT of these corrections without those of rows that the source, read whole, brings otherwise by now;
+        and what is to be said of these. A row that it brings no more keeps its correction: the source may be younger.
+        """
+        rows = corrections.traced(self.mapped, self.given)
+        key = [name for name in self.contract.primary_key if name in self.given]
+        here = ", ".join(f"{quoted(name)}::VARCHAR" for name in key)
+        there = ", ".join(corrections.text_of("corrected_row", name) for name in key)
+        is_gone = f"row_id NOT IN (SELECT {corrections.ROW} FROM ({rows}))"
+        is_idle = f"{is_gone} AND ({there}) IN (SELECT ({here}) FROM ({rows}))"
+        return f"SELECT * FROM ({corrected}) WHERE NOT ({is_idle})", self._told_idle(corrected, is_idle)
+
+    def _told_idle(self, corrected: str, is_idle: str) -> list[str]:
+        """How many corrections found no row any more, in words; nothing where all found theirs."""
+        ((idle, count),) = self._run(f"SELECT count(*) FILTER ({is_idle}), count(*) FROM ({corrected})")
+        if not idle:
+            return []
+        return [
+            f"{idle:,} of {count:,} corrections found no row as it was when it was set aside: the source brings it"
+            " otherwise or no more, and the source counts"
+        ]
 
     def _read_count(self, raw: Raw, row_count: int) -> int:
         """How many rows the source has; of some hours, those that are of them, where it is the only one."""

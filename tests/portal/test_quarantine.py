@@ -8,11 +8,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from portal import cli
 from resources import deployment as deployments
 from resources.corrections import MARKS, ROW, row_id
+from resources.databases import WATERMARK
 from resources.deployment import Deployment
 from resources.feeds import Feeds
 from resources.lake import HOURS
@@ -210,6 +212,70 @@ def test_corrected_events_come_beside_those_whose_file_is_gone(shop: Path, deplo
     assert after is not None
     assert after.properties[HOURS] == before.properties[HOURS]
     assert after.watermark == "2026-03-02 12:00:00"
+
+
+FROM_DATABASE = """
+name: Shop
+currency: EUR
+connectors: {shop: {type: postgres, url: "${SHOP_DB}"}}
+feeds:
+  orders:
+    from: shop
+    table: sales
+    watermark: updated_at
+    select: select id as order_id, day as ordered_at, total as total_amount from raw
+"""
+SALES = """
+DROP TABLE IF EXISTS sales; CREATE TABLE sales (id text, day timestamptz, total text, updated_at timestamptz);
+INSERT INTO sales SELECT n, '2026-01-01 10:00+02', CASE WHEN n = 1 THEN '10' ELSE 'x' END, now() - interval '1 hour'
+  FROM generate_series(1, 5) n
+"""
+
+
+def test_corrected_rows_of_a_database_are_merged_unless_it_put_them_right_itself(
+    shop: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = sa.create_engine(postgres, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+
+    def sales(sql: str) -> None:
+        with server.connect() as connection:
+            connection.exec_driver_sql(sql)
+
+    address = sa.make_url(postgres).set(drivername="postgresql")
+    monkeypatch.setenv("SHOP_DB", address.render_as_string(hide_password=False))
+    shop.write_text(FROM_DATABASE)
+    sales(SALES)
+    with closing(deployments.load(shop)) as deployment:
+        orders = deployment.contracts["sources/orders"]
+
+        def amounts() -> dict[str, float]:
+            rows = deployment.read("sources/orders").to_pyarrow().to_pylist()
+            return {row["order_id"]: row["total_amount"] for row in rows}
+
+        load(deployment, "orders")
+        # Of one the right amount comes from the source, one it forgets, one is read by the next load.
+        file = exported(shop, "orders")
+        sales("UPDATE sales SET total = '33', updated_at = now() WHERE id = '3'; DELETE FROM sales WHERE id = '4'")
+        load(deployment, "orders")
+        sales("UPDATE sales SET total = '55', updated_at = now() WHERE id = '5'")
+        for order in "2345":
+            rewritten(file, f",{order},2026-01-01 08:00:00+00,x", f",{order},2026-01-01 08:00:00+00,{order}0")
+        before = deployment.lake.head(orders)
+        told = c360("quarantine", "--config", shop, "--dataset", "orders", "--reload", file)
+        assert told.exit_code == 0, told.output
+        assert "2 of 4 corrections found no row as it was" in plain(told.output)
+        assert "Set aside were 4 rows, and are 0 now." in plain(told.output)
+        assert amounts() == {"1": 10, "2": 20, "3": 33, "4": 40}
+        after = deployment.lake.head(orders)
+        assert before is not None
+        assert after is not None
+        assert after.properties[WATERMARK] == before.properties[WATERMARK]
+        # Loads that read the row again as it was, or all, undo no correction.
+        for whole in (False, False, True):
+            part = Feeds(deployment).load(orders, is_whole=whole)
+            assert part.is_part != whole
+            deployment.lake.publish(Feeds(deployment).commit(orders, part))
+            assert amounts() == {"1": 10, "2": 20, "3": 33, "5": 55} | ({} if whole else {"4": 40})
 
 
 def test_what_cannot_be_taken_back_changes_nothing(shop: Path, deployment: Deployment) -> None:
