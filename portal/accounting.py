@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import ibis
+import ibis.expr.types as ir
+
 from c360_assets.conformed.as_of import EVENTS, STRAY_DAYS
+from c360_assets.conformed.order_lines import UNKNOWN, status
 from governance.contracts import Contract
 from portal.matching import Match, matches, references
 from resources.deployment import Deployment
@@ -15,6 +19,8 @@ from resources.engine import literal, quoted
 from resources.feeds import ROWS_THAT_TELL
 
 NOTE, WARNING, ERROR = range(3)
+# How many words of unknown status are told.
+WORDS_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -119,6 +125,43 @@ def findings(deployment: Deployment, found: Account, is_moment_asked: bool, is_b
     if found.way and found.rows and is_built:
         told = [*_accounted(found, found.way, is_moment_asked), *told]
     return told
+
+
+def unknown_statuses(deployment: Deployment) -> list[str]:
+    """How many orders are no revenue because nothing says what their status means, and what they come to, in words."""
+    lake, contracts = deployment.lake, deployment.contracts
+    orders = lake.read(contracts["orders"])
+    words = lake.read(contracts["sources/orders"]).select("order_id", word="order_status")
+    lines = lake.read(contracts["order_lines"]).group_by("order_id").agg(amount=ibis._.net_amount.sum())
+    lost = orders.filter(orders.order_status == UNKNOWN).select("order_id", "total_amount")
+    lost = lost.left_join(words, "order_id").drop("order_id_right").left_join(lines, "order_id")
+    return _told_unknown(lost.select("word", amount=lost.total_amount.fill_null(lost.amount)), deployment)
+
+
+def unknown_statuses_loaded(deployment: Deployment, loaded: ir.Table) -> list[str]:
+    """The same of orders as a feed brings them, before anything is made of them."""
+    lost = loaded.filter(status(loaded.order_status) == UNKNOWN)
+    return _told_unknown(lost.select(word="order_status", amount="total_amount"), deployment)
+
+
+def _told_unknown(lost: ir.Table, deployment: Deployment) -> list[str]:
+    """What orders of unknown status come to, and what to do, given the `word` and the `amount` of each."""
+    counted = lost.group_by("word").agg(orders=lost.count(), amount=lost.amount.sum())
+    found = counted.order_by(counted.orders.desc(), "word").to_pyarrow().to_pylist()
+    if not found:
+        return []
+    shown = ", ".join(f"{row['orders']:,} {_quoted(row['word'])}" for row in found[:WORDS_SHOWN])
+    others = f", and {len(found) - WORDS_SHOWN:,} other words" if len(found) > WORDS_SHOWN else ""
+    count, amounts = sum(row["orders"] for row in found), [row["amount"] for row in found if row["amount"] is not None]
+    worth = f"come to {sum(amounts):,.2f} {deployment.settings.currency} and " if amounts else ""
+    words = [row["word"] for row in found]
+    remedies = ["Say under `status:` of feeds.orders what the words mean."] if any(words) else []
+    remedies += ["Where the shop knows no status, select 'completed' as order_status."] if None in words else []
+    return [f"Orders of unknown status: {count:,}, which {worth}are no revenue ({shown}{others}). {' '.join(remedies)}"]
+
+
+def _quoted(word: str | None) -> str:
+    return "without status" if word is None else f"'{word}'"
 
 
 def _conditions(way: Way | None) -> tuple[str | None, str | None]:

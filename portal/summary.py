@@ -4,19 +4,15 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-import ibis
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from c360_assets.conformed.order_lines import UNKNOWN
-from portal.accounting import ERROR, NOTE, WARNING, WAYS, Finding, account, findings
+from portal.accounting import ERROR, NOTE, WARNING, WAYS, Finding, account, findings, unknown_statuses
 from portal.running import RunReport, TableRun
 from resources.deployment import Deployment
 from resources.feeds import rows_read
 
-# How many words of unknown status are told.
-WORDS_SHOWN = 5
 STYLES = {NOTE: "", WARNING: "yellow", ERROR: "bold red"}
 MARKS = {"done": "[green]✓", "failed": "[red]✗", "skipped": "[yellow]–", "held back": "[red]■", "running": "[red]?"}
 
@@ -60,7 +56,7 @@ def print_summary(console: Console, deployment: Deployment, report: RunReport, d
         return False
     if "order_lines" in report.tables:
         for line in (*accounting(deployment), *unknown_statuses(deployment)):
-            console.print(line, highlight=False)
+            console.print(escape(line), highlight=False)
     found = losses(deployment, report)
     for finding in found:
         console.print(escape(finding.text), style=STYLES[finding.severity], highlight=False)
@@ -138,31 +134,6 @@ def accounting(deployment: Deployment) -> list[str]:
             f"{kinds['without_customer']:,} lines have no customer; they count as sales, but in nobody's profile."
         )
     return told
-
-
-def unknown_statuses(deployment: Deployment) -> list[str]:
-    """How many orders are no revenue because nothing says what their status means, and what they come to, in words."""
-    lake, contracts = deployment.lake, deployment.contracts
-    orders = lake.read(contracts["orders"])
-    words = lake.read(contracts["sources/orders"]).select("order_id", word="order_status")
-    lines = lake.read(contracts["order_lines"]).group_by("order_id").agg(amount=ibis._.net_amount.sum())
-    lost = orders.filter(orders.order_status == UNKNOWN).select("order_id", "total_amount")
-    lost = lost.left_join(words, "order_id").drop("order_id_right").left_join(lines, "order_id")
-    counted = lost.group_by("word").agg(orders=lost.count(), amount=lost.total_amount.fill_null(lost.amount).sum())
-    found = counted.order_by(counted.orders.desc(), "word").to_pyarrow().to_pylist()
-    if not found:
-        return []
-    shown = ", ".join(f"{row['orders']:,} {_quoted(row['word'])}" for row in found[:WORDS_SHOWN])
-    others = f", and {len(found) - WORDS_SHOWN:,} other words" if len(found) > WORDS_SHOWN else ""
-    count, amount = sum(row["orders"] for row in found), sum(row["amount"] or 0 for row in found)
-    return [
-        f"Orders of unknown status: {count:,}, which come to {amount:,.2f} {deployment.settings.currency} and are no"
-        f" revenue ({escape(shown)}{others}). Say under `status:` of feeds.orders what the words mean."
-    ]
-
-
-def _quoted(word: str | None) -> str:
-    return "without status" if word is None else f"'{word}'"
 
 
 def engagement(deployment: Deployment) -> Table:

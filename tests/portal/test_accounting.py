@@ -4,13 +4,14 @@ import io
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from portal.accounting import ERROR, NOTE, WARNING, Finding, account, findings
+from portal.accounting import ERROR, NOTE, WARNING, Finding, account, findings, unknown_statuses
 from portal.running import RunReport, TableRun
 from portal.summary import print_summary
 from resources.deployment import Deployment, Feed, Settings
@@ -159,6 +160,23 @@ def test_a_share_of_matches_is_told_and_never_rounded_to_all(shop: Shop) -> None
     shop.holds("sources/orders", [*orders(1999, "C0"), {"order_id": "X", "customer_id": "C7"}])
     (found,) = shop.told("orders", is_built=False)
     assert found == Finding(NOTE, "Orders: customer_id -> customer: 1,999 of 2,000 found (99.9%).")
+
+
+def test_orders_of_unknown_status_are_told_by_word_with_what_they_come_to(shop: Shop) -> None:
+    words = {"O0": "versandt", "O1": "versandt", "O2": None, "O3": "shipped"}
+    shop.holds("sources/orders", [{**row, "order_status": words[row["order_id"]]} for row in orders(4)])
+    made = [{**row, **REQUIRED, "is_anonymous": True, "order_status": "unknown"} for row in orders(4)]
+    made[3]["order_status"] = "shipped"
+    shop.holds("orders", [{**row, "total_amount": amount} for row, amount in zip(made, (10, None, 5, 99), strict=True)])
+    line = {"order_line_id": "L1", "order_id": "O1", "order_status": "unknown", "line_kind": "other", "ordered_at": BY}
+    shop.holds("order_lines", [{**line, "discount_amount": 0, "net_amount": Decimal("2.5")}])
+    assert unknown_statuses(shop.deployment) == [
+        "Orders of unknown status: 3, which come to 17.50 EUR and are no revenue (2 'versandt', 1 without status). Say"
+        " under `status:` of feeds.orders what the words mean. Where the shop knows no status, select 'completed' as"
+        " order_status."
+    ]
+    shop.holds("orders", made[3:])
+    assert unknown_statuses(shop.deployment) == []
 
 
 def test_a_dataset_that_no_feed_fills_is_not_assessed(shop: Shop) -> None:

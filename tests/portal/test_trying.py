@@ -97,3 +97,25 @@ def test_a_contract_is_its_columns_with_what_a_row_needs(shop: Path) -> None:
     assert "Refers to" in told
     assert "One row per customer" in plain(c360("contract", "rfm", "--config", shop).output)
     assert "There is no dataset or table 'x'" in plain(c360("contract", "x", "--config", shop).output)
+
+
+def test_orders_of_unknown_status_are_told_until_the_feed_says_what_the_words_mean(shop: Path) -> None:
+    (shop.parent / "orders.csv").write_text(
+        "id,customer,day,total,city,state\n1,C1,2026-01-01,10,,versandt\n2,C1,2026-01-02,5,,Versandt\n"
+        "3,C1,2026-01-03,2.5,,\n4,C1,2026-01-04,1,,shipped\n"
+    )
+    shop.write_text(CONFIG.replace("id as order_id", "state as order_status, id as order_id"))
+    told = plain(c360("try", "orders", "--config", shop).output)
+    assert (
+        "Orders of unknown status: 3, which come to 17.50 EUR and are no revenue (1 'Versandt', 1 'versandt', 1 without"
+        " status). Say under `status:` of feeds.orders what the words mean. Where the shop knows no status, select"
+        " 'completed' as order_status."
+    ) in told
+    shop.write_text(
+        CONFIG.replace("id as order_id", "coalesce(state, 'completed') as order_status, id as order_id").replace(
+            "from: shop", "from: shop\n    status: {versandt: shipped}"
+        )
+    )
+    told = plain(c360("try", "orders", "--config", shop).output)
+    assert "│ 2026-01-02 00:00:00 │ shipped │" in told
+    assert "unknown status" not in told
