@@ -5,7 +5,8 @@ Told is only what is not as it should be: that all rows are kept and all referen
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import ibis
 import ibis.expr.types as ir
@@ -67,7 +68,8 @@ class Finding:
 
 @dataclass(frozen=True)
 class Account:
-    """The rows of a dataset: all, those `later` than as_of with the first moment of these, `unused`, `anonymous`.
+    """The rows of a dataset: all, those `later` than as_of with the first moment of these (by the shop's clock),
+    `unused`, `anonymous`.
 
     `kept` is what the table made of them holds of them.
     """
@@ -113,6 +115,9 @@ def account(deployment: Deployment, contract: Contract, moment: datetime | None)
     kept = total - later - unused if kept is None else kept
     # Some of later are in the table all the same: whoever ordered is known, whatever the registration says.
     later = min(later, total - kept)
+    if first:
+        # What is advised is written by the shop's clock.
+        first = first.replace(tzinfo=UTC).astimezone(ZoneInfo(deployment.settings.clock))
     return Account(contract, way, total, later, first, unused, anonymous, kept, matches(referring, counts))
 
 

@@ -97,7 +97,7 @@ def _with_deployment(command: Callable[..., None]) -> Callable[..., None]:
     "--as-of",
     "as_of",
     metavar="TIMESTAMP",
-    help="Analyse as of this moment (UTC); a date means its end. Default: newest event.",
+    help="Analyse as of this moment, by the shop's clock; a date means its end. Default: newest event.",
 )
 @click.option("--whole", is_flag=True, help="Load sources as a whole, not only what changed in them.")
 @_with_deployment
@@ -548,7 +548,7 @@ def bench(
 @click.option("--acknowledge", metavar="RULE", help="Take up the open incident of this rule; needs --by and --reason.")
 @click.option("--by", metavar="NAME", help="Who takes it up.")
 @click.option("--mute", metavar="RULE", help="Tell nobody of this rule's incident; needs --until and --reason.")
-@click.option("--until", metavar="DATE", help="When people are told again (UTC); a date means its end.")
+@click.option("--until", metavar="DATE", help="When people are told again, by the shop's clock; a date means its end.")
 @click.option("--reason", metavar="TEXT", help="Why.")
 @click.option("--format", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @_with_deployment

@@ -35,6 +35,8 @@ def show(deployment: Deployment, dataset: str | None, kind: str, console: Consol
             raise C360Error(
                 f"There is no table '{dataset.removeprefix('sources/')}'. c360 tables lists those there are."
             )
+    if dataset and deployment.contracts[dataset].layer == "operations":
+        raise C360Error(f"{dataset} is what runs note, and has no quality score. See its rows: c360 show {dataset}")
     if not scores or (dataset and dataset not in scores):
         raise C360Error(f"{dataset or 'Nothing'} was not checked yet. Build and check it with: c360 run")
     results = _results(deployment, scores)

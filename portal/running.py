@@ -102,10 +102,7 @@ def run(
     config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     if as_of is not None:
         if dg.AssetKey("as_of") not in keys:
-            raise SelectionError(
-                "--as-of changes the table as_of and all that depends on it. Select them too, for example"
-                f" --select +{selection[0].lstrip('+')}"
-            )
+            raise SelectionError(_without_moment(definitions, selection))
         config["ops"] = {"as_of": {"config": {"as_of": as_of.isoformat()}}}
     check_feeds(deployment, [key.to_user_string() for key in keys])
     report = RunReport(str(uuid.uuid4()), as_of is not None or dg.AssetKey("as_of") not in keys)
@@ -167,6 +164,16 @@ def _selected(definitions: dg.Definitions, selection: Sequence[str]) -> list[dg.
         for part in parts[1:]:
             chosen = chosen | part
     return sorted(key for key in chosen.resolve(graph) if key in buildable)
+
+
+def _without_moment(definitions: dg.Definitions, selection: Sequence[str]) -> str:
+    """What to select so that a moment which is asked for matters."""
+    graph = definitions.resolve_asset_graph()
+    for name in (part.lstrip("+") for part in selection):
+        if dg.AssetKey("as_of") in _part(f"+{name}").resolve(graph):
+            told = "--as-of changes the table as_of and all that depends on it. Select them too, for example"
+            return f"{told} --select +{name}"
+    return "--as-of changes the table as_of and what depends on it, which nothing selected does. Leave it out."
 
 
 def _part(name: str) -> dg.AssetSelection:
@@ -258,7 +265,7 @@ def _fault(error: Any) -> str:
     own = {cls.__name__ for cls in _subclasses(C360Error)}
     if error.cls_name in own:
         return str(error.message).split(": ", 1)[1].strip()
-    return f"Unexpected fault ({error.cls_name}). Run again with --debug to see where."
+    return f"Unexpected fault ({error.cls_name}). To see where, run again with: c360 --debug run"
 
 
 def _subclasses(cls: type) -> set[type]:

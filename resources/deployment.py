@@ -326,7 +326,10 @@ def _parsed(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as fault:
         raise DeploymentError(f"{path.name} is not readable YAML: {' '.join(str(fault).split())}") from fault
     if not isinstance(raw, dict):
-        raise DeploymentError(f"{path.name} is empty or not a mapping; see examples/ for a start.")
+        raise DeploymentError(
+            f"{path.name} is empty or not a mapping. Start from one in examples/, or let `c360 init FILE... --output"
+            " FILE` propose one for your files."
+        )
     return raw
 
 
@@ -340,7 +343,7 @@ def _expanded(path: Path, value: Any, key: str = "") -> Any:
             if name not in os.environ:
                 raise DeploymentError(
                     f"{path.name}, key {key}: the environment variable {name} is not set. Set it, for example"
-                    f" {name}=... c360 run --config {path.name}"
+                    f" {name}=... c360 run --config {path}"
                 )
         return VARIABLE.sub(lambda match: os.environ[match.group(1)], value)
     return value

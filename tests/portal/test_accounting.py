@@ -1,6 +1,8 @@
 """Where rows went: what is told of rows that nothing is made of, and of references that do not match."""
 
+import dataclasses
 import io
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from portal import running
 from portal.accounting import ERROR, NOTE, WARNING, Finding, account, findings, unknown_statuses
 from portal.running import RunReport, TableRun
 from portal.summary import print_summary
@@ -153,6 +156,38 @@ def test_references_that_never_match_are_an_error_with_two_values_of_each_side(
         f"Orders: customer_id -> customer: 0 of {count} found (0%). Here they read '00000', '00001', there 'C0', 'C1'."
         " Select both in one form, in the feeds."
     )
+
+
+@pytest.mark.parametrize(("clock", "moment"), [("UTC", "2026-03-01 05:00"), ("Asia/Tokyo", "2026-03-01 20:00")])
+def test_the_moment_that_is_advised_takes_in_what_was_left_out(shop: Shop, clock: str, moment: str) -> None:
+    settings = shop.deployment.settings.model_copy(update={"timezone": clock})
+    deployment = dataclasses.replace(shop.deployment, settings=settings)
+    with closing(deployment):
+        shop.holds("sources/review", [{"review_id": "a", "reviewed_at": datetime.fromisoformat(moment)}])
+        contract = CONTRACTS["sources/review"]
+        told = findings(deployment, account(deployment, contract, MOMENT), False, True)[0].text
+        advised = re.search(r"dated (\S+) or later: .* set --as-of if it is right", told)
+        assert advised is not None
+        after = account(deployment, contract, running.moment(advised[1], clock))
+        assert (after.later, after.kept) == (0, 1)
+
+
+@pytest.mark.parametrize("length", [5, 1], ids=["those of the orders", "those of the customers"])
+def test_keys_selected_in_one_form_match(shop: Shop, length: int) -> None:
+    shop.holds("sources/customer", [{"customer_id": "1".zfill(length)}])
+    shop.holds("sources/orders", orders(20, "1" if length > 1 else "00001"))
+    (found,) = shop.told("orders", is_built=False)
+    assert found.text.endswith("Select both in one form, in the feeds.")
+    shop.holds("sources/orders", orders(20, "1".zfill(length)))
+    assert shop.told("orders", is_built=False) == []
+
+
+def test_a_ledger_with_customers_is_no_loss(shop: Shop) -> None:
+    entries = [{"entry_id": f"E{n}", "entry_ts": BY} for n in range(20)]
+    shop.holds("sources/loyalty_ledger", entries)
+    assert "Select customer_id in the feed" in shop.told("loyalty_ledger")[0].text
+    shop.holds("sources/loyalty_ledger", [{**entry, "customer_id": "C1"} for entry in entries])
+    assert shop.told("loyalty_ledger") == []
 
 
 def test_a_share_of_matches_is_told_and_never_rounded_to_all(shop: Shop) -> None:

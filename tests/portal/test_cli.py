@@ -7,14 +7,17 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
+from c360_assets import definitions
 from governance import segments
-from portal import cli
+from portal import cli, running
+from portal.running import SelectionError
 from resources import deployment as deployments
 from tests.tables import CONTRACTS
 from tests.tables import table as literal_table
@@ -254,6 +257,55 @@ def test_a_mistake_is_one_readable_paragraph_and_exit_code_1(shop: Path, argumen
     assert result.exit_code == 1
     assert message in plain(result.output)
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("mistake", "told", "advised", "found"),
+    [
+        ("show orderz", "c360 tables lists", "tables", "orders"),
+        ("contract orderz", "c360 tables lists", "tables", "orders"),
+        ("quality orderz", "c360 tables lists", "tables", "orders"),
+        ("incidents orderz", "c360 tables lists", "tables", "sources/orders"),
+        ("try review", "there are: orders, customer.", "try orders", "2 kept"),
+        ("quality quarantine", "See its rows: c360 show quarantine", "show quarantine", "No row is set aside"),
+        ("quarantine --dataset ordres", "there are: brand, customer,", "quarantine --dataset orders", "No row"),
+        (
+            "incidents rfm --acknowledge key_unique --by Ann",
+            "DATASET --acknowledge RULE --by NAME --reason TEXT",
+            "incidents rfm --acknowledge key_unique --by Ann --reason known",
+            "has no open incident",
+        ),
+        (
+            "incidents rfm --mute key_unique --until soon --reason known",
+            "Write for example 2026-06-30",
+            "incidents rfm --mute key_unique --until 2026-06-30 --reason known",
+            "has no open incident",
+        ),
+        (
+            "incidents rfm --acknowledge key_unique --by Ann --reason known",
+            "See those there are with: c360 incidents (with --all",
+            "incidents --all",
+            "No incidents",
+        ),
+    ],
+)
+def test_what_a_mistake_is_answered_with_can_be_typed(
+    shop: Path, mistake: str, told: str, advised: str, found: str
+) -> None:
+    assert told in plain(c360(*mistake.split(), "--config", shop).output)
+    assert found in plain(c360(*advised.split(), "--config", shop).output)
+
+
+def test_the_tables_that_a_moment_needs_are_named_whatever_is_selected_with_them(shop: Path) -> None:
+    with closing(deployments.load(shop)) as deployment:
+        with pytest.raises(SelectionError, match=r"for example --select \+rfm$"):
+            running.run(deployment, ["sources/orders", "rfm"], running.moment("2026-01-01"))
+        with pytest.raises(SelectionError, match=r"nothing selected does\. Leave it out"):
+            running.run(deployment, ["sources/orders"], running.moment("2026-01-01"))
+        graph = definitions.build(deployment).resolve_asset_graph()
+        buildable = {key.to_user_string() for key in graph.materializable_asset_keys}
+        # Each can be built by what is said of a table that is not: c360 run --select +TABLE.
+        assert buildable == {key for key, contract in CONTRACTS.items() if contract.layer != "operations"}
 
 
 def test_debug_shows_the_stack_trace(shop: Path) -> None:

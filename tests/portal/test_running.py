@@ -1,6 +1,7 @@
 """What `c360 run` is told and tells: moments, and faults in words that quote nobody."""
 
-from datetime import datetime
+import re
+from datetime import date, datetime
 
 import pytest
 from dagster._utils.error import SerializableErrorInfo
@@ -34,8 +35,10 @@ def test_moments_asked_for_are_of_the_shops_clock(text: str, moment: datetime) -
 
 
 def test_what_is_no_moment_is_named() -> None:
-    with pytest.raises(SelectionError, match="'soon' is no moment"):
+    with pytest.raises(SelectionError, match="'soon' is no moment") as raised:
         running.moment("soon")
+    advised = re.findall(r"2026-06-30\S*(?<!\.)", str(raised.value))
+    assert [running.moment(text).date() for text in advised] == [date(2026, 6, 30)] * 2
 
 
 def error(name: str, message: str, cause: SerializableErrorInfo | None = None) -> SerializableErrorInfo:
@@ -47,4 +50,4 @@ def test_own_errors_are_told_as_they_are_and_others_by_their_kind_alone() -> Non
     wrapped = error("DagsterExecutionStepExecutionError", "Error in x", own)
     assert running._fault(wrapped) == "Table x: is not there"
     told = running._fault(error("ValueError", "ValueError: ann@example.com is no number\n"))
-    assert told == "Unexpected fault (ValueError). Run again with --debug to see where."
+    assert told == "Unexpected fault (ValueError). To see where, run again with: c360 --debug run"

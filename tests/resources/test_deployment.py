@@ -148,7 +148,7 @@ def test_every_fault_of_a_file_is_told_at_once(opened: Open) -> None:
 
 @pytest.mark.parametrize("text", ["", "# to be written\n", "- name\n", "name\n"])
 def test_an_empty_file_is_refused_with_a_place_to_start_from(text: str, opened: Open) -> None:
-    with pytest.raises(DeploymentError, match=r"c360\.yaml is empty or not a mapping; see examples/"):
+    with pytest.raises(DeploymentError, match=r"c360\.yaml is empty or not a mapping\. Start from one in examples/"):
         opened(text)
 
 
@@ -173,6 +173,108 @@ def test_an_error_of_an_unknown_name_lists_the_known_ones(opened: Open) -> None:
         opened(SHOP.replace("from: shop", "from: store"))
     with pytest.raises(DeploymentError, match=r"known are brand, customer, .*, web_analytics"):
         opened(SHOP.replace("  orders:", "  ordres:"))
+
+
+# What is written instead of what, what is said of it, and what is advised instead.
+REMEDIES = {
+    "a clock": ("lake: {}", "timezone: Berlin", "such as UTC or Europe/Berlin", "timezone: Europe/Berlin"),
+    "an hour": (
+        "lake: {}",
+        "schedules: {hours_from: 2026-01-01T00:30:00+01:00}",
+        "must be a full hour in UTC, without offset",
+        "schedules: {hours_from: 2025-12-31T23:00:00}",
+    ),
+    "a status": (
+        "from: shop",
+        "from: shop\n    status: {sent: gone}",
+        "'sent: gone' must be one of adjustment, .* shipped",
+        "from: shop\n    status: {sent: shipped}",
+    ),
+    "a connector": ("from: shop", "from: store", r"no connector 'store' \(declared: shop, company\)", "from: company"),
+    "a dataset": ("  orders:", "  ordres:", "known are .*orders", "  orders:"),
+    "a feed in short": (
+        "orders:\n    from: shop\n    select: select * from raw",
+        "orders: shop",
+        "must say `from` and, if need be, `select`",
+        "orders: {from: shop}",
+    ),
+    "a table": (
+        "from: shop",
+        "table: sales\n    from: [shop, company]",
+        r"say of which connector, as in `table: \{shop: sales\}`",
+        "table: {shop: sales}\n    from: [shop, company]",
+    ),
+    "a watermark": (
+        "from: shop",
+        "watermark: changed\n    from: [shop, company]",
+        "Take it out, or read from one connector",
+        "from: [shop, company]",
+    ),
+    "a watermark of one": (
+        "from: shop",
+        "watermark: changed\n    from: [shop, company]",
+        "Take it out, or read from one connector",
+        "watermark: changed\n    from: shop",
+    ),
+    "several connectors": (
+        "from: shop\n    select: select * from raw",
+        "from: [shop, company]",
+        "each is a view: shop, company",
+        "from: [shop, company]\n    select: select * from shop union all by name select * from company",
+    ),
+    "two sinks": (
+        "lake: {}",
+        "notifications: [{type: log}, {type: log}]",
+        "Give each a `name` of its own",
+        "notifications: [{type: log}, {type: log, name: again}]",
+    ),
+    "an address": (
+        "type: sample, customers: 10",
+        "type: postgres, url: shop.db",
+        r"such as postgresql://\$\{SHOP_USER\}:\$\{SHOP_PASSWORD\}@host:5432/shop",
+        'type: postgres, url: "postgresql://${SHOP_USER}:${SHOP_PASSWORD}@host:5432/shop"',
+    ),
+    "a password in the clear": (
+        "lake: {}",
+        "notifications: [{type: smtp, host: mail, sender: a@b.org, recipients: [c@d.org], username: u, password: p,"
+        " starttls: false}]",
+        "leave starttls on",
+        "notifications: [{type: smtp, host: mail, sender: a@b.org, recipients: [c@d.org], username: u, password: p}]",
+    ),
+    "a webhook in the clear": (
+        "lake: {}",
+        "notifications: [{type: webhook, url: 'http://example.org/x'}]",
+        "must begin with https://",
+        "notifications: [{type: webhook, url: 'https://example.org/x'}]",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", REMEDIES)
+def test_what_an_error_advises_can_be_written(fault: str, opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, wrong, told, right = REMEDIES[fault]
+    assert old in SHOP
+    for name in ("SHOP_USER", "SHOP_PASSWORD"):
+        monkeypatch.setenv(name, "x")
+    with pytest.raises(DeploymentError, match=told):
+        opened(SHOP.replace(old, wrong, 1))
+    assert opened(SHOP.replace(old, right, 1)).settings.name == "Shop"
+
+
+def test_what_is_advised_of_a_missing_variable_or_file_works(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = SHOP.replace("orders.csv", '"${SHOP_NOWHERE}/orders.csv"')
+    with pytest.raises(DeploymentError, match="Set it, for example SHOP_NOWHERE=") as raised:
+        opened(text)
+    setting, command, *arguments = str(raised.value).split("for example ")[1].split()
+    assert (command, arguments) == ("c360", ["run", "--config", str(tmp_path / "c360.yaml")])
+    monkeypatch.setenv(setting.split("=")[0], "exports")
+    assert deployments.load(Path(arguments[-1])).settings.connectors["shop"].path == "exports/orders.csv"
+    with pytest.raises(DeploymentError, match="Name one with --config, or set C360_CONFIG"):
+        deployments.load(tmp_path / "nowhere.yaml")
+    monkeypatch.setenv("C360_CONFIG", str(tmp_path / "c360.yaml"))
+    assert deployments.load().settings.name == "Shop"
 
 
 def test_variables_are_read_from_the_environment(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,6 +374,10 @@ def test_a_home_is_of_one_deployment_unless_it_is_said_to_be_shared(tmp_path: Pa
     assert used(shop(other, "Store", shares_home=True))
     assert used(shop(file))
     assert used(shop(other, "Store", home=".store"))
+    mark = re.search(r"If 'Shop' is no more, remove (\S+)\.$", str(raised.value))
+    assert mark is not None
+    Path(mark[1]).unlink()
+    assert used(shop(other, "Store"))
 
 
 @pytest.mark.parametrize("home", [".c360", "../kept"])
