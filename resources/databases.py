@@ -65,7 +65,11 @@ COMPLAINTS = (
         "the server refuses user or password. Check them in the environment",
     ),
     ("^3D|database .* does not exist", "there is no database of that name. Correct the address"),
-    ("^42P01|^3F|^0A", "there is no such table. Correct `table` of the feed in c360.yaml"),
+    (
+        "^42P01|^3F|^0A",
+        # Of a schema that is closed to the user a server says the same.
+        "there is no such table. Correct `table` of the feed in c360.yaml, or grant the user USAGE on its schema",
+    ),
     ("^42501|permission denied", "the user may not read it. Grant SELECT on it, and USAGE on its schema"),
     ("^57014|^55P03|timeout", "the server took too long. Try again, or raise its statement_timeout"),
     (
@@ -154,7 +158,9 @@ class Database(Connector):
 
     def _mark(self, server: Any, table: _Table, request: Request, since: str | None) -> str:
         if request.watermark is None:
-            raise ConnectorError(f"{_named(request)}: without a `watermark` nobody can tell whether rows are new.")
+            raise ConnectorError(
+                f"{_named(request)}: without a `watermark` nobody can tell whether rows are new. Name one for the feed."
+            )
         column = quoted(request.watermark)
         value = f"extract(epoch from {column})" if _is_time(request, table) else column
         count, total = _one(server, f"SELECT count(*), sum({value}) FROM {table.name}{_where(request, table, since)}")

@@ -174,3 +174,14 @@ def test_a_file_in_the_wrong_place_is_named_and_not_passed_over(name: str, told:
     written(tmp_path / "own", VISITS, name)
     with pytest.raises(ContractError, match=re.escape(told)):
         own_contracts.load(tmp_path / "own")
+    # Where it is said to belong it is a dataset; the folder is named as `contracts`.
+    written(tmp_path / "other", VISITS, "sources/store_visit")
+    assert "sources/store_visit" in own_contracts.load(tmp_path / "other")
+    with pytest.raises(ContractError, match="there is no such folder; correct `contracts` in c360"):
+        own_contracts.load(tmp_path / "others")
+
+
+def test_a_rule_named_as_one_of_ours_is_given_another_name(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=r"delivered_has_date: is a rule of ours; give yours another name"):
+        orders(tmp_path, ORDERS.replace("name: till_named", "name: delivered_has_date"))
+    assert "till_told" in [rule.name for rule in orders(tmp_path, ORDERS.replace("till_named", "till_told")).rules]

@@ -130,3 +130,10 @@ def test_a_file_that_is_missing_or_no_yaml_is_an_error_too(tmp_path: Path) -> No
         playbook.load(tmp_path / "playbook.yaml")
     with pytest.raises(PlaybookError, match=r"playbook\.yaml is not readable YAML"):
         playbook.load(written(tmp_path, "segments: ["))
+
+
+def test_an_action_is_written_as_the_error_advises(tmp_path: Path) -> None:
+    with pytest.raises(PlaybookError, match="must be a priority and what to do, such as `High: Do this`"):
+        playbook.load(written(tmp_path, SMALL.replace("High: Thank them", "Thank them")))
+    found = playbook.load(written(tmp_path, SMALL.replace("High: Thank them", "High: Do this")))
+    assert found.segments["engagement_level"]["Champions"].actions[0].action == "Do this"

@@ -173,3 +173,38 @@ def test_a_broken_rule_file_is_one_error_that_names_file_and_key(fault: str, tmp
 def test_a_file_that_is_no_rule_file_is_one_error_that_names_it(text: str, tmp_path: Path) -> None:
     with pytest.raises(RulesError, match=r"rules\.yaml[^\n]*\Z"):
         segments.load(written(tmp_path, text))
+
+
+OTHER_VIP = f"- name: VIP\n      {VIP}\n    - {{name: VIP, when: {{frequency: '> 9'}}}}"
+ONE_VIP = "- name: VIP\n      when: [{history_days: '>= 365', monetary: '> 5000'}, {frequency: '> 9'}]"
+SOME = "- {name: Some, when: {frequency: '> 1'}}"
+
+
+@pytest.mark.parametrize(
+    ("old", "wrong", "told", "right"),
+    [
+        *(
+            (
+                '"> 5000"',
+                '"!= 5000"',
+                "must be one of >=, <=, >, <, = and a number, = and a word, known or unknown",
+                one,
+            )
+            for one in ('">= 5"', '"<= 5"', '"> 5"', '"< 5"', '"= 5"', '"= Gold"', "known", "unknown")
+        ),
+        ("- name: Everybody", SOME, "only the last, must have no `when`", f"{SOME}\n  - name: Everybody"),
+        (
+            f"- name: VIP\n      {VIP}",
+            OTHER_VIP,
+            "'VIP' is there twice; list its alternatives under one `when`",
+            ONE_VIP,
+        ),
+        ('All: {Any: "protect, High"}', "All: {}", "has no action for All / Any", 'All: {Any: "keep, Low"}'),
+    ],
+)
+def test_what_an_error_advises_is_a_rule(old: str, wrong: str, told: str, right: str, tmp_path: Path) -> None:
+    assert old in SMALL
+    with pytest.raises(RulesError, match=told):
+        segments.load(written(tmp_path, SMALL.replace(old, wrong)))
+    rules = segments.load(written(tmp_path, SMALL.replace(old, right)))
+    assert [rule.name for rule in rules.customer_segment.rules] == ["VIP", "New"]

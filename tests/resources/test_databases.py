@@ -30,6 +30,7 @@ from pydantic import ValidationError
 
 from c360_assets import definitions
 from c360_assets.sources.datasets import WHOLE_TAG
+from governance.errors import C360Error
 from resources.connectors import ConnectorError, Request
 from resources.databases import AHEAD, CHANGED, WATERMARK, Postgres, Redshift, unload_statement
 from resources.deployment import Deployment, Feed, Settings
@@ -523,8 +524,10 @@ def test_another_clock_or_currency_is_another_mapping(other: dict[str, str], ord
 
 def test_without_a_watermark_nobody_can_tell_what_is_new(orders: Shop) -> None:
     orders.load(watermark=None)
-    with pytest.raises(ConnectorError, match="shop, table orders: without a `watermark` nobody can tell"):
+    with pytest.raises(ConnectorError, match=r"shop, table orders: without a `watermark` nobody can tell .* Name one"):
         orders.has_news(watermark=None)
+    orders.load()
+    assert not orders.has_news()
 
 
 # Failures.
@@ -548,7 +551,7 @@ FAULTS = {
     ),
     "the table is gone": (
         "ALTER TABLE orders RENAME TO sales",
-        r"Connector shop, table orders: there is no such table\. Correct `table` of the feed in c360\.yaml\.",
+        r"Connector shop, table orders: there is no such table\. Correct `table` of the feed in c360\.yaml, or grant",
         "ALTER TABLE sales RENAME TO orders",
     ),
     "the watermark is gone": (
@@ -619,6 +622,134 @@ def test_what_the_columns_tell_is_told_without_loading(fault: str, shop: Shop, d
             found = Feeds(deployment).faults([CONTRACTS["sources/orders"]])
         assert len(found) == len(wanted)
         assert all(map(re.search, wanted, found))
+
+
+MANY = """CREATE TABLE sales (id text, day text, price text, updated_at timestamptz);
+  INSERT INTO sales SELECT n, '%s', '%s', now() FROM generate_series(1, 20) n"""
+MAPPED = "select id as order_id, {} as ordered_at, {} as total_amount from raw"
+READ_DAY, READ_PRICE = "coalesce(try_strptime(day, '%d.%m.%Y')::varchar, day)", "replace(price, ',', '.')"
+COMPUTED = "coalesce((try_cast(price as double) * 1.19)::varchar, price)"
+JUNE = datetime(2024, 6, 1)
+
+
+def mapped(day: str = "day", price: str = "price") -> Row:
+    return {"table": "sales", "select": MAPPED.format(day, price)}
+
+
+# What the source holds, how it is read, and what is said of it; what is advised at the source or for the feed, and one
+# order as it is read then.
+REMEDIES: dict[str, tuple[str, Row, str, str, Row, tuple[Any, ...]]] = {
+    "a schema that is closed": (
+        f"{ORDERS}; REVOKE USAGE ON SCHEMA public FROM ann",
+        {},
+        "or grant the user USAGE on its schema",
+        "GRANT USAGE ON SCHEMA public TO ann",
+        {},
+        (datetime(2024, 1, 1), 10),
+    ),
+    "another schema": (
+        f"DROP SCHEMA IF EXISTS till CASCADE; CREATE SCHEMA till; {ORDERS}",
+        {"table": "till.orders"},
+        "Grant SELECT on it, and USAGE on its schema",
+        "CREATE TABLE till.orders AS TABLE orders;"
+        " GRANT USAGE ON SCHEMA till TO ann; GRANT SELECT ON till.orders TO ann",
+        {"table": "till.orders"},
+        (datetime(2024, 1, 1), 10),
+    ),
+    "another table": (
+        ORDERS,
+        {"table": "sales"},
+        "there is no such table. Correct `table` of the feed",
+        "",
+        {"table": "public.orders"},
+        (datetime(2024, 1, 1), 10),
+    ),
+    "another watermark": (
+        ORDERS,
+        {"watermark": "changed_at"},
+        "is not there. Name one that changes whenever a row does; the columns are order_id, .* updated_at, version",
+        "",
+        {"watermark": "version"},
+        (datetime(2024, 1, 1), 10),
+    ),
+    "a watermark that is a text": (
+        ORDERS,
+        {"watermark": "customer_id"},
+        "is neither a time nor a whole number. Name one",
+        "",
+        {"watermark": "updated_at"},
+        (datetime(2024, 1, 1), 10),
+    ),
+    "dates in words of their own": (
+        MANY % ("01.06.2024", "10.5"),
+        mapped(),
+        f"ordered_at is no TIMESTAMP in all 20 rows, .* If moments are written otherwise, select {re.escape(READ_DAY)}",
+        "",
+        mapped(READ_DAY),
+        (JUNE, 10.5),
+    ),
+    "numbers with a comma": (
+        MANY % ("2024-06-01", "10,5"),
+        mapped(),
+        f"total_amount is no number in all 20 rows, .* select {re.escape(READ_PRICE)}",
+        "",
+        mapped("day", READ_PRICE),
+        (JUNE, 10.5),
+    ),
+    "a dot that groups": (
+        MANY % ("2024-06-01", "1.250"),
+        mapped(),
+        r"1\.250, which is 1250 or 1\.25, .* of a column x, replace\(x, '\.', ''\) is the one",
+        "",
+        mapped("day", "replace(price, '.', '')"),
+        (JUNE, 1250),
+    ),
+    "a dot that does not": (
+        MANY % ("2024-06-01", "1.250"),
+        mapped(),
+        "x::double the other",
+        "",
+        mapped("day", "price::double"),
+        (JUNE, 1.25),
+    ),
+    "a date that fails": (
+        MANY % ("01.06.2024", "10") + "; INSERT INTO sales VALUES ('x', 'never', 1, now())",
+        mapped("strptime(day, '%d.%m.%Y')"),
+        f"For dates in another notation select {re.escape(READ_DAY)}",
+        "",
+        mapped(READ_DAY),
+        (JUNE, 10),
+    ),
+    "a computation that fails": (
+        MANY % ("2024-06-01", "10") + "; INSERT INTO sales VALUES ('x', '2024-06-01', 'much', now())",
+        mapped("day", "price::double * 1.19"),
+        f"leave what cannot be computed as it is: {re.escape(COMPUTED)}",
+        "",
+        mapped("day", COMPUTED),
+        (JUNE, 10 * 1.19),
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", REMEDIES)
+def test_what_an_error_advises_reads_the_table(fault: str, shop: Shop, database: Database) -> None:
+    source, feed, told, mends, advised, order = REMEDIES[fault]
+    database.run(source)
+    with pytest.raises(C360Error, match=told):
+        shop.load(**feed)
+    database.run(mends or "SELECT 1")
+    shop.load(**advised)
+    rows = {row[0]: row[1:] for row in shop.table("sources/orders", "order_id", "ordered_at", "total_amount")}
+    assert (rows["1"], "x" in rows) == (order, False)
+    if "'x'" in source:
+        assert shop.reasons.keys() == {"x"}
+
+
+def test_a_database_is_found_once_the_address_names_it(orders: Shop, database: Database) -> None:
+    wrong = sa.make_url(database.as_ann()).set(database="nowhere").render_as_string(hide_password=False)
+    with pytest.raises(ConnectorError, match=r"there is no database of that name\. Correct the address"):
+        orders.load(connector={"url": wrong})
+    assert orders.load(connector={"url": database.as_ann()}).set_aside == 0
 
 
 def test_the_name_of_a_table_is_no_complaint(orders: Shop) -> None:
