@@ -595,9 +595,11 @@ class _Sorting:
         first = next(iter(ways.values()))
         if given != "VARCHAR" or all(way == first for way in ways.values()):
             return first
+        is_said = _say_how_it_is_written(self.connectors)
+        same = "Say the same on each; or leave it out on all and" if is_said else "Leave it out and"
         raise FeedError(
             f"{self.where}: column '{column.name}' is text, and connectors {', '.join(ways)} do not agree in how"
-            f" {' and '.join(_differing(ways.values()))} are written. Say the same on each; or leave it out on all and"
+            f" {' and '.join(_differing(ways.values()))} are written. {same}"
             " bring the text into the notation of SQL in the select, such as replace(price, ',', '.')."
         )
 

@@ -15,7 +15,10 @@ from click.testing import CliRunner, Result
 
 from portal import cli
 from resources import deployment as deployments
+from resources.connectors import Request
+from resources.engine import Engine
 from resources.feeds import Feeds
+from resources.files import Files
 
 EXPORTS = Path(__file__).parent / "exports"
 
@@ -85,6 +88,10 @@ def test_words_of_a_status_that_nobody_knows_are_counted_and_not_told(tmp_path: 
     text = initialised(tmp_path)
     assert "# doubtful: of the words for the status of an order 1 are not known" in text
     assert "notary" not in text
+    file = tmp_path / "c360.yaml"
+    assert "of unknown status: 1" in c360("try", "orders", "--config", file).output
+    file.write_text(text.replace("  orders:\n", "  orders:\n    status: {at_the_notary: shipped}\n"))
+    assert "unknown status" not in c360("try", "orders", "--config", file).output
 
 
 def test_no_value_of_a_person_is_written_or_shown(tmp_path: Path) -> None:
@@ -112,6 +119,14 @@ def test_a_first_row_that_may_be_of_a_person_is_no_header(rows: str, tmp_path: P
         "    header: false  # doubtful: the first line looks like a row; name the columns with `columns: [...]`" in text
     )
     assert not re.search("Ann|ann@|Smith|Client", text + result.output)
+    proposed, width = yaml.safe_load(text)["connectors"]["people"], rows.split("\n")[0].count(",") + 1
+    names = ["a", "b", "c"][:width]
+    connector = Files.model_validate(proposed | {"columns": names})
+    engine = Engine("500MB", 1)
+    with closing(engine):
+        raw = connector.read(Request("people", "customer", tmp_path), engine)
+        assert [name for name, *_ in engine.query(f"DESCRIBE {raw.sql}")] == names
+        assert len(engine.query(raw.sql)) == 2
 
 
 def test_a_file_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
@@ -119,7 +134,8 @@ def test_a_file_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "c360.yaml").write_text("name: mine\n")
     result = c360("init", tmp_path / "people.csv", "--output", tmp_path / "c360.yaml")
     assert (result.exit_code, (tmp_path / "c360.yaml").read_text()) == (1, "name: mine\n")
-    assert "is there already" in result.output
+    assert "Name another file with --output" in re.sub(r"\s+", " ", result.output)
+    assert c360("init", tmp_path / "people.csv", "--output", tmp_path / "another.yaml").exit_code == 0
 
 
 def test_nothing_is_written_where_there_is_no_table(tmp_path: Path) -> None:

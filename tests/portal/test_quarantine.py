@@ -288,7 +288,16 @@ def test_what_cannot_be_taken_back_changes_nothing(shop: Path, deployment: Deplo
         assert result.exit_code == 1, result.output
         return plain(result.output)
 
-    assert "exists, and may hold corrections" in complaint("--dataset", "customer", "--export", file)
+    assert "Remove it, or name another file" in complaint("--dataset", "customer", "--export", file)
+    for advised in (file, file.with_name("another.csv")):
+        file.unlink()
+        assert c360("quarantine", "--config", shop, "--dataset", "customer", "--export", advised).exit_code == 0
+        file.write_text(fine)
+    assert "was never loaded. Load it first: c360 run" in complaint("--dataset", "orders", "--reload", file)
+    load(deployment, "orders")
+    assert "Start from what --export writes" in complaint("--dataset", "orders", "--reload", file)
+    orders = exported(shop, "orders")
+    assert "as they were read" in c360("quarantine", "--config", shop, "--dataset", "orders", "--reload", orders).output
     assert "Name it, for example: --dataset orders" in complaint("--reload", file)
     assert "has no feed 'review'" in complaint("--dataset", "review", "--reload", file)
     for old, new, told in (

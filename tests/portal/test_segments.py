@@ -98,7 +98,10 @@ def test_a_segmentation_of_nobody_tells_the_reason(shop: Path) -> None:
 def test_an_unknown_segmentation_is_an_error_that_names_those_there_are(shop: Path) -> None:
     result = c360("--config", shop, "--of", "zodiac")
     assert result.exit_code == 1
-    assert "There are: audience, engagement_level, premium" in re.sub(r"\s+", " ", result.output)
+    told = re.sub(r"\s+", " ", result.output)
+    assert "There are: audience, engagement_level, premium" in told
+    for name in told.split("There are: ")[1].rstrip(". ").split(", "):
+        assert c360("--config", shop, "--of", name).exit_code == 0
 
 
 def test_without_a_summary_the_command_says_how_to_build_it(tmp_path: Path) -> None:

@@ -462,6 +462,9 @@ def test_a_file_of_unknown_ending_is_refused(engine: Engine, tmp_path: Path) -> 
     with pytest.raises(ConnectorError) as raised:
         looked_at(engine, tmp_path)
     assert str(raised.value) == told
+    (tmp_path / "events.csv").write_bytes(lines([event()]))
+    (tmp_path / "events.csv").rename(tmp_path / "events.json")
+    assert len(rows(engine, tmp_path)) == 1
 
 
 @pytest.mark.parametrize("content", [b"PAR1 and no more", b"no parquet at all"])
@@ -480,6 +483,8 @@ def test_a_gzip_that_breaks_off_is_refused(engine: Engine, tmp_path: Path) -> No
 def test_a_gzip_that_is_not_called_one_is_refused_with_the_remedy(engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "events.json").write_bytes(gzip.compress(lines([event()])))
     refused(engine, tmp_path, r"events\.json is no text in UTF-8; the name of a gzipped file ends in \.gz")
+    (tmp_path / "events.json").rename(tmp_path / "events.json.gz")
+    assert len(rows(engine, tmp_path)) == 1
 
 
 @pytest.mark.parametrize("content", [b"", gzip.compress(b"", mtime=0), gzip.compress(b"\n\n", mtime=0)])
@@ -495,6 +500,8 @@ def test_a_line_that_is_no_json_object_is_refused_without_its_content(
     (tmp_path / "events.json").write_bytes(lines([event(), view()]) + line.encode())
     message = refused(engine, tmp_path, r"1 of 3 lines of events\.json are no JSON objects\. Export the table again")
     assert "ann@" not in message
+    (tmp_path / "events.json").write_bytes(lines([event(), view()]))
+    assert len(rows(engine, tmp_path)) == 2
 
 
 @pytest.mark.parametrize("column", ["event_timestamp", "event_name", "user_pseudo_id"])

@@ -1,5 +1,6 @@
 """The operational store: what it keeps, how writers take turns, and what is said where it cannot be opened."""
 
+import re
 import socket
 import sqlite3
 import subprocess
@@ -186,6 +187,14 @@ def test_an_address_of_something_else_is_refused_with_two_that_would_do(uri: str
     with pytest.raises(OperationsError, match=r"sqlite:////data.*postgresql\+psycopg2://") as raised:
         Operations(uri, CONTRACTS, [])
     assert "s3cret" not in str(raised.value)
+
+
+def test_an_address_as_it_is_advised_will_do(tmp_path: Path, postgres: str) -> None:
+    # With ${DB_USER} and all they are what the error gives as examples.
+    for uri in (f"sqlite:///{tmp_path.absolute()}/operations.db", postgres):
+        assert re.match(r"sqlite:////|postgresql\+psycopg2://", uri)
+        with closing(Operations(uri, CONTRACTS, [])) as operations:
+            assert operations.count("incidents") == 0
 
 
 def test_a_store_that_cannot_be_opened_is_named_without_its_password(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from portal.running import RunReport, TableRun
 from portal.summary import feeds_told
 from resources.deployment import Deployment, Feed, Settings
 from resources.feeds import FeedError, Feeds, Load
+from resources.files import Files
 from resources.merging import Window
 from tests.tables import CONTRACTS
 
@@ -133,6 +134,9 @@ def test_numbers_written_two_ways_are_refused_where_they_are_text(tmp_path: Path
     told = r"column 'total_amount' is text, and connectors till, web do not agree in how numbers \(`decimal`"
     with pytest.raises(FeedError, match=told):
         load(tmp_path, till="bon;total\nB1;1.250,5\n", options=options)
+    same = {"till": {"decimal": ",", "delimiter": ";"}, "web": {"decimal": ","}}
+    _, found, _ = load(tmp_path, till="bon;total\nB1;1.250,5\n", options=same)
+    assert amounts(found) == [("B1", 1250.5), ("W1", 3.0)]
     plain = UNION.replace("total as", "replace(total, ',', '.') as")
     _, found, _ = load(tmp_path, till="bon;total\nB1;250,5\n", select=plain, options={"till": {"delimiter": ";"}})
     assert amounts(found) == [("B1", 250.5), ("W1", 3.0)]
@@ -201,6 +205,49 @@ def test_a_table_and_a_file_are_read_together(tmp_path: Path, postgres: str) -> 
         loaded = Feeds(deployment).load(CONTRACTS["sources/orders"])
         assert amounts(rows(loaded.rows)) == [("B1", 10.5), ("W1", 3.0)]
         assert loaded.origin == "till: sales + web: web.csv"
+
+    (tmp_path / "web.csv").write_text('id,amount\nW1,"3,5"\n')
+    comma = read.model_copy(
+        update={"connectors": {**read.connectors, "web": Files(type="files", path="web.csv", decimal=",")}}
+    )
+    texts = feed.model_copy(update={"select": UNION.replace("total as", "total::varchar as")})
+    with (
+        closing(Deployment(tmp_path / "c360.yaml", comma, {"orders": texts}, CONTRACTS)) as deployment,
+        pytest.raises(FeedError, match=r"do not agree .* are written\. Leave it out and bring the text into"),
+    ):
+        Feeds(deployment).load(CONTRACTS["sources/orders"])
+    select = texts.select.replace("id, amount", "id, replace(amount, ',', '.')")
+    advised = texts.model_copy(update={"select": select})
+    with closing(Deployment(tmp_path / "c360.yaml", read, {"orders": advised}, CONTRACTS)) as deployment:
+        loaded = Feeds(deployment).load(CONTRACTS["sources/orders"])
+        assert amounts(rows(loaded.rows)) == [("B1", 10.5), ("W1", 3.5)]
+
+
+def test_moments_of_two_clocks_are_brought_into_one_as_advised(tmp_path: Path, postgres: str) -> None:
+    server = sa.create_engine(postgres)
+    with server.begin() as connection:
+        connection.execute(
+            sa.text("CREATE TABLE receipts AS SELECT 'B1' AS bon, timestamp '2024-06-01 10:00' AS placed")
+        )
+    server.dispose()
+    (tmp_path / "web.csv").write_text("id,placed\nW1,2024-06-01 12:00\n")
+    connectors = {
+        "till": {"type": "postgres", "url": postgres}, "web": {"type": "files", "path": "web.csv"}
+    }  # fmt: skip
+    berlin = {"name": "Shop", "currency": "EUR", "timezone": "Europe/Berlin", "connectors": connectors}
+    select = "select bon as order_id, placed as ordered_at from till union all select id, placed::timestamp from web"
+
+    def moments(**more: str) -> list[datetime]:
+        feed = Feed.model_validate({"from": ["till", "web"], "table": {"till": "receipts"}, "select": select, **more})
+        settings = Settings.model_validate(berlin)
+        with closing(Deployment(tmp_path / "c360.yaml", settings, {"orders": feed}, CONTRACTS)) as deployment:
+            return [row["ordered_at"] for row in rows(Feeds(deployment).load(CONTRACTS["sources/orders"]).rows)]
+
+    told = r"different clocks \(till UTC, web Europe/Berlin\)\. Set `timezone:` on the feed, and bring all"
+    with pytest.raises(FeedError, match=told):
+        moments()
+    in_berlin = select.replace("placed as", "timezone('Europe/Berlin', timezone('UTC', placed)) as")
+    assert moments(timezone="Europe/Berlin", select=in_berlin) == [datetime(2024, 6, 1, 10)] * 2
 
 
 def test_what_is_wrong_with_any_connector_or_the_select_is_told_before_loading(tmp_path: Path) -> None:
