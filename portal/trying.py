@@ -9,7 +9,6 @@ from rich.table import Table
 from governance.contracts import Column, Contract
 from governance.errors import C360Error
 from portal import showing
-from portal.accounting import unknown_statuses_loaded
 from portal.matching import matches, references
 from resources.deployment import Deployment
 from resources.engine import quoted
@@ -60,6 +59,9 @@ def try_feed(deployment: Deployment, dataset: str, limit: int, console: Console)
         chosen = f"SELECT {', '.join(map(quoted, filled))} FROM ({masked})"
         showing.write(deployment.engine.connection.sql(chosen), "table", None, console)
     if contract.name == "orders":
+        # Imports Dagster, which who looks at a contract need not wait for.
+        from portal.accounting import unknown_statuses_loaded
+
         for line in unknown_statuses_loaded(deployment, load.rows):
             console.print(escape(line), highlight=False)
     for told in _told_matches(deployment, feeds, contract, rows):

@@ -304,6 +304,9 @@ def test_the_tables_that_a_moment_needs_are_named_whatever_is_selected_with_them
             running.run(deployment, ["sources/orders"], running.moment("2026-01-01"))
         graph = definitions.build(deployment).resolve_asset_graph()
         buildable = {key.to_user_string() for key in graph.materializable_asset_keys}
+        with pytest.raises(SelectionError, match="Known are") as raised:
+            running.run(deployment, ["orderz"])
+        assert set(str(raised.value).split("Known are ")[1].rstrip(".").split(", ")) == buildable
         # Each can be built by what is said of a table that is not: c360 run --select +TABLE.
         assert buildable == {key for key, contract in CONTRACTS.items() if contract.layer != "operations"}
 
@@ -313,6 +316,10 @@ def test_debug_shows_the_stack_trace(shop: Path) -> None:
     assert result.exit_code != 0
     assert result.exc_info is not None
     assert "rows_of" in [frame.name for frame in traceback.extract_tb(result.exc_info[2])]
+    # As a fault nobody expects advises.
+    result = c360("--debug", "run", "--select", "orderz", "--config", shop)
+    assert result.exc_info is not None
+    assert "_selected" in [frame.name for frame in traceback.extract_tb(result.exc_info[2])]
 
 
 def test_an_unknown_deployment_is_named(tmp_path: Path) -> None:

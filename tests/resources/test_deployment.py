@@ -241,6 +241,12 @@ REMEDIES = {
         "leave starttls on",
         "notifications: [{type: smtp, host: mail, sender: a@b.org, recipients: [c@d.org], username: u, password: p}]",
     ),
+    "a user without password": (
+        "lake: {}",
+        "notifications: [{type: smtp, host: mail, sender: a@b.org, recipients: [c@d.org], username: u}]",
+        "username and password belong together",
+        "notifications: [{type: smtp, host: mail, sender: a@b.org, recipients: [c@d.org], username: u, password: p}]",
+    ),
     "a webhook in the clear": (
         "lake: {}",
         "notifications: [{type: webhook, url: 'http://example.org/x'}]",

@@ -167,6 +167,8 @@ def test_an_empty_file_among_others_is_passed_over_and_told(nothing: bytes, engi
 def test_a_missing_file_is_refused_with_where_was_looked_and_what_to_do(engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(ConnectorError, match=rf"Connector shop, path x\.csv: no such file.*{tmp_path}.*c360\.yaml"):
         read(engine, tmp_path, "x.csv")
+    put(tmp_path, ANN)
+    assert rows(engine, read(engine, tmp_path)) == [("1", "Ann")]
 
 
 @pytest.mark.parametrize("name", ["people", "people.dat", "people.csv.bak"])
@@ -781,6 +783,21 @@ REMEDIES = {
         mended=ANN,
         name="people.zip",
         renamed="people.csv",
+    ),
+    "half an archive": Remedy(
+        zipped(**{"people.csv": ANN})[:40],
+        "is no whole zip archive; fetch it again",
+        mended=zipped(**{"people.csv": ANN}),
+        name="people.zip",
+    ),
+    "an archive of nothing": Remedy(
+        zipped(), "holds no file; fetch it again", mended=zipped(**{"people.csv": ANN}), name="people.zip"
+    ),
+    "half a gzip": Remedy(
+        gzip.compress(ANN.encode())[:20],
+        "is no whole gzip file; fetch it again",
+        mended=gzip.compress(ANN.encode()),
+        name="people.csv.gz",
     ),
     "an archive with a note": Remedy(
         zipped(**{"READ.txt": "Our people", "people.csv": ANN}),

@@ -515,6 +515,8 @@ def test_a_file_that_is_no_export_of_events_is_refused(kind: str, column: str, e
             tmp_path / "events.parquet", others, pa.schema([field for field in schema() if field.name != column])
         )
     refused(engine, tmp_path, rf"events\.{kind} has no {column}, so it is no export .* correct the path in c360\.yaml")
+    put(tmp_path, [event()] * LINES_THAT_TELL, kind)
+    assert len(rows(engine, tmp_path)) == LINES_THAT_TELL
 
 
 def test_of_few_lines_of_json_nobody_can_tell_what_they_lack(engine: Engine, tmp_path: Path) -> None:

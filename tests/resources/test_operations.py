@@ -207,6 +207,9 @@ def test_a_store_that_cannot_be_opened_is_named_without_its_password(tmp_path: P
                 operations.rows("incidents")
             assert "s3cret" not in str(raised.value)
             assert raised.value.__suppress_context__
+    (tmp_path / "nowhere").mkdir()
+    with closing(Operations(f"sqlite:///{tmp_path / 'nowhere' / 'operations.db'}", CONTRACTS, [])) as operations:
+        assert operations.count("incidents") == 0
 
 
 def test_a_deployment_keeps_its_store_at_home_unless_told_otherwise(tmp_path: Path) -> None:
