@@ -469,7 +469,8 @@ class _Sorting:
         here = ", ".join(f"{quoted(name)}::VARCHAR" for name in key)
         there = ", ".join(corrections.text_of("corrected_row", name) for name in key)
         is_gone = f"row_id NOT IN (SELECT {corrections.ROW} FROM ({rows}))"
-        is_idle = f"{is_gone} AND ({there}) IN (SELECT ({here}) FROM ({rows}))"
+        # Among keys of which one is missing, no other is surely not.
+        is_idle = f"{is_gone} AND coalesce(({there}) IN (SELECT ({here}) FROM ({rows})), false)"
         return f"SELECT * FROM ({corrected}) WHERE NOT ({is_idle})", self._told_idle(corrected, is_idle)
 
     def _told_idle(self, corrected: str, is_idle: str) -> list[str]:
