@@ -1,6 +1,6 @@
 """How well a column of a file goes with one of a contract: by its name, and by what its values are like."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -10,25 +10,30 @@ from governance.reference.column_names import Words
 from resources.inspection import Found, Seen
 
 # From here on a proposal is taken for right; below, it is marked as doubtful; below the second, none is made.
-SURE, POSSIBLE = 0.8, 0.55
+SURE, POSSIBLE = 0.8, 0.65
 # So close a second best makes the best doubtful; of a doubtful one that is told from here on.
 CLOSE, SECOND = 0.05, 0.3
 # A name that agrees but for what the table is of, and the most that one can reach of which other words are missing.
 WITHOUT_NOUN, IN_PART = 0.97, 0.9
-LINES = "order_line_item"
+LINES, PRODUCT = "order_line_item", "product"
 # A key repeats by mistake in fewer rows; in more of them, the rows are of something else.
-TELLS_APART = 0.85
-# Words that many columns have, and how much they say beside others.
-GENERIC, SAYS_LITTLE = frozenset(["id", "name", "date", "type", "amount", "status", "total"]), 0.4
+TELLS_APART = 0.9
+# Words that say of what kind values are and that many columns have, and how much they say beside others.
+KINDS_OF = {"DATE": ["date"], "TIMESTAMP": ["date"], "DOUBLE": ["amount", "total"], "INTEGER": ["amount", "total"]}
+KINDS, SAYS_LITTLE = frozenset(["id", "name", "date", "type", "amount", "status", "total"]), 0.4
 # Of what an amount is has to be said, or asked.
 VAGUE, SAYS_TOO_LITTLE = frozenset(["amount", "total"]), 0.75
-# What the values alone are good for: enough to be asked about, too little to be believed.
-BY_VALUES, TOGETHER = 0.65, 0.25
+# What values add to a name. Alone they are enough to be asked about, too little to be believed.
+TOGETHER = 0.25
 LONG_TEXT, SHORT_TEXT = 60, 40
 # Which kind of values columns have, beside their type.
 SHAPES = {"email_address": "email", "phone_number": "phone", "website": "url", "page_url": "url"}
 DISCOUNTS = ("discount_amount", "discounted_amount")
 LONG = ("product_description", "review_text")
+# More words for genders than this are of something else.
+GENDERS = 10
+# A whole name is not one of these.
+PARTS_OF_NAMES = ("first_name", "last_name")
 CODES = ("zipcode", "state_code", "product_size", "founded_year", "campaign", "priority")
 
 
@@ -53,24 +58,34 @@ def matches(table: Found, contract: Contract, of: str) -> list[Match]:
     `of` is the dataset whose rows the table's rows are, which its names need not say: its id is that of the dataset.
     """
     scored = scores(table.columns, contract, of)
-    found: list[Match] = []
-    for seen, column, score in scored:
-        is_free = all(match.seen.name != seen.name and match.column.name != column.name for match in found)
-        if score >= POSSIBLE and is_free:
-            found.append(Match(seen, column, score, _rival(seen, column, score, scored)))
-    return found
+    chosen = assigned([(score, seen.name, column.name) for seen, column, score in scored])
+    return [Match(*scored[place], rival(*scored[place], scored)) for place in chosen]
+
+
+def assigned(pairs: Sequence[tuple[float, str, Hashable]]) -> list[int]:
+    """Which pairs of a column and what it may be, best first, go together best if each stands in one pair at most."""
+    from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
+
+    likely = [(score, source, target) for score, source, target in pairs if score >= POSSIBLE]
+    sources = {source: place for place, source in enumerate(dict.fromkeys(source for _, source, _ in likely))}
+    targets = {target: place for place, target in enumerate(dict.fromkeys(target for _, _, target in likely))}
+    gain = [[0.0] * len(targets) for _ in sources]
+    places = {}
+    for place, (score, source, target) in enumerate(likely):
+        cell = sources[source], targets[target]
+        # Squared, for one that is sure is worth two that are doubtful; of equally good ones the first counts.
+        gain[cell[0]][cell[1]] = (score - POSSIBLE) ** 2 + 1e-9 * (len(likely) - place)
+        places[cell] = place
+    rows, columns = linear_sum_assignment(gain, maximize=True) if likely else ([], [])
+    return sorted(places[cell] for cell in zip(map(int, rows), map(int, columns), strict=True) if cell in places)
 
 
 def scores(columns: Iterable[Seen], contract: Contract, of: str) -> list[tuple[Seen, Column, float]]:
-    """How well each column goes with each of the contract, best first."""
-    pairs = [
-        (seen, column, score(seen, contract, column, of))
-        for seen in columns
-        for column in contract.columns
-        if seen.filled
-    ]
+    """How well each column goes with each of the contract, best first, then as contract and names are ordered."""
+    filled = [seen for seen in columns if seen.filled]
+    pairs = [(seen, column, score(seen, contract, column, of)) for column in contract.columns for seen in filled]
     order = {column.name: place for place, column in enumerate(contract.columns)}
-    return sorted(pairs, key=lambda pair: (-pair[2], order[pair[1].name], pair[0].name))
+    return sorted(pairs, key=lambda pair: (-pair[2], order[pair[1].name], _place(pair[0].name, contract, pair[1])))
 
 
 def score(seen: Seen, contract: Contract, column: Column, of: str) -> float:
@@ -80,10 +95,12 @@ def score(seen: Seen, contract: Contract, column: Column, of: str) -> float:
     if of == LINES and not column.key_position and is_line_number(seen):
         return 0.0
     named, fit, alike = _named(seen.name, contract, column, of), _fit(seen, column), _alike(seen, column)
+    if _may_be_any_product(seen, contract, column, of):
+        named = max(named, POSSIBLE)
     by_name = named * fit
     if not alike or not fit:
         return by_name
-    return min(1.0, by_name + TOGETHER * alike) if named >= 0.4 else max(by_name, BY_VALUES * alike)
+    return min(1.0, by_name + TOGETHER * alike) if named >= 0.4 else max(by_name, POSSIBLE * alike)
 
 
 @cache
@@ -103,7 +120,7 @@ def is_line_number(seen: Seen) -> bool:
     return seen.is_nearly("whole") and any(set(words_of(name)) == set(words_of(seen.name)) for name in names)
 
 
-def _rival(seen: Seen, column: Column, score: float, scored: Sequence[tuple[Seen, Column, float]]) -> str:
+def rival(seen: Seen, column: Column, score: float, scored: Sequence[tuple[Seen, Column, float]]) -> str:
     """What the column may be instead, or what may be in its place, where that is nearly as likely or none is sure."""
     least = max(POSSIBLE, score - CLOSE) if score >= SURE else SECOND
     for other, target, its in scored:
@@ -116,12 +133,26 @@ def _rival(seen: Seen, column: Column, score: float, scored: Sequence[tuple[Seen
     return ""
 
 
+def _may_be_any_product(seen: Seen, contract: Contract, column: Column, of: str) -> bool:
+    """Whether it is a key of things that have no word here: what is sold goes by any name, as book_id."""
+    if not (column.key_position and contract.name == of == PRODUCT and "id" in words_of(seen.name)):
+        return False
+    return not any(column_names.load().knows(word) for word in words_of(seen.name) if word != "id")
+
+
 def _named(name: str, contract: Contract, column: Column, of: str) -> float:
     words = frozenset(words_of(name))
     nouns = _nouns(contract.name, of)
     is_event_time = column.name == contract.event_time and bool(nouns & _nouns(contract.name, contract.name))
-    phrases = _phrases(contract.name, column.name, is_event_time)
-    return max(_overlap(words, phrase, nouns) for phrase in phrases)
+    phrases = _phrases(contract.name, column.name, column.references, is_event_time)
+    kinds = frozenset(["id"] if column.is_identifier else KINDS_OF.get(column.type, []))
+    return max(_overlap(words, phrase, nouns, (phrase | kinds) & KINDS) for phrase in phrases)
+
+
+def _place(name: str, contract: Contract, column: Column) -> int:
+    """How far behind its own name the reference has this one for a column."""
+    phrases, words = _phrases(contract.name, column.name, column.references, True), frozenset(words_of(name))
+    return phrases.index(words) if words in phrases else len(phrases)
 
 
 @cache
@@ -129,21 +160,30 @@ def _nouns(dataset: str, of: str) -> frozenset[str]:
     """The words that names in a table of one dataset need not say, where they are compared with those of another."""
     nouns = column_names.load().nouns
     # The lines of orders are of orders, too.
-    return frozenset(nouns[of]) | (frozenset(nouns[dataset]) if (dataset, of) == ("orders", LINES) else frozenset())
+    return frozenset(nouns.get(of, [])) | (
+        frozenset(nouns[dataset]) if (dataset, of) == ("orders", LINES) else frozenset()
+    )
 
 
 @cache
-def _phrases(dataset: str, column: str, is_event_time: bool) -> tuple[frozenset[str], ...]:
-    """The names of a column of a contract, as words."""
+def _phrases(
+    dataset: str, column: str, refers_to: tuple[str, str] | None, is_event_time: bool
+) -> tuple[frozenset[str], ...]:
+    """The names of a column of a contract, as words: its own, those of the key it refers to, those of a date."""
     reference = column_names.load()
     names = [column, *reference.column_names.get(f"{dataset}.{column}", ())]
+    if refers_to:
+        names += reference.column_names.get(f"{refers_to[0].removeprefix('sources/')}.{refers_to[1]}", ())
     names += reference.event_time if is_event_time else []
-    return tuple(frozenset(reference.read(name)) for name in names)
+    return tuple(dict.fromkeys(frozenset(reference.read(name)) for name in names))
 
 
-def _overlap(words: frozenset[str], phrase: frozenset[str], nouns: frozenset[str]) -> float:
+def _overlap(words: frozenset[str], phrase: frozenset[str], nouns: frozenset[str], kinds: frozenset[str]) -> float:
     if words == phrase:
         return 1.0
+    # A name is no date, and an ID is no name.
+    if kinds and words & KINDS and not words & kinds:
+        return 0.0
     is_said = bool(words & nouns)
     words, phrase = words - nouns, phrase - nouns
     if not (words and phrase):
@@ -155,7 +195,7 @@ def _overlap(words: frozenset[str], phrase: frozenset[str], nouns: frozenset[str
 
 def _says(words: Iterable[str]) -> float:
     """How much the words say together."""
-    return sum(SAYS_LITTLE if word in GENERIC else 1.0 for word in words)
+    return sum(SAYS_LITTLE if word in KINDS else 1.0 for word in words)
 
 
 def _fit(seen: Seen, column: Column) -> float:
@@ -167,7 +207,7 @@ def _fit(seen: Seen, column: Column) -> float:
         is_share = column.name in DISCOUNTS and seen.is_nearly("share")
         return 0.3 if is_share else float(seen.is_nearly("number"))
     if column.type in ("DATE", "TIMESTAMP"):
-        return float(seen.is_nearly("date"))
+        return float(seen.is_nearly("date") or seen.is_nearly("month"))
     if column.type == "BOOLEAN":
         return float((seen.is_nearly("boolean") and seen.distinct <= 2) or seen.type == "BOOLEAN")
     return _fit_of_text(seen, column)
@@ -180,6 +220,11 @@ def _fit_of_text(seen: Seen, column: Column) -> float:
         return 1.0 if seen.shares[SHAPES[column.name]] > 0.5 else 0.4
     if column.is_identifier or column.name.endswith("_id"):
         return 0.2 if seen.shares["fraction"] > 0.2 or seen.shares["words"] > 0.5 else 1.0
+    if column.name == "gender" and seen.distinct > GENDERS:
+        return 0.3
+    if column.name in PARTS_OF_NAMES:
+        is_part = bool({"first", "last"} & set(words_of(seen.name)))
+        return 1.0 if is_part or seen.shares["words"] <= 0.5 else 0.2
     if column.name in LONG:
         return 1.0 if seen.length >= SHORT_TEXT else 0.7
     if seen.is_nearly("number") and column.name not in CODES:

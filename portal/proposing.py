@@ -9,16 +9,34 @@ from dataclasses import dataclass, replace
 
 from governance.contracts import Column, Contract
 from governance.reference import column_names
-from portal.column_matching import POSSIBLE, SURE, Match, is_line_number, matches, names_dataset, scores, words_of
+from portal.column_matching import (
+    LINES,
+    POSSIBLE,
+    SURE,
+    Match,
+    assigned,
+    is_line_number,
+    matches,
+    names_dataset,
+    nearly_unique,
+    rival,
+    score,
+    scores,
+    words_of,
+)
 from resources.engine import Engine, literal, quoted
-from resources.inspection import Found, Seen
+from resources.inspection import YES_AND_NO, Found, Seen
 from resources.values import plainly
 
 # What a table is of: the least its columns must say, and what its name says beside them.
-LEAST, BY_FILE, BY_KEY = 1.2, 1.0, 0.5
+LEAST, BY_FILE, BY_KEY = 1.0, 1.0, 0.5
 # Datasets that lie in tables of others, one row per key, or one per row of a table of customers.
-GROUPED, PER_ROW = ("orders", "product", "customer"), ("orders", "order_line_item", "review")
+GROUPED, PER_ROW = ("orders", "product", "customer"), ("orders", LINES, "review")
 PRODUCT_KEYS = ("sku_id", "product_id", "product_sku")
+# What money is spent for.
+SPENT_FOR = ("traffic_channel", "campaign")
+# Without what nobody takes a bare ID for one of these.
+NAMED_BY = {"product": "product_name", "brand": "brand_name"}
 # What a line came to; one of them tells it.
 AMOUNTS = ("unit_price", "line_amount")
 # How many columns that are left must go with a dataset for it to be there, and how sure.
@@ -104,10 +122,10 @@ def propose(tables: Sequence[Found], contracts: Mapping[str, Contract], engine: 
     feeds: dict[str, FeedProposal] = {}
     for name, reading in mains.items():
         reading.found = _with_references(reading, mains, engine)
-        feeds[name] = _main_feed(reading, engine)
+        feeds[name] = _with_doubt(_main_feed(reading, engine), reading)
     for reading in mains.values():
         for feed in _further_feeds(reading, sources, feeds):
-            feeds.setdefault(feed.contract.name, feed)
+            feeds.setdefault(feed.contract.name, _with_doubt(feed, reading))
     completed = [_with_keys(feeds[name], feeds) for name in sources if name in feeds]
     return [feed for feed in completed if not any(column.required for column in feed.missing)]
 
@@ -119,7 +137,10 @@ def _mains(tables: Sequence[Found], sources: Mapping[str, Contract]) -> dict[str
         for table in tables
         for contract in sources.values()
     ]
-    weighed = [(_weight(reading), reading) for reading in readings if _may_be_of(reading.main, reading.found)]
+    likely = [each for each in readings if _may_be_of(each.table, each.main, each.found)]
+    # What names a product is a line, be there one for each order.
+    lines = {each.table.name for each in likely if _is_of_lines(each)}
+    weighed = [(_weight(each), each) for each in likely if each.main.name != "orders" or each.table.name not in lines]
     mains: dict[str, _Reading] = {}
     best: dict[str, float] = {}
     for weight, reading in sorted(weighed, key=lambda pair: -pair[0]):
@@ -130,14 +151,34 @@ def _mains(tables: Sequence[Found], sources: Mapping[str, Contract]) -> dict[str
     return mains
 
 
+def _is_of_lines(reading: _Reading) -> bool:
+    """Whether the table explains itself as lines of orders, each of a product."""
+    keys = [match for match in reading.found if match.column.name in PRODUCT_KEYS]
+    is_named = any(match.score >= SURE and match.seen.distinct >= REFERRING for match in keys)
+    return reading.main.name == LINES and is_named and _weight(reading) >= LEAST
+
+
 def _own_matches(table: Found, contract: Contract, sources: Mapping[str, Contract]) -> list[Match]:
     """The columns that go with a dataset; of lines not those that go better with their orders or products."""
     found = matches(table, contract, contract.name)
-    if contract.name != "order_line_item":
-        return found
+    if contract.name != LINES:
+        return (
+            found
+            if any(match.column.key_position for match in found)
+            else [*found, *_repeated_key(table, contract, sources)]
+        )
     others = [pair for name in GROUPED for pair in scores(table.columns, sources[name], contract.name)]
-    better = {seen.name for seen, column, score in others if score >= SURE and not column.is_identifier}
+    better = {seen.name for seen, column, likely in others if likely >= SURE and not column.is_identifier}
     return [match for match in found if match.score >= SURE or match.column.required or match.seen.name not in better]
+
+
+def _repeated_key(table: Found, contract: Contract, sources: Mapping[str, Contract]) -> list[Match]:
+    """The key of customers or products where several rows share it, in a file that is named so and no other way."""
+    named_so = [name for name in sources if names_dataset(table.name, name)]
+    if contract.name not in ("customer", "product") or named_so != [contract.name]:
+        return []
+    named = [Match(*pair) for pair in scores(table.columns, contract, "") if pair[1].key_position and pair[2] >= SURE]
+    return named[:1]
 
 
 def _weight(reading: _Reading) -> float:
@@ -156,31 +197,66 @@ def _lacking(contract: Contract, given: Collection[str]) -> list[Column]:
     return [column for column in needed if column.name not in (*given, *enough)]
 
 
-def _may_be_of(contract: Contract, found: Sequence[Match]) -> bool:
+def _may_be_of(table: Found, contract: Contract, found: Sequence[Match]) -> bool:
     """Whether the rows of the table can be those of the dataset."""
     given = {match.column.name for match in found}
     if any(column.required and not column.key_position and column.name not in given for column in contract.columns):
         return False
-    if any(match.column.key_position for match in found):
+    keys = [match for match in found if match.column.key_position]
+    if keys:
+        # That a bare ID is one of products or brands is likely only where they have names.
+        return _is_told(table, contract, keys) or NAMED_BY.get(contract.name, keys[0].column.name) in given
+    if contract.name == LINES:
         return True
-    # Whom or what a row is of has to be known; what happened can be known by all that is told of it.
-    if contract.name == "orders":
-        return {"customer_id", "ordered_at", "total_amount"} <= given
-    return (contract.event_time is not None and contract.name not in GROUPED) or contract.name == "order_line_item"
+    if contract.name in ("customer", "product") or _repeats_key(table, contract):
+        return False
+    # Without a key what happened is known by all that is told of it, and to whom or with what it was.
+    told = {column.name for column in contract.columns if column.is_needed or column.required} - {_key(contract).name}
+    whose = {column.name for column in contract.columns if _target(column) in GROUPED or column.name in SPENT_FOR}
+    is_told = names_dataset(table.name, contract.name) or (bool(told) and told <= given)
+    return is_told and bool(whose & given)
+
+
+def _is_told(table: Found, contract: Contract, found: Sequence[Match]) -> bool:
+    """Whether the table's name says what its rows are, or a column they are known by."""
+    sure = {match.column.name for match in found if score(match.seen, contract, match.column, "") >= SURE}
+    key = _key(contract).name
+    others = {column.name for column in contract.columns if column.required} - {key}
+    return key in sure or (bool(others) and others <= sure) or names_dataset(table.name, contract.name)
+
+
+def _repeats_key(table: Found, contract: Contract) -> bool:
+    """Whether a column is the key of the dataset by its name, but is the same in several rows."""
+    named = [
+        seen for seen, column, likely in scores(table.columns, contract, "") if column.key_position and likely >= SURE
+    ]
+    return any(not nearly_unique(seen) for seen in named)
+
+
+def _key(contract: Contract) -> Column:
+    (key,) = [column for column in contract.columns if column.key_position]
+    return key
+
+
+def _target(column: Column) -> str:
+    """The dataset a column refers to, if any."""
+    return (column.references or ("", ""))[0].removeprefix("sources/")
 
 
 def _with_references(reading: _Reading, mains: Mapping[str, _Reading], engine: Engine) -> list[Match]:
     """The matches, and those columns that refer to a key of another table because their values are found there."""
     found = {match.column.name: match for match in reading.found}
     for column in reading.main.columns:
-        other = mains.get((column.references or ("", ""))[0].removeprefix("sources/"))
+        other = mains.get(_target(column))
         key = next((match for match in other.found if match.column.key_position), None) if other else None
         if other is None or key is None or other is reading:
             continue
-        held = found.get(column.name)
+        alike = PRODUCT_KEYS if column.name in PRODUCT_KEYS else (column.name,)
+        held = next((found[name] for name in alike if name in found), None)
         if held and held.score >= SURE:
             if _share_found(reading.table, held.seen, other.table, key.seen, engine) == 0:
-                found[column.name] = replace(held, doubt=f"none of its values is a {column.name} of {other.table.name}")
+                doubt = f"none of its values is a {column.name} of {other.table.name}"
+                found[held.column.name] = replace(held, doubt=doubt)
             continue
         free = [
             seen for seen in reading.table.columns if seen.name not in {match.seen.name for match in found.values()}
@@ -213,35 +289,52 @@ def _share_found(table: Found, seen: Seen, other: Found, key: Seen, engine: Engi
 
 def _main_feed(reading: _Reading, engine: Engine) -> FeedProposal:
     table, contract = reading.table, reading.main
-    lines = [_line(match) for match in reading.found]
+    is_grouped = any(match.column.key_position and not nearly_unique(match.seen) for match in reading.found)
+    lines = [_line(match, is_grouped) for match in reading.found]
     if not any(line.column.key_position for line in lines):
         lines.append(_own_key(reading, engine))
-    return FeedProposal(table, contract, tuple(_completed(lines, contract)))
+    return FeedProposal(table, contract, tuple(_completed(lines, contract)), is_grouped)
+
+
+def _with_doubt(feed: FeedProposal, reading: _Reading) -> FeedProposal:
+    """The feed, all of it doubtful where what the rows of its table are is a guess."""
+    if _is_told(reading.table, reading.main, reading.found):
+        return feed
+    doubt = f"that a row of {reading.table.name} is one of {reading.main.name} is a guess"
+    return replace(feed, lines=tuple(replace(line, doubt=line.doubt or doubt) for line in feed.lines))
 
 
 def _line(match: Match, is_grouped: bool = False) -> Line:
     name = quoted(match.seen.name)
-    expression = _plain_number(match, name)
+    expression = _plain(match, name)
     if is_grouped and not match.column.key_position:
         formats = ", ".join(map(literal, match.seen.date_formats))
         expression = f"min_by({name}, try_strptime({name}, [{formats}]))" if formats else f"min({expression})"
     return Line(match.column, expression, match.score, match.doubt, match.seen.name)
 
 
-def _plain_number(match: Match, name: str) -> str:
-    """The column or, where a currency stands beside its numbers, what is left without."""
-    if match.column.type == "DOUBLE" and match.seen.is_nearly("currency"):
+def _plain(match: Match, name: str) -> str:
+    """The column as it can be cast: a number without its currency, a month as its first day, yes and no in English."""
+    column, seen = match.column, match.seen
+    if column.type == "DOUBLE" and seen.is_nearly("currency"):
         return f"regexp_replace({name}, '[^0-9.,+-]', '', 'g')"
+    if column.type in ("DATE", "TIMESTAMP") and seen.is_nearly("month"):
+        return f"{name} || '-01'"
+    if column.type == "BOOLEAN" and seen.words & set(YES_AND_NO):
+        meant = " ".join(
+            f"when {literal(word)} then {str(YES_AND_NO.get(word, word)).lower()}" for word in sorted(seen.words)
+        )
+        return f"case lower(trim({name})) {meant} end"
     return name
 
 
 def _own_key(reading: _Reading, engine: Engine) -> Line:
     """A key made of what the rows have: the number of a line in its order, or a digest of the row."""
-    (key,) = [column for column in reading.main.columns if column.key_position]
+    key = _key(reading.main)
     taken, view = {match.seen.name for match in reading.found}, reading.table.view
     free = [seen for seen in reading.table.columns if seen.name not in taken]
     order = next((match.seen for match in reading.found if match.column.name == "order_id"), None)
-    if order is not None and reading.main.name == "order_line_item":
+    if order is not None and reading.main.name == LINES:
         for seen in filter(is_line_number, free):
             if _tell_apart(reading.table, [order, seen], engine):
                 return Line(key, f"{quoted(order.name)} || '-' || {quoted(seen.name)}", SURE)
@@ -266,7 +359,7 @@ def _completed(lines: list[Line], contract: Contract) -> list[Line]:
     """The lines in the order of the contract, with what a shop of one kind need not say."""
     given = {line.column.name: line for line in lines}
     columns = {column.name: column for column in contract.columns}
-    if contract.name in ("product", "order_line_item") and len({"sku_id", "product_id"} & set(given)) == 1:
+    if contract.name in ("product", LINES) and len({"sku_id", "product_id"} & set(given)) == 1:
         ((name, line),) = [(name, line) for name, line in given.items() if name in ("sku_id", "product_id")]
         other = "product_id" if name == "sku_id" else "sku_id"
         # Where one column is both, that it may be the other is no doubt.
@@ -274,7 +367,7 @@ def _completed(lines: list[Line], contract: Contract) -> list[Line]:
     if contract.name == "orders" and "order_status" not in given:
         doubt = "no column tells the state of an order; without one it would not count as a sale"
         given["order_status"] = Line(columns["order_status"], "'completed'", POSSIBLE, doubt)
-    if contract.name == "order_line_item" and "qty" not in given:
+    if contract.name == LINES and "qty" not in given:
         given["qty"] = Line(columns["qty"], "1", POSSIBLE, "no column tells how many were sold")
     return [given[name] for name in contract.column_names if name in given]
 
@@ -305,11 +398,13 @@ def _further_feeds(
 def _grouped(reading: _Reading, contract: Contract, free: Sequence[Seen], left: Sequence[Match]) -> FeedProposal | None:
     """A feed with one row per key of the dataset, where the table has such a key."""
     keys = [match for match in reading.found if match.column.is_identifier or match.column.name in PRODUCT_KEYS]
-    key = _key_of(contract, reading.main.name, keys, free)
+    key = _key_of(contract, reading.main.name, keys, free, left)
     if key is None:
         return None
-    # An e-mail address by which customers are known is still their address.
-    others = [match for match in left if match.seen != key.seen or contract.name == "customer"]
+    # What customers or products are known by for want of an ID is still their address or name.
+    others = [match for match in left if match.seen != key.seen or key.score < SURE]
+    if contract.name == "orders" and not others:
+        return None
     lines = [_line(key), *(_line(match, is_grouped=True) for match in others)]
     return FeedProposal(reading.table, contract, tuple(_completed(lines, contract)), is_grouped=True)
 
@@ -319,24 +414,24 @@ def _left(
 ) -> dict[str, list[Match]]:
     """To which dataset each column that is left goes best."""
     pairs = [
-        (score, contract, seen, column)
+        (likely, sources[name], seen, column)
         for name in dict.fromkeys(names)
-        for contract in [sources[name]]
-        for seen, column, score in scores(free, contract, of)
-        if score >= POSSIBLE and not column.key_position
+        for seen, column, likely in scores(free, sources[name], of)
+        if likely >= POSSIBLE and not column.key_position
     ]
+    pairs.sort(key=lambda pair: -pair[0])
+    scored = [(seen, column, likely) for likely, _, seen, column in pairs]
     left: dict[str, list[Match]] = {}
-    taken: set[tuple[str, str]] = set()
-    for score, contract, seen, column in sorted(pairs, key=lambda pair: -pair[0]):
-        if ("", seen.name) not in taken and (contract.name, column.name) not in taken:
-            taken |= {("", seen.name), (contract.name, column.name)}
-            left.setdefault(contract.name, []).append(Match(seen, column, score))
+    for place in assigned([(likely, seen.name, (of_it.name, column.name)) for likely, of_it, seen, column in pairs]):
+        left.setdefault(pairs[place][1].name, []).append(Match(*scored[place], rival(*scored[place], scored)))
     return left
 
 
-def _key_of(contract: Contract, of: str, keys: Sequence[Match], free: Sequence[Seen]) -> Match | None:
+def _key_of(
+    contract: Contract, of: str, keys: Sequence[Match], free: Sequence[Seen], left: Sequence[Match]
+) -> Match | None:
     """The column by which rows of the dataset are told apart within a table of another."""
-    (key,) = [column for column in contract.columns if column.key_position]
+    key = _key(contract)
     referring = [
         match
         for match in keys
@@ -349,9 +444,15 @@ def _key_of(contract: Contract, of: str, keys: Sequence[Match], free: Sequence[S
     named = [pair for pair in scores(free, contract, of) if pair[1] is key and pair[2] >= SURE]
     if named:
         return Match(named[0][0], key, named[0][2])
-    emails = [seen for seen in free if seen.is_nearly("email")] if contract.name == "customer" else []
-    doubt = "no column is an id of customers, so they are known by their e-mail address"
-    return Match(emails[0], key, POSSIBLE, doubt) if emails else None
+    if contract.name == "customer":
+        stand_ins, what = (
+            [seen for seen in free if seen.is_nearly("email")],
+            "customers, so they are known by their e-mail address",
+        )
+    else:
+        names = [match for match in left if match.column.name == "product_name" and match.score >= SURE]
+        stand_ins, what = [match.seen for match in names if of == LINES], "products, so they are known by their name"
+    return Match(stand_ins[0], key, POSSIBLE, f"no column is an id of {what}") if stand_ins else None
 
 
 def _of_each_customer(
@@ -365,9 +466,9 @@ def _of_each_customer(
     products = left["product"] if "product" in enough else []
     found = {name: left[name] for name in PER_ROW if left.get(name)} | ({"product": products} if products else {})
     totals = [match for match in left["orders"] if match.column.name == "total_amount"]
-    if products and totals and "order_line_item" not in found:
-        price = sources["order_line_item"].column("unit_price")
-        found["order_line_item"] = [replace(match, column=price) for match in totals]
+    if products and totals and LINES not in found:
+        price = sources[LINES].column("unit_price")
+        found[LINES] = [replace(match, column=price) for match in totals]
     return [_of_purchase(reading.table, sources[name], its, customer, products) for name, its in found.items()]
 
 
@@ -380,7 +481,7 @@ def _of_purchase(
     product = " || '/' || ".join(f"coalesce({quoted(match.seen.name)}, '')" for match in products)
     lines = [_line(match, is_grouped=is_product) for match in found]
     for column in contract.columns:
-        target = (column.references or ("", ""))[0].removeprefix("sources/")
+        target = _target(column)
         if (is_product and column.key_position) or (target == "product" and products):
             lines.append(Line(column, product, POSSIBLE, told))
         elif column.key_position:
@@ -397,7 +498,7 @@ def _with_keys(feed: FeedProposal, feeds: Mapping[str, FeedProposal]) -> FeedPro
     given = {line.column.name for line in feed.lines}
     more = []
     for column in feed.contract.columns:
-        other = feeds.get((column.references or ("", ""))[0].removeprefix("sources/"))
+        other = feeds.get(_target(column))
         if column.name in given or other is None or other.table is not feed.table or other is feed:
             continue
         key = next(line for line in other.lines if line.column.key_position)

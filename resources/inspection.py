@@ -45,6 +45,7 @@ COMMA_THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"
 PHONE = r"^[+(]?[\d ()./-]{7,20}( ?(x|ext\.?) ?\d+)?$"
 CURRENCY = r"^[€$£¥]\s*[+-]?\d|\d\s*(€|\$|£|EUR|USD|GBP|CHF)$"
 BOOLEANS = ("yes", "no", "true", "false", "t", "f", "y", "n", "0", "1")
+YES_AND_NO = {"ja": True, "nein": False, "oui": True, "non": False, "si": True, "sí": True, "sim": True, "não": False}
 NUMBER = re.compile(r"[+-]?[\d.,]*\d[\d.,]*")
 
 
@@ -312,7 +313,8 @@ def _seen(sql: str, name: str, type_: str, engine: Engine) -> Seen:
     tests = {
         "number": "try_cast(v AS DOUBLE) IS NOT NULL",
         "whole": r"regexp_matches(v, '^[+-]?\d+(\.0+)?$')",
-        "fraction": r"regexp_matches(v, '^[+-]?\d*\.\d*[1-9]\d*$')",
+        # Two long numbers are no fraction, but an ID of Google Analytics.
+        "fraction": r"regexp_matches(v, '^[+-]?\d*\.\d*[1-9]\d*$') AND NOT regexp_matches(v, '^\d{6,}\.\d{6,}$')",
         "share": "abs(try_cast(v AS DOUBLE)) < 1",
         "comma": f"regexp_matches(v, {literal(COMMA_DECIMAL)})",
         "thousands": f"regexp_matches(v, {literal(COMMA_THOUSANDS)})",
@@ -320,8 +322,9 @@ def _seen(sql: str, name: str, type_: str, engine: Engine) -> Seen:
         "date": r"regexp_matches(v, '^\d{4}-\d\d?-\d\d?') AND try_cast(v AS TIMESTAMP) IS NOT NULL"
         r" OR regexp_matches(v, ':.*[+-][0-9:]+$')"
         r" AND try_cast(regexp_replace(v, ' ([+-][0-9:]+)$', '\1') AS TIMESTAMPTZ) IS NOT NULL",
+        "month": r"regexp_matches(v, '^(19|20)\d\d-(0[1-9]|1[0-2])$')",
         "date_like": f"regexp_matches(v, {literal(DATE_LIKE)})",
-        "boolean": f"lower(v) IN ({', '.join(map(literal, BOOLEANS))})",
+        "boolean": f"lower(v) IN ({', '.join(map(literal, (*BOOLEANS, *YES_AND_NO)))})",
         "email": f"regexp_matches(v, {literal(EMAIL)})",
         "guid": f"regexp_matches(v, {literal(GUID)})",
         "url": r"regexp_matches(v, '^(https?://|www\.|/[\w/.-]*$)')",

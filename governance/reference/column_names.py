@@ -18,6 +18,7 @@ CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 # Shorter ones are found in too many words to be part of one, but for these.
 SHORTEST_PART = 3
 SHORT_PARTS = ("id", "no", "nr", "at", "on", "ts")
+BRACKETED = re.compile(r"\([^)]*\)|\[[^]]*\]")
 
 
 @dataclass(frozen=True)
@@ -37,17 +38,22 @@ class ColumnNames:
     def read(self, name: str) -> Words:
         """A name as words: 'Kundennummer', 'CUSTOMER_ID' and 'customerNo' are all (customer, id)."""
         found: list[str] = []
-        for word in _split(name):
+        for word in _split(BRACKETED.sub(self._said_in_brackets, name)) or _split(name):
             found += self._parts(word)
         joined = " ".join(found)
         for phrase, meant in self._phrases.items():
             joined = re.sub(rf"\b{phrase}\b", meant, joined)
-        meant_words = [self._meanings.get(word, word) for word in joined.split() if word not in self.fillers]
-        return tuple(dict.fromkeys(meant_words))
+        words = [self._meanings.get(word) or _singular(word) for word in joined.split() if word not in self.fillers]
+        return tuple(dict.fromkeys(words))
 
     def knows(self, name: str) -> bool:
         """Whether any word of the name is one that columns bear."""
         return any(word in self._known for word in self.read(name))
+
+    def _said_in_brackets(self, bracketed: re.Match[str]) -> str:
+        """What stands in brackets where it is a word of columns; a unit or a format is none of the name."""
+        words = [part for word in _split(bracketed.group()) for part in self._parts(word)]
+        return bracketed.group() if any(word in self._meanings for word in words) else " "
 
     @cached_property
     def _meanings(self) -> dict[str, str]:
@@ -66,6 +72,8 @@ class ColumnNames:
         """The known words a longer one is made of, or the word itself."""
         if word in self._meanings:
             return [word]
+        if (singular := _singular(word)) in self._meanings:
+            return [singular]
         for length in range(len(word) - 2, 1, -1):
             start, rest = word[:length], word[length:]
             if self._is_part(start) and (self._is_part(rest) or (tail := self._parts(rest)) != [rest]):
@@ -91,6 +99,10 @@ def load() -> ColumnNames:
         document["values"],
         document["status"],
     )
+
+
+def _singular(word: str) -> str:
+    return word.removesuffix("ies") + "y" if word.endswith("ies") else word.removesuffix("s")
 
 
 def _split(name: str) -> list[str]:

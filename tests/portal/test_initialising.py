@@ -79,7 +79,7 @@ def test_columns_that_rows_need_and_nothing_has_are_named_with_the_remedy(tmp_pa
     (tmp_path / "orders.csv").write_text("order_id,total\n" + "".join(f"{n},{n}.50\n" for n in range(9)))
     text = initialised(tmp_path)
     assert "# missing: ordered_at, which rows need. Select `... as ordered_at` from what has it" in text
-    assert re.search(r"# order_status .* 0\.55  # doubtful: no column tells the state of an order", text)
+    assert re.search(r"# order_status .* 0\.65  # doubtful: no column tells the state of an order", text)
 
 
 def test_words_of_a_status_that_nobody_knows_are_counted_and_not_told(tmp_path: Path) -> None:
