@@ -305,20 +305,7 @@ class TextFile(TableFile):
             return self._copied(replace(shape, plain=even), target, engine, more)
 
     def _copied(self, shape: "_Shape", target: Path, engine: Engine, more: str) -> list[str]:
-        rejects = f"rejects_{uuid.uuid4().hex}"
-        engine.query(
-            f"COPY (SELECT *{more} FROM read_csv({shape.arguments}, store_rejects = true,"
-            f" rejects_table = {literal(rejects)}, rejects_scan = {literal(rejects + '_scan')}, rejects_limit = 0,"
-            f" max_line_size = {MAX_LINE_BYTES}, buffer_size = {2 * MAX_LINE_BYTES}))"
-            f" TO {literal(str(target))} (FORMAT parquet)"
-        )
-        refused = [
-            _Refused(line + shape.title, fault, LINE_END.split(text.strip("\r\n")))
-            for line, fault, text in engine.query(
-                "SELECT line, min(lower(error_type::VARCHAR)), first(csv_line ORDER BY length(csv_line) DESC)"
-                f" FROM {quoted(rejects)} GROUP BY line ORDER BY line"
-            )
-        ]
+        refused = self._written(shape, target, engine, more)
         for record in refused:
             if shape.quote and (shape.is_open(record.lines) or shape.swallows(record.lines)):
                 raise self._error(f"line {record.line:,} opens a quote that nothing closes; it {SWALLOWS}")
@@ -328,6 +315,28 @@ class TextFile(TableFile):
         if shape.line_count not in (None, count + sum(len(record.lines) for record in refused)):
             self._account(shape, count + len(refused))
         return [told for record in refused for told in record.told(self.name)]
+
+    def _written(self, shape: "_Shape", target: Path, engine: Engine, more: str) -> list["_Refused"]:
+        """Write the rows that DuckDB reads, and return the lines it does not."""
+        rejects = f"rejects_{uuid.uuid4().hex}"
+        try:
+            engine.query(
+                f"COPY (SELECT *{more} FROM read_csv({shape.arguments}, store_rejects = true,"
+                f" rejects_table = {literal(rejects)}, rejects_scan = {literal(rejects + '_scan')}, rejects_limit = 0,"
+                f" max_line_size = {MAX_LINE_BYTES}, buffer_size = {2 * MAX_LINE_BYTES}))"
+                f" TO {literal(str(target))} (FORMAT parquet)"
+            )
+            return [
+                _Refused(line + shape.title, fault, LINE_END.split(text.strip("\r\n")))
+                for line, fault, text in engine.query(
+                    "SELECT line, min(lower(error_type::VARCHAR)), first(csv_line ORDER BY length(csv_line) DESC)"
+                    f" FROM {quoted(rejects)} GROUP BY line ORDER BY line"
+                )
+            ]
+        finally:
+            # They would stay in memory, half a megabyte for each file.
+            for name in (rejects, f"{rejects}_scan"):
+                engine.query(f"DROP TABLE IF EXISTS {quoted(name)}")
 
     def _account(self, shape: "_Shape", record_count: int) -> None:
         """Compare with the records Python's reader finds; TextFileError where they are not as many, or swallow others.
