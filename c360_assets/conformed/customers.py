@@ -34,7 +34,7 @@ def customers(customer: ir.Table, orders: ir.Table, web_analytics: ir.Table, as_
         first_name=_clean(joined.first_name),
         last_name=_clean(joined.last_name),
         gender=_gender(joined.gender),
-        phone_number=joined.phone_number.re_replace(EXTENSION, "").re_replace("[^0-9+]", "").nullif(""),
+        phone_number=_phone(joined.phone_number),
         email_address=_clean(joined.email_address).lower(),
         date_of_birth=joined.date_of_birth.date(),
         age=_plausible(_age(joined.date_of_birth, now.today)).fill_null(_plausible(joined.age)),
@@ -80,6 +80,11 @@ def _with_states(people: ir.Table) -> ir.Table:
 
 def _clean(text: ir.StringColumn) -> ir.StringColumn:
     return text.strip().nullif("")
+
+
+def _phone(text: ir.StringColumn) -> ir.StringColumn:
+    plus = text.re_search(r"^[^0-9]*\+").ifelse("+", "")
+    return plus + text.re_replace(EXTENSION, "").re_replace("[^0-9]", "").nullif("")
 
 
 def _gender(text: ir.StringColumn) -> ir.StringColumn:

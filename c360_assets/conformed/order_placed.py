@@ -18,14 +18,15 @@ def order_placed(
     web_analytics: ir.Table, orders: ir.Table, order_lines: ir.Table, products: ir.Table, as_of: ir.Table
 ) -> ir.Table:
     """One row per product of an order placed, in whatever channel, whatever became of it; adjustments are no orders."""
-    happened = placed_once(until(web_analytics, "activity_ts", as_of))
+    happened = until(web_analytics, "activity_ts", as_of)
     clicks = happened.filter(happened.event_action == ORDER_PLACED)
-    activities = ibis.union(_lines_of(orders, order_lines, clicks), _unmatched(clicks, orders))
+    activities = ibis.union(_lines_of(orders, order_lines, clicks), _unmatched(placed_once(clicks), orders))
+    of_customer = ["entity_id", "order_key"]
     counted = with_recurrence(
-        activities.group_by(["entity_id", "order_key"]).agg(activity_ts=activities.activity_ts.min()),
+        activities.group_by(of_customer).agg(activity_ts=activities.activity_ts.min()),
         "order_key",
-    ).select("order_key", "activity_occurrence", "activity_repeated_at")
-    named = with_product(widened(activities, "order_key", counted), products)
+    ).select(*of_customer, "activity_occurrence", "activity_repeated_at")
+    named = with_product(widened(activities, of_customer, counted), products)
     price = named.unit_price.fill_null(named.product_price)
     asked = (price * named.quantity).cast(MONEY)
     shown = clock(as_of).local(named.activity_ts)
@@ -57,8 +58,10 @@ def order_placed(
 
 
 def _lines_of(orders: ir.Table, order_lines: ir.Table, clicks: ir.Table) -> ir.Table:
-    """The lines ordered, with the web session of the first click that placed each order."""
-    first_click = ibis.window(group_by="order_id", order_by=["activity_ts", "activity_uuid"])
+    """The lines ordered, with the web session of the first click in one that placed each order."""
+    first_click = ibis.window(
+        group_by="order_id", order_by=[clicks.session_id.isnull(), clicks.activity_ts, clicks.activity_uuid]
+    )
     linked = clicks.filter(clicks.order_id.notnull()).mutate(place=ibis.row_number().over(first_click))
     session = linked.filter(linked.place == 0).select("order_id", *TRAFFIC)
     placed = orders.filter((orders.order_status != "adjustment").fill_null(True))

@@ -34,7 +34,7 @@ def orders(ordered: ir.Table, order_lines: ir.Table, as_of: ir.Table) -> ir.Tabl
     is_return = joined.status.isin(RETURNS) | (is_completed(joined.status) & ~completed)
     stated_goods = joined.total - joined.shipping.fill_null(0) - joined.tax.fill_null(0)
     goods_amount = joined.is_priced.ifelse(joined.net_amount, stated_goods)
-    stated = (is_return & ~has_lines).ifelse(joined.total, NOTHING)
+    stated = (is_return & ~has_lines).ifelse(stated_goods, NOTHING)
     discount = joined.lines_discount.nullif(0).fill_null(joined.discount)
     discounts = (known.discount, order_lines.discount_amount)
     gives_discounts = ibis.or_(*((amount != 0).any().as_scalar() for amount in discounts))

@@ -20,10 +20,10 @@ MOST_ACTIONS = 1024
 
 @dg.asset(ins={"web_analytics": HOURLY_SOURCE})
 def session_paths(web_analytics: ir.Table, as_of: ir.Table) -> ir.Table:
-    """One row per web session by as_of."""
-    happened = placed_once(until(web_analytics, "activity_ts", as_of))
+    """One row per web session by as_of with a step: one that only says again what was ordered has none."""
+    happened = until(web_analytics, "activity_ts", as_of)
     names = _names(web_analytics)
-    events = happened.filter(happened.session_id.notnull()).cross_join(names)
+    events = placed_once(happened.filter(happened.session_id.notnull())).cross_join(names)
     microsecond = events.activity_ts.delta(EPOCH, unit="microsecond")
     action = ibis.greatest(events["names"].index(events.event_action), 0)
     visits = events.group_by("session_id").agg(events=(microsecond * MOST_ACTIONS + action).collect())

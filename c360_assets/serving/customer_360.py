@@ -144,11 +144,11 @@ def _touched(touches: ir.Table) -> ir.Table:
 
 
 def _preferences(order_lines: ir.Table, products: ir.Table) -> ir.Table:
-    """Category and brand on which each customer spent most."""
+    """Category and brand on which each customer spent most, after discounts."""
     sold = order_lines.filter(order_lines.line_kind == "sale", order_lines.customer_id.notnull())
     named = sold.join(products.select("sku_id", "product_category", "brand_name"), "sku_id")
-    by_category = _top(named, "product_category", ibis._.line_amount.sum(), "preferred_category")
-    by_brand = _top(named, "brand_name", ibis._.line_amount.sum(), "preferred_brand")
+    by_category = _top(named, "product_category", ibis._.net_amount.sum(), "preferred_category")
+    by_brand = _top(named, "brand_name", ibis._.net_amount.sum(), "preferred_brand")
     return by_category.outer_join(by_brand, "customer_id").select(
         "preferred_category",
         "preferred_brand",

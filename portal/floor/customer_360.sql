@@ -6,7 +6,7 @@ with bought as (
   from orders group by 1
 ),
 sold as (
-  select customer_id, product_category, brand_name, sum(line_amount) as spent
+  select customer_id, product_category, brand_name, sum(net_amount) as spent
   from order_lines join products on products.sku_id = order_lines.sku_id
   where line_kind = 'sale' and customer_id is not null
   group by all

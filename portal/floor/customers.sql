@@ -24,9 +24,9 @@ select
     when lower(trim(gender, E' \t\n\r')) in ('male', 'm', 'man') then 'male'
     when lower(trim(gender, E' \t\n\r')) in ('other', 'non-binary', 'nonbinary', 'diverse', 'x') then 'other'
   end as gender,
-  nullif(regexp_replace(regexp_replace(
+  case when regexp_matches(phone_number, '^[^0-9]*\+') then '+' else '' end || nullif(regexp_replace(regexp_replace(
     phone_number, '(?i)[\s,;/]*(ext(ension)?|x|#|durchwahl|poste|anexo)[\s.:]*[0-9]+\s*$', ''
-  ), '[^0-9+]', '', 'g'), '') as phone_number,
+  ), '[^0-9]', '', 'g'), '') as phone_number,
   lower(nullif(trim(email_address, E' \t\n\r'), '')) as email_address,
   date_of_birth::date as date_of_birth,
   coalesce(

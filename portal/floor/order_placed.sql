@@ -4,7 +4,7 @@ with clicks as (
 session as (
   select order_id, session_id, traffic_channel, traffic_source
   from clicks where order_id is not null
-  qualify row_number() over (partition by order_id order by activity_ts, activity_uuid) = 1
+  qualify row_number() over (partition by order_id order by session_id is null, activity_ts, activity_uuid) = 1
 ),
 activities as (
   select
@@ -27,6 +27,7 @@ placed as (
 ),
 counted as (
   select
+    entity_id,
     order_key,
     case when entity_id is not null and activity_ts is not null then row_number() over in_order end
       as activity_occurrence,
@@ -59,5 +60,5 @@ select
   activity_occurrence,
   activity_repeated_at
 from activities
-join counted using (order_key)
+left join counted using (entity_id, order_key)
 left join products on products.sku_id = product_sku

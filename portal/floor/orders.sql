@@ -39,7 +39,8 @@ judged as (
     lines.order_id is not null as has_lines,
     status in ('placed', 'paid', 'shipped', 'delivered', 'completed') as is_sale,
     coalesce(case when has_lines then line_count = 0 and return_count > 0 else total < 0 end, false) as is_handed_back,
-    case when not has_lines and (status in ('returned', 'refunded') or is_sale and is_handed_back) then total else 0 end
+    total - coalesce(shipping, 0) - coalesce(tax, 0) as goods,
+    case when not has_lines and (status in ('returned', 'refunded') or is_sale and is_handed_back) then goods else 0 end
       as stated
   from known left join lines on lines.order_id = known.order_id
 )
@@ -62,7 +63,7 @@ select
   total as total_amount,
   (case when not (is_sale and not is_handed_back) then 0
     when is_priced then net_amount
-    else total - coalesce(shipping, 0) - coalesce(tax, 0) end)::decimal(18, 4) as order_amount,
+    else goods end)::decimal(18, 4) as order_amount,
   coalesce(returned, abs(stated), 0)::decimal(18, 4) as returned_amount,
   coalesce(refunded, greatest(-stated, 0), 0)::decimal(18, 4) as refunded_amount,
   nullif(trim(store, E' \t\n\r'), '') as store,

@@ -29,7 +29,7 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
         "visits_last_hours": (1, [{"engagement_minutes": 1441.0}]),
     },
     "session_paths": {
-        "sessions_complete": (1, [{"session_id": "W1"}]),
+        "sessions_complete": (1, [{"session_id": "W1", "path": "page_view"}]),
         "steps_match_path": (1, [{"path": "page_view > checkout", "step_count": 1}]),
     },
     "features": {

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from resources.feeds import Feeds
 from tests import recomputed
 from tests.deriving import FEW_REFITS, Derived, derived, loaded
 from tests.running import deployed, run
+from tests.second import serving
+from tests.second.compared import differences, frame, second
 from tests.tables import CONTRACTS
 
 PROJECT = Path(__file__).parents[2]
@@ -82,6 +85,12 @@ def online_retail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployme
 
 
 @pytest.fixture(scope="module")
+def online_retail_by_hand(online_retail: Deployment) -> dict[str, pd.DataFrame]:
+    tables = second(online_retail, online_retail.settings.clock)
+    return tables | {"customer_360": serving.customer_360(tables, partial(frame, online_retail))}
+
+
+@pytest.fixture(scope="module")
 def shopping_trends(derive: Derive) -> Derived:
     return derive("customer_shopping_trends", DATA)
 
@@ -99,6 +108,24 @@ def simple_shop(derive: Derive) -> Derived:
 @pytest.fixture(scope="module")
 def groceries(derive: Derive) -> Derived:
     return derive("groceries", DATA)
+
+
+# What the texts of the contracts say, computed by a second hand.
+
+
+@pytest.mark.parametrize("key", ["products", "customers", "orders", "order_lines", "customer_360"])
+def test_a_table_of_online_retail_is_what_its_contract_says(
+    online_retail: Deployment, online_retail_by_hand: dict[str, pd.DataFrame], key: str
+) -> None:
+    assert differences(online_retail_by_hand[key], frame(online_retail, key), CONTRACTS[key]) == {}
+
+
+@pytest.mark.parametrize("name", ["shopping_trends", "cdnow", "simple_shop", "groceries"])
+def test_conformed_tables_of_an_example_are_what_their_contracts_say(request: pytest.FixtureRequest, name: str) -> None:
+    held = request.getfixturevalue(name)
+    ours = second(held, held.deployment.settings.clock)
+    found = {key: differences(rows, frame(held, key), CONTRACTS[key]) for key, rows in ours.items()}
+    assert found == {key: {} for key in ours}
 
 
 # Online Retail: the numbers are the published ones, or follow from them by the rules in the mapping's comment.

@@ -128,6 +128,24 @@ def test_a_web_order_the_shop_does_not_know_is_kept() -> None:
     assert found == [("a", 1, None, money("15")), ("b", 2, "unknown", None), ("c", 3, None, money("25"))]
 
 
+def test_the_session_of_an_order_is_one_that_an_event_names_though_another_event_names_none() -> None:
+    orders = [{"order_id": "o1", "customer_id": "ann", "ordered_at": day("2026-01-01")}]
+    lines = [{"order_line_id": "l1", "order_id": "o1", "quantity": 1}]
+    lost = event("a", "2026-01-01", "order_placed", order_id="o1", traffic_channel="direct")
+    kept = event("b", "2026-01-02", "order_placed", order_id="o1", session_id="w", traffic_channel="email")
+    columns = ("activity_uuid", "session_id", "traffic_channel")
+    assert rows(placed([lost, kept], orders, lines), *columns) == [("l1", "w", "email")]
+    assert rows(placed([lost], orders, lines), *columns) == [("l1", None, "direct")]
+
+
+def test_a_web_order_said_with_and_without_login_is_there_once() -> None:
+    web = [
+        event("a", "2026-01-01", "order_placed", order_id="o9", product_sku="s"),
+        event("b", "2026-01-01", "order_placed", order_id="o9", entity_id=None),
+    ]
+    assert rows(placed(web, [], []), "activity_uuid", "activity_occurrence") == [("a", 1), ("b", None)]
+
+
 def test_a_transaction_knows_its_customer_and_how_long_it_took() -> None:
     paid = table(
         "sources/transactions",

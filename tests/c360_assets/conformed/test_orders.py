@@ -156,6 +156,16 @@ def test_a_head_without_lines_and_of_a_total_below_zero_is_a_return(
     assert found == [(is_completed, money("20" if is_completed else "0"), money(refunded))]
 
 
+@pytest.mark.parametrize(
+    ("status", "sign", "refunded"), [("returned", 1, "0"), ("refunded", -1, "25"), ("completed", -1, "25")]
+)
+def test_a_return_without_lines_is_worth_its_total_less_shipping_and_tax(status: str, sign: int, refunded: str) -> None:
+    head = {"shipping_amount": sign * 3.0, "tax_amount": sign * 1.0, "total_amount": sign * 29.0}
+    built, source = lines_of([], {"order_status": status, **head})
+    found = rows(computed(orders)(source, built, NOW), "order_amount", "returned_amount", "refunded_amount")
+    assert found == [(money("0"), money("25"), money(refunded))]
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_lines_bear_a_discount_on_the_order_by_amount_and_to_the_last_digit(sign: int) -> None:
     prices = (10.0, 10.0, 10.0, 0.0, -5.0)

@@ -47,6 +47,15 @@ def test_events_outside_of_a_session_or_after_as_of_are_in_no_path() -> None:
     assert paths() == []
 
 
+def test_an_order_said_again_is_no_step_and_one_said_outside_of_a_session_is_not_said_before() -> None:
+    outside, said, again = (
+        event(number, number, "order_placed", session) for number, session in ((1, None), (2, "s"), (3, "t"))
+    )
+    order = {"order_id": "o"}
+    found = paths(outside | order, said | order, again | order, event(4, 4, "page_view"))
+    assert found == [("s", "order_placed > page_view", 2)]
+
+
 def test_the_first_and_last_moments_a_contract_allows_keep_their_order() -> None:
     last = event(1, 0, "page_view") | {"activity_ts": datetime(2099, 12, 31, 23, 59, 59)}
     first = event(2, 0, "product_view") | {"activity_ts": datetime(1900, 1, 1)}

@@ -31,7 +31,7 @@ def order(order_id: str, on: str, **more: Any) -> dict[str, Any]:
 
 
 def line(line_id: str, sku: str, amount: str, kind: str = "sale") -> dict[str, Any]:
-    return {**ANN, "order_line_id": line_id, "sku_id": sku, "line_amount": money(amount), "line_kind": kind}
+    return {**ANN, "order_line_id": line_id, "sku_id": sku, "net_amount": money(amount), "line_kind": kind}
 
 
 def profile(**given: list[dict[str, Any]]) -> ir.Table:
@@ -53,7 +53,7 @@ def test_a_profile_joins_who_they_are_what_they_bought_and_how_they_behave() -> 
             order("3", "2026-03-01", payment_method="cash", is_completed=False, returned_amount=money("5")),
         ],
         order_lines=[
-            line("1", "hat", "30"),
+            line("1", "hat", "30") | {"line_amount": money("60")},
             line("2", "shoe", "20"),
             line("3", "shoe", "15"),
             line("4", "hat", "90", "return"),
