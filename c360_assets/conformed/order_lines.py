@@ -42,9 +42,10 @@ def order_lines(order_line_item: ir.Table, orders: ir.Table, products: ir.Table,
     )
     # An unknown price is not a price of nothing: the goods were sold all the same.
     completed = is_completed(priced.order_status)
-    is_sale = completed & (priced.qty > 0) & (priced.price > 0).fill_null(True)
+    is_negative = ((priced.qty < 0) | (priced.price < 0) | (priced.priced_amount < 0)).fill_null(False)
+    is_sale = completed & (priced.qty > 0) & (priced.price > 0).fill_null(True) & ~is_negative
     # Goods handed back are a negative line, whatever else is on the receipt.
-    is_return = priced.order_status.isin(RETURNS) | (completed & ((priced.qty < 0) | (priced.price < 0)))
+    is_return = priced.order_status.isin(RETURNS) | (completed & is_negative)
     return priced.select(
         order_line_id=priced.order_li_id,
         order_id=priced.order_id,

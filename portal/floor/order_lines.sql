@@ -72,9 +72,10 @@ select
   nullif(trim(promotion, E' \t\n\r'), '') as promotion,
   case
     when order_status in ('placed', 'paid', 'shipped', 'delivered', 'completed')
-      and qty > 0 and coalesce(price > 0, true) then 'sale'
+      and qty > 0 and coalesce(price > 0, true) and coalesce(amount >= 0, true) then 'sale'
     when order_status in ('returned', 'refunded')
-      or order_status in ('placed', 'paid', 'shipped', 'delivered', 'completed') and (qty < 0 or price < 0) then 'return'
+      or order_status in ('placed', 'paid', 'shipped', 'delivered', 'completed')
+        and (qty < 0 or price < 0 or amount < 0) then 'return'
     else 'other'
   end as line_kind
 from discounted

@@ -184,8 +184,9 @@ def order_lines(raw: Tables, heads: pd.DataFrame, products: pd.DataFrame) -> pd.
     rows["tax_amount"], rows["unit_cost"] = money(rows.tax_amount), money(rows.unit_cost)
     rows["discount_amount"] = _own_discount(rows) + _share(rows)
     rows["net_amount"] = rows.line_amount - rows.discount_amount
-    is_sold, is_back = rows.order_status.isin(SALES), (rows.quantity < 0) | (rows.unit_price < 0).fillna(False)
-    is_sale = is_sold & (rows.quantity > 0) & (rows.unit_price > 0).fillna(True)
+    is_sold = rows.order_status.isin(SALES)
+    is_back = (rows[["quantity", "unit_price", "line_amount"]] < 0).fillna(False).any(axis=1)
+    is_sale = is_sold & (rows.quantity > 0) & (rows.unit_price > 0).fillna(True) & ~is_back
     rows["line_kind"] = "other"
     rows.loc[rows.order_status.isin(RETURNS) | (is_sold & is_back), "line_kind"] = "return"
     rows.loc[is_sale, "line_kind"] = "sale"

@@ -156,6 +156,15 @@ def test_a_head_without_lines_and_of_a_total_below_zero_is_a_return(
     assert found == [(is_completed, money("20" if is_completed else "0"), money(refunded))]
 
 
+def test_a_line_of_an_amount_below_zero_is_a_return_whatever_quantity_and_price_say() -> None:
+    line = {"qty": 1, "unit_price": 9.99}
+    items = [{"order_li_id": "1", "line_amount": -9.99, **line}, {"order_li_id": "2", "line_amount": 9.99, **line}]
+    built, source = lines_of(items, {})
+    assert rows(built, "order_line_id", "line_kind") == [("1", "return"), ("2", "sale")]
+    worth = (money("9.99"), money("9.99"))
+    assert rows(computed(orders)(source, built, NOW), "order_amount", "refunded_amount") == [worth]
+
+
 @pytest.mark.parametrize(
     ("status", "sign", "refunded"), [("returned", 1, "0"), ("refunded", -1, "25"), ("completed", -1, "25")]
 )
