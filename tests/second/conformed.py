@@ -170,6 +170,7 @@ def heads(raw: Tables, now: pd.Timestamp) -> pd.DataFrame:
         tax_amount=money(rows.tax_amount),
         total_amount=money(rows.total_amount),
         store=cleaned(rows.store),
+        promo_code=cleaned(rows.promo_code),
     )
 
 
@@ -182,6 +183,7 @@ def order_lines(raw: Tables, heads: pd.DataFrame, products: pd.DataFrame) -> pd.
     rows["asked"] = rows.sku_id.map(skus.sale_price.fillna(skus.list_price))
     rows = _valued(rows)
     rows["tax_amount"], rows["unit_cost"] = money(rows.tax_amount), money(rows.unit_cost)
+    rows["promotion"] = cleaned(rows.promotion)
     rows["discount_amount"] = _own_discount(rows) + _share(rows)
     rows["net_amount"] = rows.line_amount - rows.discount_amount
     is_sold = rows.order_status.isin(SALES)
@@ -269,11 +271,18 @@ def orders(heads: pd.DataFrame, lines: pd.DataFrame) -> pd.DataFrame:
         item_count=total(sale, pieces).fillna(0),
         lines_amount=lines_amount,
         discount_amount=discount,
+        has_discount=_told(rows.has_discount, discount > 0, ((discount != 0) & discount.notna()).any()),
+        has_promo_code=_told(rows.has_promo_code, rows.promo_code.notna(), rows.promo_code.notna().any()),
         tax_amount=tax,
         order_amount=goods.where(is_completed, 0),
         returned_amount=returned,
         refunded_amount=taken_back,
     ).reset_index(drop=True)
+
+
+def _told(stated: pd.Series, is_seen: pd.Series, is_kept: bool) -> pd.Series:
+    """What the source says, else what is seen of it in a shop that keeps it at all."""
+    return stated.fillna(is_seen.fillna(False).astype("boolean")) if is_kept else stated
 
 
 def transactions(raw: Tables, heads: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
@@ -307,8 +316,12 @@ def activities(events: pd.DataFrame, action: str, products: pd.DataFrame, timezo
     rows = with_product(events[events.event_action == action], products)
     rows = with_recurrence(rows, "activity_uuid", "activity_uuid")
     shown = shop_time(rows.activity_ts, timezone)
+    price = money(rows.price).fillna(rows.product_price)
     return rows.assign(
-        order_value=rows.product_price * rows.quantity, activity_year=shown.dt.year, activity_month=shown.dt.month
+        product_price=price,
+        order_value=price * rows.quantity,
+        activity_year=shown.dt.year,
+        activity_month=shown.dt.month,
     )
 
 
@@ -387,7 +400,7 @@ def _unheld(orders: pd.DataFrame, said: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(
         transaction_id=rows.order_id,
         quantity=rows.quantity * SCALE,
-        unit_price=pd.Series(pd.NA, rows.index, "Int64"),
+        unit_price=money(rows.price),
         order_value=pd.Series(pd.NA, rows.index, "Int64"),
         is_completed=False,
         order_key=rows.order_id.fillna(at_once).fillna(rows.activity_uuid),

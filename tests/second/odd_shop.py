@@ -100,6 +100,7 @@ def _order(draw: Random, number: int) -> dict[str, Any]:
         "transaction_id": _some(draw, (f"T{number}",)),
         "store": _some(draw, (" North ", "")),
         "has_discount": _some(draw, (True, False)),
+        "promo_code": _some(draw, ("SPRING", " ")),
     }
 
 
@@ -116,6 +117,7 @@ def _line(draw: Random, number: int, orders: int) -> dict[str, Any]:
         "discount_amount": _some(draw, (1.0, -0.5, 0.0), 0.7),
         "tax_amount": _some(draw, (0.19,), 0.7),
         "unit_cost": _some(draw, (4.0,)),
+        "promotion": _some(draw, (" 3 for 2",), 0.7),
     }
 
 
@@ -143,6 +145,7 @@ def _event(draw: Random, number: int) -> dict[str, Any]:
         "page_url": _some(draw, ("/", "/cart")),
         "product_sku": _some(draw, SKUS),
         "quantity": _some(draw, (1, 2, -1)),
+        "price": _some(draw, (7.5,), 0.7),
         "traffic_channel": _some(draw, ("email", "search")),
         "traffic_source": _some(draw, ("bing", "news")),
         "device": _some(draw, ("mobile", "desktop")),
