@@ -55,11 +55,12 @@ def test_a_cart_knows_the_product_and_what_it_would_be_worth() -> None:
     web = table("sources/web_analytics", added, added | {"activity_uuid": "b", "price": 12.5})
     found = rows(
         computed(items_added_to_cart)(web, table("products", PRODUCT), NOW),
+        "activity_uuid",
         "product_name",
         "product_price",
         "order_value",
     )
-    assert found == [("Boots", money("12.5"), money("25")), ("Boots", money("15"), money("30"))]
+    assert found == [("a", "Boots", money("15"), money("30")), ("b", "Boots", money("12.5"), money("25"))]
 
 
 def test_a_favourite_without_quantity_is_worth_nothing() -> None:
