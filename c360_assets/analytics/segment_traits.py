@@ -22,7 +22,7 @@ TELLING, CERTAIN = 0.2, 3.0
 USUALLY_KNOWN = 0.5
 # A variance below this part of the mean square is what rounding leaves where all customers are alike.
 ROUNDING = 1e-9
-# Differences alike to so many digits are the same; the words say which measure comes first.
+# Differences alike to so many digits are the same, and what rounding leaves of one is no rank.
 TIED_DIGITS = 6
 # Sums of decimals do not depend on the order of rows. Squares of these, of a million customers, still add up.
 EXACT, WIDE = "decimal(16, 4)", "decimal(28, 4)"
@@ -85,7 +85,7 @@ def _compared(segments: ir.Table, population: ir.Table) -> ir.Table:
         standardised_difference=(joined.mean - joined.population_mean) / joined.population_deviation.nullif(0)
     )
     difference = compared.standardised_difference
-    furthest = [difference.abs().round(TIED_DIGITS).desc(nulls_first=False), compared.place]
+    furthest = [difference.abs().round(TIED_DIGITS).desc(nulls_first=False), compared.feature]
     place = 1 + ibis.row_number().over(group_by=["segmentation", "segment"], order_by=furthest)
     is_usual = rate(compared.known_count, compared.customer_count) >= USUALLY_KNOWN * compared.known_share
     is_certain = difference * difference * compared.known_count >= CERTAIN * CERTAIN

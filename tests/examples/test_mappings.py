@@ -25,11 +25,11 @@ from ibis import _
 from c360_assets.analytics.clustering import REFITS
 from resources.deployment import Deployment
 from resources.feeds import Feeds
-from tests import recomputed
 from tests.deriving import FEW_REFITS, Derived, derived, loaded
 from tests.running import deployed, run
-from tests.second import serving
+from tests.second import analytics, serving
 from tests.second.compared import differences, frame, second
+from tests.second.published import Published
 from tests.tables import CONTRACTS
 
 PROJECT = Path(__file__).parents[2]
@@ -172,11 +172,14 @@ def test_rfm_of_online_retail_equals_a_recomputation_in_pandas(online_retail: De
     assert ours == dict(zip(expected.index, expected[measures].itertuples(index=False, name=None), strict=True))
 
 
-def test_segments_of_online_retail_equal_a_recomputation_in_pandas(online_retail: Deployment) -> None:
-    expected = recomputed.segments(online_retail)
-    names = list(next(iter(expected.values())))
-    found = rows(table(online_retail, "customer_segments").select("customer_id", *names))
-    assert {who: dict(zip(names, segments, strict=True)) for who, *segments in found} == expected
+@pytest.fixture(scope="module")
+def published(online_retail: Deployment) -> Published:
+    return Published(online_retail)
+
+
+@pytest.mark.parametrize("name", analytics.TABLES)
+def test_the_table_of_online_retail_is_what_its_contract_says(published: Published, name: str) -> None:
+    assert analytics.differing(published, name) == []
 
 
 def test_later_invoices_do_not_change_what_was_known_as_of_the_middle_of_the_year(

@@ -4,7 +4,6 @@ import pytest
 
 from portal import benchmark
 from resources.deployment import Deployment
-from tests import recomputed
 
 # A single moment, a history made from former rows, models of scikit-learn, and texts that the playbook brings.
 NOT_RELATIONAL = {"as_of", "customer_history", "cluster_trials", "clusters", "segment_summary"}
@@ -26,11 +25,3 @@ def test_every_relational_table_has_a_twin(golden: Deployment) -> None:
         key for key, contract in golden.contracts.items() if contract.layer in ("conformed", "analytics", "serving")
     }
     assert set(benchmark.tables()) == relational - NOT_RELATIONAL
-
-
-def test_segments_of_the_company_equal_a_recomputation_in_pandas(golden: Deployment) -> None:
-    expected = recomputed.segments(golden)
-    names = list(next(iter(expected.values())))
-    found = golden.read("customer_segments").select("customer_id", *names).to_pyarrow().to_pylist()
-    assert {row.pop("customer_id"): row for row in found} == expected
-    assert len({row["persona"] for row in found}) > 4

@@ -150,7 +150,7 @@ def test_a_cluster_is_advised_by_its_traits_the_most_urgent_first() -> None:
         (lapsed.action.action, "High"),
         (bargains.action.action, "Medium"),
     ]
-    assert _risks(found["cluster/keen"]) == [lapsed.risk, bargains.risk]
+    assert _risks(found["cluster/keen"]) == [bargains.risk, lapsed.risk]
     assert [found[name]["precedence"] for name in ("cluster/keen", "cluster/lapsed")] == [1, 2]
 
 

@@ -1,0 +1,1 @@
+"""Tables computed a second time, from what their contracts say alone."""
