@@ -223,6 +223,8 @@ def category_interest(tables: Published) -> pd.DataFrame:
     bought = lines.assign(at=lines.ordered_at, kind="line_count")
     bought = bought[["customer_id", "category", "at", "kind", "order_id", "pieces", "line_amount"]]
     everything = pd.concat([*events, bought], ignore_index=True).dropna(subset=["customer_id", "category"])
+    if everything.empty:
+        return pd.DataFrame()
     everything["is_recent"] = (tables.days_ago(everything["at"]) < WINDOW) & (everything.kind != "line_count")
     everything["weight"] = everything.kind.map(WEIGHTS)
     for kind in WEIGHTS:

@@ -166,6 +166,8 @@ def _ledger(tables: Published) -> pd.DataFrame:
 
 def loyalty_members(tables: Published) -> pd.DataFrame:
     ledger = _ledger(tables)
+    if ledger.empty:
+        return pd.DataFrame()
     ledger = ledger.assign(ago=tables.days_ago(ledger.entry_ts), is_used=_is_used(ledger))
     used = ledger[ledger.is_used]
     recent = used[used.ago < WINDOW]
