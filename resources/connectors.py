@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import duckdb
 from pydantic import BaseModel, ConfigDict
@@ -62,6 +63,9 @@ class Connector(BaseModel):
     """What all connectors share: no key but those declared, and no value of theirs in an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    # Whether it has keys that say how numbers and moments are written.
+    has_notation: ClassVar[bool] = False
 
     def read(self, request: Request, engine: Engine) -> Raw:
         """The raw rows of the request's dataset; ConnectorError where they cannot be had."""

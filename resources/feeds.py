@@ -26,7 +26,6 @@ from resources.corrections import ENTRY_ID, Corrections
 from resources.databases import WATERMARK
 from resources.deployment import EVERYTHING, Deployment, Feed, Settings
 from resources.engine import Engine, complaint, literal, missing_column, quoted
-from resources.files import Files
 from resources.lake import HOURS, Commit, ibis_schema
 from resources.merging import Window
 from resources.values import EITHER_WAY, GROUPED, NAIVE, Notation, Value
@@ -377,6 +376,7 @@ class _Sorting:
         self.status = feed.status
         self.currency = settings.currency
         self.connectors = [settings.connectors[name] for name in raws]
+        self.has_notation = all(connector.has_notation for connector in self.connectors)
         self.timezones = {name: feed.timezone or raw.timezone or settings.clock for name, raw in raws.items()}
         self.notes = [note for raw in raws.values() for note in raw.notes]
         self.emptied_count = 0
@@ -596,8 +596,7 @@ class _Sorting:
         first = next(iter(ways.values()))
         if given != "VARCHAR" or all(way == first for way in ways.values()):
             return first
-        is_said = _say_how_it_is_written(self.connectors)
-        same = "Say the same on each; or leave it out on all and" if is_said else "Leave it out and"
+        same = "Say the same on each; or leave it out on all and" if self.has_notation else "Leave it out and"
         raise FeedError(
             f"{self.where}: column '{column.name}' is text, and connectors {', '.join(ways)} do not agree in how"
             f" {' and '.join(_differing(ways.values()))} are written. {same}"
@@ -646,7 +645,7 @@ class _Sorting:
                 as_fraction = f"{float(shown):g}" if shown.count(".") == 1 else "no number at all"
                 remedy = (
                     "Set `decimal: ','` or `decimal: '.'` on the connector."
-                    if _say_how_it_is_written(self.connectors)
+                    if self.has_notation
                     else "Say it in the select: of a column x, replace(x, '.', '') is the one, x::double the other."
                 )
                 raise FeedError(
@@ -683,7 +682,7 @@ class _Sorting:
             kind = type(fault).__name__.removesuffix("Exception")
             notation = (
                 "For numbers and dates in another notation set `decimal` or `date_format` on the connector."
-                if _say_how_it_is_written(self.connectors)
+                if self.has_notation
                 else f"For dates in another notation select {READ_DAY}."
             )
             return (
@@ -780,14 +779,9 @@ class _Sorting:
         )
 
 
-def _say_how_it_is_written(connectors: Iterable[Connector]) -> bool:
-    """Whether all have keys that say how numbers and moments are written."""
-    return all(isinstance(connector, Files) for connector in connectors)
-
-
 def _put_right(reasons: str, connectors: Iterable[Connector]) -> str:
     """What to do about values that are wrong for these reasons in every row."""
-    is_said = _say_how_it_is_written(connectors)
+    is_said = all(connector.has_notation for connector in connectors)
     remedies = [
         f"If {what} are written otherwise, {f'set {key} on the connector' if is_said else f'select {sql}'}."
         for reason, what, key, sql in (

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import duckdb
 from pydantic import Field, field_validator, model_validator
@@ -100,6 +100,8 @@ class Files(OnDisk):
     in a .zip count as if they lay beside it. A path with the day in it, such as 'web/%Y-%m-%d.parquet', is read day by
     day where hours are loaded.
     """
+
+    has_notation: ClassVar[bool] = True
 
     type: Literal["files"]
     format: Literal["csv", "excel", "parquet", "jsonl", "lines"] | None = None
