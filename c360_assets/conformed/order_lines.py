@@ -69,13 +69,17 @@ def order_lines(order_line_item: ir.Table, orders: ir.Table, products: ir.Table,
 def _priced(lines: ir.Table) -> ir.Table:
     """The lines with `quantity`, `price` of a unit and `priced_amount`; exact, so that the order of rows is nothing."""
     quantity = lines.qty.cast(MONEY)
+    # A quantity below 0 says that goods came back; tills differ in which signs price and amount have then.
+    is_back = lines.qty < 0
+    stated_price = is_back.ifelse(lines.unit_price.abs(), lines.unit_price)
+    stated_amount = is_back.ifelse(-lines.line_amount.abs(), lines.line_amount)
     price = ibis.coalesce(
-        lines.unit_price.cast(PRICE),
-        (lines.line_amount / lines.qty.nullif(0)).cast(PRICE),
+        stated_price.cast(PRICE),
+        (stated_amount / lines.qty.nullif(0)).cast(PRICE),
         lines.sale_price.cast(PRICE),
         lines.list_price.cast(PRICE),
     )
-    amount = lines.line_amount.cast(MONEY).fill_null((price * quantity).cast(MONEY))
+    amount = stated_amount.cast(MONEY).fill_null((price * quantity).cast(MONEY))
     return lines.mutate(quantity=quantity, price=price, priced_amount=amount)
 
 

@@ -28,11 +28,13 @@ priced as (
     chosen.* exclude (product_id),
     coalesce(chosen.product_id, products.product_id) as product_id,
     qty::decimal(18, 4) as quantity,
+    case when qty < 0 then abs(unit_price) else unit_price end as stated_price,
+    case when qty < 0 then -abs(line_amount) else line_amount end as stated_amount,
     coalesce(
-      unit_price::decimal(38, 8), (line_amount / nullif(qty, 0))::decimal(38, 8), sale_price::decimal(38, 8),
+      stated_price::decimal(38, 8), (stated_amount / nullif(qty, 0))::decimal(38, 8), sale_price::decimal(38, 8),
       list_price::decimal(38, 8)
     ) as price,
-    coalesce(line_amount::decimal(18, 4), (price * qty::decimal(18, 4))::decimal(18, 4)) as amount
+    coalesce(stated_amount::decimal(18, 4), (price * qty::decimal(18, 4))::decimal(18, 4)) as amount
   from chosen left join products on products.sku_id = sold_sku_id
 ),
 running as (

@@ -129,13 +129,14 @@ def test_an_order_with_an_unpriced_line_is_worth_its_total_less_shipping_if_that
     ("lines", "status", "is_completed", "worth", "returned", "refunded"),
     [
         ([(1, 130.0), (-1, 120.0)], "completed", True, "130", "120", "120"),
+        ([(1, 130.0), (-1, -120.0)], "completed", True, "130", "120", "120"),
         ([(-1, 120.0)], "completed", False, "0", "120", "120"),
         ([(-1, 120.0)], "refunded", False, "0", "120", "120"),
         ([(1, 120.0)], "refunded", False, "0", "120", "0"),
         ([(1, 0.0)], "completed", True, "0", "0", "0"),
         ([], "completed", True, None, "0", "0"),
     ],
-    ids=["exchanged", "only handed back", "credit note", "order that was refunded", "a gift", "no lines"],
+    ids=["exchanged", "exchanged, both signs turned", "only handed back", "credit note", "order that was refunded", "a gift", "no lines"],
 )
 def test_goods_handed_back_are_told_beside_what_was_bought_and_take_back_what_was_counted(
     lines: list[tuple[int, float]], status: str, is_completed: bool, worth: str | None, returned: str, refunded: str
@@ -145,6 +146,15 @@ def test_goods_handed_back_are_told_beside_what_was_bought_and_take_back_what_wa
     columns = ("is_completed", "order_amount", "returned_amount", "refunded_amount")
     expected = (is_completed, money(worth) if worth else None, money(returned), money(refunded))
     assert rows(computed(orders)(source, built, NOW), *columns) == [expected]
+
+
+@pytest.mark.parametrize(
+    "line", [{"unit_price": 111.0}, {"unit_price": -111.0}, {"line_amount": 555.0}, {"line_amount": -555.0}]
+)
+def test_what_came_back_is_an_amount_below_zero_whatever_signs_the_source_writes(line: dict[str, Any]) -> None:
+    built, _ = lines_of([{"order_li_id": "1", "qty": -5, **line}], {"order_status": "completed"})
+    columns = ("quantity", "unit_price", "line_amount", "net_amount", "line_kind")
+    assert rows(built, *columns) == [(money("-5"), money("111"), money("-555"), money("-555"), "return")]
 
 
 @pytest.mark.parametrize(("total", "is_completed", "refunded"), [(-20.0, False, "20"), (20.0, True, "0")])
