@@ -3,7 +3,7 @@
 Told is only what is not as it should be: that all rows are kept and all references found goes without saying.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -14,13 +14,14 @@ import ibis.expr.types as ir
 from c360_assets.conformed.as_of import EVENTS, STRAY_DAYS
 from c360_assets.conformed.order_lines import UNKNOWN, status
 from governance.contracts import Contract
-from portal.matching import Match, matches, references
+from portal.matching import Match, crowded, matches, references
+from portal.running import TableRun
 from resources.deployment import Deployment
 from resources.engine import literal, quoted
-from resources.feeds import ROWS_THAT_TELL
+from resources.feeds import CONFLICTS, REPEATS, ROWS_THAT_TELL
 
 NOTE, WARNING, ERROR = range(3)
-# How many words of unknown status are told.
+# How many unknown words are told.
 WORDS_SHOWN = 5
 
 
@@ -126,7 +127,12 @@ def findings(deployment: Deployment, found: Account, is_moment_asked: bool, is_b
 
     Rows after a moment that was asked for are left out as asked, which is told only where that leaves none.
     """
+    rows = deployment.lake.select(found.contract)
     told = [_matched(deployment, found, match) for match in found.matches if match.found < match.referring]
+    told += [
+        Finding(WARNING, f"{found.contract.title}: {text}") for text in crowded(deployment.engine, found.contract, rows)
+    ]
+    told += _unknown_actions(deployment, found.contract, rows)
     if found.way and found.rows and is_built:
         told = [*_accounted(found, found.way, is_moment_asked), *told]
     return told
@@ -167,6 +173,58 @@ def _told_unknown(lost: ir.Table, deployment: Deployment) -> list[str]:
 
 def _quoted(word: str | None) -> str:
     return "without status" if word is None else f"'{word}'"
+
+
+def much_set_aside(deployment: Deployment, tables: Iterable[TableRun]) -> list[Finding]:
+    """Of each dataset of which a run set aside more rows than tolerated, why most of them were, and what to do."""
+    told = []
+    contracts = deployment.contracts
+    for table in tables:
+        limit = contracts[table.key].tolerated_loss_percent * (table.kept + table.quarantined)
+        if table.state != "done" or 100 * table.quarantined <= limit:
+            continue
+        ((reason, copies),) = deployment.engine.query(
+            f"SELECT reason, sum(copies) FROM ({deployment.lake.select(contracts['quarantine'])}) WHERE dataset ="
+            f" {literal(contracts[table.key].name)} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 1"
+        )
+        told.append(
+            Finding(
+                WARNING,
+                f"{contracts[table.key].title}: {table.quarantined:,} of {table.kept + table.quarantined:,} rows were"
+                f" set aside, and every table lacks them. {copies:,} of them: {reason}.{remedy(reason)}",
+            )
+        )
+    return told
+
+
+def remedy(reason: str) -> str:
+    """What to do about rows that were set aside for a reason, where the reason alone does not tell."""
+    if reason.endswith((REPEATS, CONFLICTS)):
+        return (
+            " If they are of different things, put into the key what tells them apart, such as the store, or the day"
+            " where numbers begin anew: store || '-' || day || '-' || receipt."
+        )
+    return ""
+
+
+def _unknown_actions(deployment: Deployment, contract: Contract, rows: str) -> list[Finding]:
+    """How many events have an action that no table but those of sessions knows, and what they read."""
+    if contract.name != "web_analytics":
+        return []
+    known = contract.column("event_action").values
+    counted = deployment.engine.query(f"SELECT event_action, count(*) FROM ({rows}) GROUP BY 1 ORDER BY 2 DESC, 1")
+    total = sum(count for _, count in counted)
+    unknown = [(word, count) for word, count in counted if word not in known]
+    if not unknown:
+        return []
+    shown = ", ".join(f"{count:,} '{word}'" for word, count in unknown[:WORDS_SHOWN])
+    others = f", and {len(unknown) - WORDS_SHOWN:,} other words" if len(unknown) > WORDS_SHOWN else ""
+    count = sum(count for _, count in unknown)
+    text = (
+        f"{contract.title}: {count:,} of {total:,} events have an action that is not known ({shown}{others}): they are"
+        f" in sessions, but no views, carts or orders. Where they are, select them as {', '.join(known)}."
+    )
+    return [Finding(WARNING if count == total else NOTE, text)]
 
 
 def _conditions(way: Way | None) -> tuple[str | None, str | None]:

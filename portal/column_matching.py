@@ -260,7 +260,7 @@ def _vocabulary(column: Column) -> frozenset[str]:
     reference = column_names.load()
     spelt = reference.values.get(column.name, [])
     words = [word for word, _ in column.synonyms]
-    if words:
+    if column.name == "order_status":
         words += [word for listed in reference.status.values() for word in listed]
     return frozenset(value.lower() for value in (*column.values, *words, *spelt))
 

@@ -24,6 +24,17 @@ USUAL_CURRENCY = "EUR"
 # YAML has no need of quotes for these.
 PLAIN = re.compile(r"[A-Za-z_][\w./-]*")
 RESERVED = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
+# What to do about words that nobody knows, by dataset.
+UNKNOWN_WORDS = {
+    "orders": (
+        "of the words for the status of an order {} are not known, and no revenue; say what they mean by"
+        " `status: {{word: shipped}}`"
+    ),
+    "web_analytics": (
+        "of the words for the action of an event {} are not known, so no view, cart or order; select what they mean, as"
+        " by `case word when 'seen' then 'product_view' ... end`: `c360 contract web_analytics` lists what there is"
+    ),
+}
 
 
 def initialise(paths: Sequence[Path], target: Path, console: Console) -> None:
@@ -115,11 +126,8 @@ def _feed(feed: FeedProposal) -> Iterator[str]:
     if feed.status:
         words = ", ".join(f"{_scalar(word)}: {meant}" for word, meant in feed.status.items())
         yield f"    status: {{{words}}}"
-    if feed.unknown_status_count:
-        yield (
-            f"    # doubtful: of the words for the status of an order {feed.unknown_status_count} are not known, and no"
-            " revenue; say what they mean by `status: {word: shipped}`"
-        )
+    if feed.unknown_word_count:
+        yield f"    # doubtful: {UNKNOWN_WORDS[contract.name].format(feed.unknown_word_count)}"
     yield from _select(feed)
 
 

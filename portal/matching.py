@@ -9,6 +9,10 @@ from resources.deployment import Deployment
 from resources.engine import Engine, quoted
 
 VALUES_SHOWN = 2
+# The customer table, and how large a share of a dataset's rows, of at least so many customers, one customer may have
+# before it is doubtful that it is one.
+CUSTOMERS = "sources/customer"
+CROWD, CUSTOMERS_THAT_TELL = 0.2, 20
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,37 @@ def matches(references: Sequence[Reference], counts: Iterable[int]) -> list[Matc
     return [Match(reference, referring, found) for reference, referring, found in pairs if referring]
 
 
+def crowded(engine: Engine, contract: Contract, rows: str) -> list[str]:
+    """In words, that one of many customers has so many orders that it may stand for all who are not known.
+
+    Of other datasets nothing is told: a visitor may be a machine, a reference to a product the best seller.
+    """
+    told = []
+    for column in contract.columns:
+        if contract.name != "orders" or not column.references or column.references[0] != CUSTOMERS:
+            continue
+        name = quoted(column.name)
+        counted = f"SELECT {name} AS one, count(*) AS n FROM ({rows}) WHERE {name} IS NOT NULL GROUP BY 1"
+        ((one, most, total, customers),) = engine.query(
+            f"SELECT min_by(one, (-n, one)), max(n), sum(n), count(*) FROM ({counted})"
+        )
+        if customers >= CUSTOMERS_THAT_TELL and most >= CROWD * total:
+            value = _shown(column, one)
+            told.append(
+                f"one {column.name}, {value}, has {most:,} of {total:,} ({most / total:.1%}). If it stands for sales to"
+                f" nobody known, select nullif({column.name}, {value}) as {column.name}."
+            )
+    return told
+
+
 def _values(engine: Engine, rows: str, column: Column) -> str:
     name = quoted(column.name)
     found = engine.query(
         f"SELECT DISTINCT {name}::VARCHAR FROM ({rows}) WHERE {name} IS NOT NULL ORDER BY 1 LIMIT {VALUES_SHOWN}"
     )
-    return ", ".join(MASK if column.is_masked else f"'{value}'" for (value,) in found) or "nothing"
+    return ", ".join(_shown(column, value) for (value,) in found) or "nothing"
+
+
+def _shown(column: Column, value: object) -> str:
+    """A value of a key, masked where it is a person's: some shops know customers by their e-mail address."""
+    return MASK if column.is_masked or "@" in str(value) else f"'{value}'"

@@ -73,19 +73,19 @@ class FeedProposal:
     @property
     def status(self) -> dict[str, str]:
         """What words for the status of an order mean that its contract does not know."""
-        known = column_names.load().status.items()
+        known = column_names.load().status.items() if self.contract.name == "orders" else ()
         meanings = {plainly(word): meant for meant, words in known for word in words}
-        return {word: meanings[plainly(word)] for word in sorted(self._statuses) if plainly(word) in meanings}
+        return {word: meanings[plainly(word)] for word in sorted(self._words) if plainly(word) in meanings}
 
     @property
-    def unknown_status_count(self) -> int:
-        """How many words for the status of an order nobody knows."""
+    def unknown_word_count(self) -> int:
+        """How many words for the status of an order, or the action of an event, nobody knows."""
         listed = [column for column in self.contract.columns if column.synonyms]
         known = {plainly(word) for column in listed for word in (*column.values, *dict(column.synonyms))}
-        return sum(plainly(word) not in known for word in self._statuses - set(self.status))
+        return sum(plainly(word) not in known for word in self._words - set(self.status))
 
     @property
-    def _statuses(self) -> frozenset[str]:
+    def _words(self) -> frozenset[str]:
         lines = [line for line in self.lines if line.column.synonyms and line.source]
         return self.table.column(lines[0].source or "").words if lines else frozenset()
 

@@ -8,7 +8,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from portal.accounting import ERROR, NOTE, WARNING, WAYS, Finding, account, findings, unknown_statuses
+from portal.accounting import (
+    ERROR,
+    NOTE,
+    WARNING,
+    WAYS,
+    Finding,
+    account,
+    findings,
+    much_set_aside,
+    unknown_statuses,
+)
 from portal.running import RunReport, TableRun
 from resources.deployment import Deployment
 from resources.feeds import rows_read
@@ -57,7 +67,7 @@ def print_summary(console: Console, deployment: Deployment, report: RunReport, d
     if "order_lines" in report.tables:
         for line in (*accounting(deployment), *unknown_statuses(deployment)):
             console.print(escape(line), highlight=False)
-    found = losses(deployment, report)
+    found = [*much_set_aside(deployment, report.tables.values()), *losses(deployment, report)]
     for finding in found:
         console.print(escape(finding.text), style=STYLES[finding.severity], highlight=False)
     if "customer_segments" in report.tables:
@@ -116,9 +126,9 @@ def accounting(deployment: Deployment) -> list[str]:
         sales=(is_sale & is_known).sum(),
         value=lines.net_amount.sum(where=is_sale & is_known),
         anonymous=(is_sale & ~is_known).sum(),
+        anonymous_value=lines.net_amount.sum(where=is_sale & ~is_known),
         returns=(lines.line_kind == "return").sum(),
         other=(lines.line_kind == "other").sum(),
-        without_customer=(~is_known).sum(),
     )
     kinds = {kind: count or 0 for kind, count in found.to_pyarrow().to_pylist()[0].items()}
     waiting = held - sum(kinds[kind] for kind in ("sales", "anonymous", "returns", "other"))
@@ -129,9 +139,11 @@ def accounting(deployment: Deployment) -> list[str]:
         f" + {waiting:,} later than as_of or without their order"
         f"{f' + {aside:,} set aside' if aside else ''}."
     ]
-    if kinds["without_customer"]:
+    if kinds["anonymous_value"]:
+        share = kinds["anonymous_value"] / (kinds["anonymous_value"] + kinds["value"])
         told.append(
-            f"{kinds['without_customer']:,} lines have no customer; they count as sales, but in nobody's profile."
+            f"Of what was sold, {_money(kinds['anonymous_value'])} {deployment.settings.currency} ({share:.1%}) is of"
+            " no customer: revenue in orders and order_lines, but in nobody's profile, nor in any table of customers."
         )
     return told
 
@@ -143,7 +155,8 @@ def engagement(deployment: Deployment) -> Table:
     as_of = _as_of(deployment)
     levels = segments.group_by("engagement_level").agg(customers=segments.count(), spent=segments.monetary.sum())
     found = levels.order_by(levels.customers.desc(), "engagement_level").to_pyarrow().to_pylist()
-    customers, spent = (sum(level[measure] for level in found) for measure in ("customers", "spent"))
+    # Without a feed of orders nobody knows what was spent.
+    customers, spent = (sum(level[measure] or 0 for level in found) for measure in ("customers", "spent"))
     clock = ZoneInfo(deployment.settings.clock)
     when = "of no date" if as_of is None else f"as of {as_of.replace(tzinfo=UTC).astimezone(clock):%Y-%m-%d %H:%M}"
     shown = Table(title=f"Customers {when}, by engagement level", title_justify="left")
@@ -152,12 +165,12 @@ def engagement(deployment: Deployment) -> Table:
         shown.add_column(heading, justify="right")
     for level in found:
         share = level["customers"] / customers
-        share_of_spend = f"{level['spent'] / spent:.1%}" if spent else ""
+        share_of_spend = f"{(level['spent'] or 0) / spent:.1%}" if spent else ""
         shown.add_row(
             level["engagement_level"] or "none: see unknown_because",
             f"{level['customers']:,}",
             f"{share:.1%}",
-            f"{level['spent']:,.2f}",
+            "" if level["spent"] is None else f"{level['spent']:,.2f}",
             share_of_spend,
         )
     return shown

@@ -9,7 +9,8 @@ from rich.table import Table
 from governance.contracts import Column, Contract
 from governance.errors import C360Error
 from portal import showing
-from portal.matching import matches, references
+from portal.accounting import remedy
+from portal.matching import crowded, matches, references
 from resources.deployment import Deployment
 from resources.engine import quoted
 from resources.feeds import Feeds, Load, rows_read
@@ -66,6 +67,8 @@ def try_feed(deployment: Deployment, dataset: str, limit: int, console: Console)
             console.print(escape(line), highlight=False)
     for told in _told_matches(deployment, feeds, contract, rows):
         console.print(told, highlight=False)
+    for told in crowded(deployment.engine, contract, f"SELECT * FROM {rows}"):
+        console.print(f"[yellow]{contract.title}: {escape(told)}[/]", highlight=False)
 
 
 def _contract(deployment: Deployment, name: str) -> Contract:
@@ -97,7 +100,7 @@ def _set_aside(deployment: Deployment, load: Load) -> list[str]:
         f"SELECT reason, sum(copies) FROM {quoted(load.quarantine.get_name())} GROUP BY 1 ORDER BY 2 DESC, 1"
         f" LIMIT {REASONS_SHOWN}"
     )
-    return [f"set aside: {reason} ({copies:,})" for reason, copies in reasons]
+    return [f"set aside: {reason} ({copies:,}).{remedy(reason)}" for reason, copies in reasons]
 
 
 def _filled(deployment: Deployment, contract: Contract, rows: str) -> list[str]:

@@ -367,7 +367,7 @@ def _told(error: Any, prefix: str) -> str:
 
 def _faults(feed: Feed, contract: Contract, connectors: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What of a feed does not go together, each with its key."""
-    statuses = {value for column in contract.columns if column.synonyms for value in column.values}
+    statuses = {value for column in contract.columns if column.name == "order_status" for value in column.values}
     for word, value in feed.status.items():
         if value not in statuses:
             known = f"must be one of {', '.join(sorted(statuses))}" if statuses else "is for the dataset orders alone"

@@ -133,4 +133,4 @@ def missing_column(fault: duckdb.Error) -> str | None:
 
 def complaint(fault: duckdb.Error) -> str:
     """What DuckDB says of a statement, without the statement and what it would put in its place."""
-    return " ".join(str(fault).split("LINE ")[0].split("Candidate bindings")[0].split())
+    return " ".join(re.split("LINE |Candidate (?:bindings|functions)", str(fault))[0].split())

@@ -5,6 +5,7 @@ the reason, its classified values masked; the rest is the dataset. Nothing is dr
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -56,6 +57,10 @@ OTHER_CURRENCY = "the reporting currency"
 # How a select reads or computes what a text says, and leaves as it is what cannot be read, so that it is set aside.
 READ_DAY = "coalesce(try_strptime(day, '%d.%m.%Y')::varchar, day)"
 COMPUTED = "coalesce((try_cast(price as double) * 1.19)::varchar, price)"
+# What to do where a select computes with a cell of a text file.
+CAST = "Values of text files are text in the select: cast them, as in sum(price::decimal(18, 4))."
+# The aggregates that choose by comparing.
+EXTREMES = ("min", "max")
 # How many sources are looked at together.
 LOOKED_AT = 8
 
@@ -406,6 +411,7 @@ class _Sorting:
         given, lacking = self._described()
         faults = [self._lacks(lacking)] if lacking else []
         faults += self._misfits(given) if given else []
+        faults += self._compared_as_text(given)
         if faults:
             raise FeedError(f"{self.where}: {' '.join(faults)}")
         return given
@@ -538,6 +544,21 @@ class _Sorting:
         faults = [f"column '{name}' is not in the contract{nearest(name, known)}" for name in extra]
         faults += [f"column '{name}' is required and not selected" for name in missing]
         return [f"{'; '.join(faults)}. The contract's columns are {', '.join(known)}."] if faults else []
+
+    def _compared_as_text(self, given: Mapping[str, str]) -> list[str]:
+        """What is wrong with a first or last moment chosen among texts, which do not sort as they follow in time."""
+        faults = []
+        for name, function, argument in _extremes(self.engine, self.select):
+            if name not in self.contract.column_names or given.get(name) != "VARCHAR":
+                continue
+            formats = self._notation(self.contract.column(name), "VARCHAR").date_format
+            if formats and not (len(formats) == 1 and formats[0].startswith("%Y")):
+                read = f"try_strptime({argument}, [{', '.join(map(literal, formats))}])"
+                faults.append(
+                    f"column '{name}' is the {function} of texts, among which 02-12 comes after 01-31 of the next year."
+                    f" Select {function}({read}) as {name}."
+                )
+        return faults
 
     def _typed(self) -> tuple[str, list[Value]]:
         """The SELECT of every row with its values cast and its faults found, and the values it is made of."""
@@ -690,7 +711,8 @@ class _Sorting:
                 f" type, and a row where that fails is set aside with its reason. {notation} Where it is computed with,"
                 f" leave what cannot be computed as it is: {COMPUTED}."
             )
-        return f"the select does not run: {complaint(fault)} {self._hint()} Correct it in c360.yaml."
+        cast = f" {CAST}" if "(VARCHAR" in str(fault) and "No function matches" in str(fault) else ""
+        return f"the select does not run: {complaint(fault)}{cast} {self._hint()} Correct it in c360.yaml."
 
     def _hint(self) -> str:
         return " ".join(self._columns_told(name) for name in self.raws)
@@ -790,6 +812,8 @@ def _put_right(reasons: str, connectors: Iterable[Connector]) -> str:
         )
         if reason.search(reasons)
     ]
+    if NO_NUMBER.search(reasons):
+        remedies.append("Signs of currency are taken away by replace(price, '$', '') in the select.")
     if OTHER_CURRENCY in reasons:
         remedies.append("If all amounts are in one other currency, set it as `currency` of the deployment.")
     return " ".join([*remedies, f"{'Otherwise c' if remedies else 'C'}orrect the select in c360.yaml."])
@@ -812,6 +836,24 @@ def _differing(ways: Iterable[Notation]) -> list[str]:
         "missing values (`null_values`)": ("null_values",),
     }  # fmt: skip
     return [word for word, keys in words.items() if any(way[key] != found[0][key] for way in found for key in keys)]
+
+
+def _extremes(engine: Engine, select: str) -> list[tuple[str, str, str]]:
+    """The columns of a select that are the least or greatest of a column as it is: name, min or max, and of what."""
+    ((tree,),) = engine.query("SELECT json_serialize_sql(?)", [select])
+    nodes, found = [json.loads(tree)], []
+    while nodes:
+        node = nodes.pop()
+        if not isinstance(node, dict):
+            nodes += node if isinstance(node, list) else []
+            continue
+        nodes += node.values()
+        if node.get("function_name") in EXTREMES and node.get("alias"):
+            (argument, *_) = node["children"]
+            if argument["class"] == "COLUMN_REF":
+                name = ".".join(map(quoted, argument["column_names"]))
+                found.append((node["alias"], node["function_name"], name))
+    return sorted(found)
 
 
 def _without_semicolon(select: str) -> str:

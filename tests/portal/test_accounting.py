@@ -14,10 +14,11 @@ import pytest
 from rich.console import Console
 
 from portal import running
-from portal.accounting import ERROR, NOTE, WARNING, Finding, account, findings, unknown_statuses
+from portal.accounting import ERROR, NOTE, WARNING, Finding, account, findings, much_set_aside, unknown_statuses
 from portal.running import RunReport, TableRun
-from portal.summary import print_summary
+from portal.summary import accounting, engagement, print_summary
 from resources.deployment import Deployment, Feed, Settings
+from resources.feeds import CONFLICTS
 from tests.tables import CONTRACTS, day, table
 
 MOMENT = datetime(2026, 1, 31)
@@ -212,6 +213,74 @@ def test_orders_of_unknown_status_are_told_by_word_with_what_they_come_to(shop: 
     ]
     shop.holds("orders", made[3:])
     assert unknown_statuses(shop.deployment) == []
+
+
+@pytest.mark.parametrize(("known", "unknown"), [(20, 5), (19, 5), (20, 4)], ids=["one of many", "few", "a small share"])
+def test_a_customer_who_may_stand_for_all_who_are_not_known_is_told(shop: Shop, known: int, unknown: int) -> None:
+    bought = [{"order_id": f"O{n}", "customer_id": f"C{n}", "ordered_at": BY} for n in range(known - 1)]
+    shop.holds(
+        "sources/orders", [*bought, *[{**row, "order_id": f"A{row['order_id']}"} for row in orders(unknown, "0")]]
+    )
+    expected = Finding(
+        WARNING,
+        "Orders: one customer_id, '0', has 5 of 24 (20.8%). If it stands for sales to nobody known, select"
+        " nullif(customer_id, '0') as customer_id.",
+    )
+    assert shop.told("orders", is_built=False) == ([expected] if (known, unknown) == (20, 5) else [])
+
+
+@pytest.mark.parametrize(
+    ("known", "severity", "count"), [("product_view", NOTE, "2 of 3"), ("seen", WARNING, "3 of 3")]
+)
+def test_events_of_an_action_that_is_not_known_are_told(shop: Shop, known: str, severity: int, count: str) -> None:
+    actions = (known, "seen", "bought")
+    events = [
+        {"activity_uuid": action + str(n), "activity_ts": BY, "event_action": action}
+        for n, action in enumerate(actions)
+    ]
+    shop.holds("sources/web_analytics", events)
+    (found,) = shop.told("web_analytics", is_built=False)
+    assert found.severity == severity
+    assert f"Web Analytics: {count} events have an action that is not known" in found.text
+    assert "1 'bought'" in found.text
+
+
+@pytest.mark.parametrize(("kept", "count"), [(9, 1), (90, 0)])
+def test_rows_set_aside_are_told_with_reason_and_remedy_where_they_are_many(shop: Shop, kept: int, count: int) -> None:
+    entry = {"dataset": "orders", "source": "till", "record": "{}", "copies": 10}
+    shop.holds("quarantine", [{**entry, "reason": f"order_id{CONFLICTS}"}])
+    loaded = TableRun("sources/orders", "done", kept=kept, quarantined=10)
+    found = much_set_aside(shop.deployment, [loaded, TableRun("orders", "done")])
+    assert len(found) == count
+    for finding in found:
+        assert finding.severity == WARNING
+        assert (
+            f"Orders: 10 of {kept + 10} rows were set aside, and every table lacks them. 10 of them: " in finding.text
+        )
+        assert "put into the key what tells them apart, such as the store, or the day" in finding.text
+
+
+def test_what_was_sold_to_nobody_known_is_told_with_its_share_of_revenue(shop: Shop) -> None:
+    sale = {"order_status": "completed", "line_kind": "sale"}
+    lines = [
+        {**sale, "order_line_id": "1", "order_id": "a", "customer_id": "C1", "net_amount": 30},
+        {**sale, "order_line_id": "2", "order_id": "b", "net_amount": 90},
+        {**sale, "order_line_id": "3", "order_id": "b", "net_amount": -5, "line_kind": "return"},
+    ]
+    shop.holds("sources/order_line_item", [{"order_li_id": line["order_line_id"], "order_id": "a"} for line in lines])
+    shop.holds("order_lines", lines)
+    whole, anonymous = accounting(shop.deployment)
+    assert "1 sold to known customers (30.00 EUR) + 1 sold anonymously + 1 returned" in whole
+    assert anonymous.startswith("Of what was sold, 90.00 EUR (75.0%) is of no customer:")
+
+
+def test_customers_of_a_deployment_without_orders_are_shown_without_what_they_spent(shop: Shop) -> None:
+    shop.holds("as_of", [{"as_of": MOMENT, "timezone": "UTC"}])
+    told = {"primary_segment": "None", "persona": "Prospect", "persona_traits": "", "rule_version": "1"}
+    shop.holds("customer_segments", [{"customer_id": "C1", "is_premium": False, **told}])
+    console = Console(file=io.StringIO(), width=120)
+    console.print(engagement(shop.deployment))
+    assert "none: see unknown_because │         1 │ 100.0% │" in console.file.getvalue()
 
 
 def test_a_dataset_that_no_feed_fills_is_not_assessed(shop: Shop) -> None:

@@ -341,6 +341,46 @@ def test_a_column_that_casts_in_no_row_is_a_wrong_mapping(count: int, shop: Shop
         shop.lines(LINES + lines)
 
 
+@pytest.mark.parametrize(
+    ("day", "total", "remedy"),
+    [("3.2.2026", "1", "`date_format` on the connector"), ("2026-02-03", "$18.00 ", r"replace\(price, '\$', ''\)")],
+)
+def test_a_wrong_mapping_comes_with_the_remedy(day: str, total: str, remedy: str, shop: Shop) -> None:
+    rows = "".join(f"{number},{day},{total}\n" for number in range(ROWS_THAT_TELL))
+    with pytest.raises(FeedError, match=remedy):
+        shop.load("orders", f"order_id,ordered_at,total_amount\n{rows}")
+
+
+def test_a_sum_of_texts_is_refused_with_the_remedy(shop: Shop) -> None:
+    select = "select order_id, min(ordered_at) as ordered_at, sum(price) as total_amount from raw group by all"
+    with pytest.raises(FeedError, match=r"cast them, as in sum\(price::decimal\(18, 4\)\)") as raised:
+        shop.load("orders", "order_id,ordered_at,price\nA,2026-02-03,5\n", select=select)
+    assert "Candidate" not in str(raised.value)
+
+
+RETURNED_LATER = "receipt,day\nA,2-12-2025\nA,17-12-2025\nA,31-1-2026\n"
+
+
+@pytest.mark.parametrize("select", ["{}", "from ({}) union all select 'B', '1-1-2026'"])
+def test_the_first_of_texts_that_do_not_sort_as_days_do_is_refused(select: str, shop: Shop) -> None:
+    """The first of 2-12, 17-12 and 31-1 by text is 17-12."""
+    first = "select receipt as order_id, min(day) as ordered_at from raw group by all"
+    with pytest.raises(FeedError, match="'ordered_at' is the min of texts") as raised:
+        shop.load("orders", RETURNED_LATER, select=select.format(first), date_format="%d-%m-%Y")
+    remedy = "min(try_strptime(\"day\", ['%d-%m-%Y']))"
+    assert f"Select {remedy} as ordered_at." in said(raised.value)
+    select = f"select receipt as order_id, {remedy} as ordered_at from raw group by all"
+    loaded = shop.load("orders", RETURNED_LATER, select=select, date_format="%d-%m-%Y")
+    assert loaded.column("ordered_at") == [datetime(2025, 12, 2)]
+
+
+def test_the_first_of_texts_that_sort_as_days_do_is_taken(shop: Shop) -> None:
+    select = "select receipt as order_id, min(day) as ordered_at from raw group by all"
+    rows = "receipt,day\nA,2025/12/17\nA,2025/12/02\n"
+    loaded = shop.load("orders", rows, select=select, date_format="%Y/%m/%d")
+    assert loaded.column("ordered_at") == [datetime(2025, 12, 2)]
+
+
 def test_of_few_rows_nobody_can_tell_whether_the_mapping_is_wrong(shop: Shop) -> None:
     lines = "".join(f"{number},A,many,1\n" for number in range(ROWS_THAT_TELL - 1))
     assert shop.lines(LINES + lines).load.quarantined_count == ROWS_THAT_TELL - 1

@@ -136,7 +136,15 @@ def test_an_order_with_an_unpriced_line_is_worth_its_total_less_shipping_if_that
         ([(1, 0.0)], "completed", True, "0", "0", "0"),
         ([], "completed", True, None, "0", "0"),
     ],
-    ids=["exchanged", "exchanged, both signs turned", "only handed back", "credit note", "order that was refunded", "a gift", "no lines"],
+    ids=[
+        "exchanged",
+        "exchanged, both signs turned",
+        "only handed back",
+        "credit note",
+        "order that was refunded",
+        "a gift",
+        "no lines",
+    ],
 )
 def test_goods_handed_back_are_told_beside_what_was_bought_and_take_back_what_was_counted(
     lines: list[tuple[int, float]], status: str, is_completed: bool, worth: str | None, returned: str, refunded: str
