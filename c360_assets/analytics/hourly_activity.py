@@ -6,11 +6,15 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from c360_assets.analytics.rules import joined_texts
-from c360_assets.conformed.as_of import clock
+from c360_assets.conformed.as_of import Clock, clock
 from c360_assets.conformed.joins import widened
 
 WEEK = [(weekday, hour) for weekday in range(1, 8) for hour in range(24)]
 NO_TIMES = "carry dates, not times"
+# Where first and last lie less apart, an hour without anything may be one that was never there.
+DAYS_APART = 6
+SPANS = ("is_timed", "first_at", "last_at")
+TOO_FEW = "of less than a week are held"
 
 
 @dg.asset
@@ -19,12 +23,12 @@ def hourly_activity(sessions: ir.Table, orders: ir.Table, as_of: ir.Table) -> ir
     sales = orders.filter(orders.is_completed & orders.ordered_at.notnull())
     counted = {"product_view_count": sessions.product_view_count.sum(), "cart_count": sessions.cart_count.sum()}
     now = clock(as_of)
-    visited = _by_hour(sessions, now.local(sessions.started_at), session_count=sessions.count(), **counted)
-    ordered = _by_hour(sales, now.local(sales.ordered_at), order_count=sales.count())
-    no_visits = _known(visited, "session_count", absent="no web events", dated=f"web events {NO_TIMES}")
-    no_orders = _known(ordered, "order_count", absent="no dated orders", dated=f"orders {NO_TIMES}")
+    visited = _by_hour(sessions, sessions.started_at, now, session_count=sessions.count(), **counted)
+    ordered = _by_hour(sales, sales.ordered_at, now, order_count=sales.count())
+    no_visits = _known(visited, "session_count", absent="no web events", of="web events")
+    no_orders = _known(ordered, "order_count", absent="no dated orders", of="orders")
     hours = _week().cross_join(no_visits, no_orders)
-    joined = widened(hours, ("weekday", "hour"), visited.drop("is_timed"), ordered.drop("is_timed"))
+    joined = widened(hours, ("weekday", "hour"), visited.drop(*SPANS), ordered.drop(*SPANS))
     visit_reason, order_reason = joined.session_count_reason, joined.order_count_reason
     told = joined.mutate(
         **{name: _told(joined[name], visit_reason) for name in ("session_count", *counted)},
@@ -44,19 +48,28 @@ def hourly_activity(sessions: ir.Table, orders: ir.Table, as_of: ir.Table) -> ir
     )
 
 
-def _by_hour(rows: ir.Table, moment: ir.TimestampColumn, **counts: ir.IntegerScalar) -> ir.Table:
-    """Counts by hour of the week, and whether any of it happened at another time than midnight."""
+def _by_hour(rows: ir.Table, at: ir.TimestampColumn, now: Clock, **counts: ir.IntegerScalar) -> ir.Table:
+    """Counts by hour of the week, when it first and last happened, and whether ever at another time than midnight."""
+    moment = now.local(at)
     weekday, hour = moment.day_of_week.index() + 1, moment.hour()
     return rows.group_by(weekday=weekday.cast("int32"), hour=hour.cast("int32")).agg(
         is_timed=(moment != moment.truncate("day")).any(),
+        first_at=at.min(),
+        last_at=at.max(),
         **{name: count.cast("int64") for name, count in counts.items()},
     )
 
 
-def _known(hours: ir.Table, count: str, absent: str, dated: str) -> ir.Table:
+def _known(hours: ir.Table, count: str, absent: str, of: str) -> ir.Table:
     """One row: how many there are in all, and why that says nothing of hours, where it does not."""
-    found = hours.agg(total=hours[count].sum().fill_null(0).cast("int64"), is_timed=hours.is_timed.any())
-    reason = ibis.cases((found.total == 0, absent), (~found.is_timed, dated))
+    found = hours.agg(
+        total=hours[count].sum().fill_null(0).cast("int64"),
+        is_timed=hours.is_timed.any(),
+        is_short=hours.last_at.max() < hours.first_at.min() + ibis.interval(days=DAYS_APART),
+    )
+    reason = ibis.cases(
+        (found.total == 0, absent), (~found.is_timed, f"{of} {NO_TIMES}"), (found.is_short, f"{of} {TOO_FEW}")
+    )
     return found.select(**{f"{count}_total": found.total, f"{count}_reason": reason})
 
 

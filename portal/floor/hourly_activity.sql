@@ -9,6 +9,8 @@ visited as (
     count(*) as session_count,
     sum(product_view_count) as product_view_count,
     sum(cart_count) as cart_count,
+    min(started_at) as first_at,
+    max(started_at) as last_at,
     bool_or(started_at <> date_trunc('day', started_at)) as is_timed
   from sessions group by 1, 2
 ),
@@ -17,6 +19,8 @@ ordered as (
     isodow(ordered_at) as weekday,
     hour(ordered_at) as hour,
     count(*) as order_count,
+    min(ordered_at) as first_at,
+    max(ordered_at) as last_at,
     bool_or(ordered_at <> date_trunc('day', ordered_at)) as is_timed
   from orders where is_completed and ordered_at is not null group by 1, 2
 ),
@@ -24,10 +28,14 @@ facts as (
   select
     case
       when (select count(*) from visited) = 0 then 'no web events'
-      when not (select bool_or(is_timed) from visited) then 'web events carry dates, not times' end as no_visits,
+      when not (select bool_or(is_timed) from visited) then 'web events carry dates, not times'
+      when (select max(last_at) < min(first_at) + interval 6 days from visited)
+        then 'web events of less than a week are held' end as no_visits,
     case
       when (select count(*) from ordered) = 0 then 'no dated orders'
-      when not (select bool_or(is_timed) from ordered) then 'orders carry dates, not times' end as no_orders
+      when not (select bool_or(is_timed) from ordered) then 'orders carry dates, not times'
+      when (select max(last_at) < min(first_at) + interval 6 days from ordered)
+        then 'orders of less than a week are held' end as no_orders
 )
 select
   weekday,
