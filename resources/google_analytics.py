@@ -216,6 +216,7 @@ def _rows(events: str) -> str:
             page_url,
             {_told("items[position].item_id")} AS product_sku,
             items[position].quantity AS quantity,
+            NULL::DOUBLE AS price, -- Google's is in the currency of each visitor
             campaign.medium AS traffic_channel,
             campaign.source AS traffic_source,
             device,

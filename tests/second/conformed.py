@@ -207,6 +207,8 @@ def _valued(lines: pd.DataFrame) -> pd.DataFrame:
 
 def _value(qty: float, unit_price: float, line_amount: float, asked: int) -> tuple[Any, Any, Any]:
     quantity, price, amount = exact(qty), exact(unit_price), exact(line_amount)
+    if quantity is not None and quantity < 0:
+        price, amount = (None if price is None else abs(price)), (None if amount is None else -abs(amount))
     if price is None and amount is not None and quantity:
         price = amount / quantity
     if price is None and not pd.isna(asked):
