@@ -343,7 +343,10 @@ def test_a_column_that_casts_in_no_row_is_a_wrong_mapping(count: int, shop: Shop
 
 @pytest.mark.parametrize(
     ("day", "total", "remedy"),
-    [("3.2.2026", "1", "set `date_format`.* on the connector"), ("2026-02-03", "$18.00 ", r"replace\(price, '\$', ''\)")],
+    [
+        ("3.2.2026", "1", "set `date_format`.* on the connector"),
+        ("2026-02-03", "$18.00 ", r"replace\(price, '\$', ''\)"),
+    ],
 )
 def test_a_wrong_mapping_comes_with_the_remedy(day: str, total: str, remedy: str, shop: Shop) -> None:
     rows = "".join(f"{number},{day},{total}\n" for number in range(ROWS_THAT_TELL))

@@ -209,6 +209,7 @@ def test_an_event_is_a_row_of_the_contract(kind: str, engine: Engine, tmp_path: 
         "page_url": "https://shop.example/",
         "product_sku": None,
         "quantity": None,
+        "price": None,
         "traffic_channel": "organic",
         "traffic_source": "google",
         "device": "mobile",
