@@ -10,6 +10,8 @@ from c360_assets.conformed.products import MONEY
 from c360_assets.conformed.rates import rate
 from governance.segments import Rules
 
+NOBODY = "no customer has both an engagement level and a value tier"
+
 
 @dg.asset
 def action_matrix(
@@ -27,9 +29,12 @@ def action_matrix(
         told_count=valued.is_premium.count(),
     )
     joined = _cells(rules()).left_join(summed, ["engagement_level", "value_tier"])
+    # Where nobody can be placed, an empty cell says nothing of those customers.
+    is_told = joined.customers.sum().over() > 0
     filled = joined.mutate(
-        customer_count=joined.customers.fill_null(0),
-        historical_value=joined.historical_value.fill_null(0).cast(MONEY),
+        customer_count=is_told.ifelse(joined.customers.fill_null(0), None),
+        historical_value=is_told.ifelse(joined.historical_value.fill_null(0), None).cast(MONEY),
+        reason=is_told.fill_null(False).ifelse(ibis.null("string"), NOBODY),
     )
     return filled.select(
         "engagement_level",
@@ -43,6 +48,7 @@ def action_matrix(
         average_value=rate(filled.historical_value, filled.customer_count),
         average_recency_days=rate(filled.recency_sum, filled.recency_count),
         premium_share=rate(filled.premium_count, filled.told_count),
+        reason=filled.reason,
     )
 
 

@@ -26,14 +26,15 @@ select
   cells.value_tier,
   action,
   priority,
-  count(customers.value_tier) as customer_count,
+  case when exists (from customers) then count(customers.value_tier) end as customer_count,
   count(customers.value_tier)::double / nullif((select count(*) from customers), 0)::double as customer_share,
-  coalesce(sum(historical_value), 0)::decimal(18, 4) as historical_value,
+  case when exists (from customers) then coalesce(sum(historical_value), 0)::decimal(18, 4) end as historical_value,
   coalesce(sum(historical_value), 0)::double / nullif((select sum(historical_value)::double from customers), 0)
     as value_share,
   sum(historical_value)::double / count(historical_value)::double as average_value,
   sum(recency_days)::double / count(recency_days)::double as average_recency_days,
-  (count(*) filter (is_premium))::double / nullif(count(is_premium), 0)::double as premium_share
+  (count(*) filter (is_premium))::double / nullif(count(is_premium), 0)::double as premium_share,
+  case when not exists (from customers) then 'no customer has both an engagement level and a value tier' end as reason
 from cells
 left join customers
   on customers.engagement_level = cells.engagement_level and customers.value_tier = cells.value_tier

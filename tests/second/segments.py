@@ -119,13 +119,14 @@ def action_matrix(tables: Published) -> pd.DataFrame:
                 "value_tier": tier,
                 "action": advice.rsplit(", ", 1)[0],
                 "priority": advice.rsplit(", ", 1)[1],
-                "customer_count": len(cell),
+                "customer_count": len(cell) if len(customers) else None,
                 "customer_share": len(cell) / len(customers) if len(customers) else None,
-                "historical_value": cell.historical_value.sum(),
+                "historical_value": cell.historical_value.sum() if len(customers) else None,
                 "value_share": cell.historical_value.sum() / total if total else None,
                 "average_value": cell.historical_value.mean() / 10_000,
                 "average_recency_days": cell.recency_days.mean(),
                 "premium_share": share(cell.is_premium),
+                "reason": None if len(customers) else "some reason",
             }
             rows.append(row)
     return pd.DataFrame(rows)

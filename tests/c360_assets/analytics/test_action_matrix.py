@@ -48,17 +48,20 @@ def test_a_cell_counts_its_customers_and_what_they_are_worth() -> None:
     ]
 
 
-def test_all_fifteen_cells_are_there_with_the_action_of_the_rules_even_without_customers() -> None:
+def test_all_fifteen_cells_are_there_with_the_action_of_the_rules_even_where_nobody_can_be_placed() -> None:
+    why = "no customer has both an engagement level and a value tier"
     expected = {
-        (level, tier, RULES.action_matrix[level][tier].action, RULES.action_matrix[level][tier].priority, 0, money("0"))
+        (level, tier, RULES.action_matrix[level][tier].action, RULES.action_matrix[level][tier].priority, None, why)
         for level in LEVELS
         for tier in TIERS
     }
-    found = rows(matrix(), *CELL, "action", "priority", "customer_count", "historical_value")
+    found = rows(matrix(), *CELL, "action", "priority", "customer_count", "reason")
     assert len(found) == 15
     assert set(found) == expected
-    unknown = ("customer_share", "value_share", "average_value", "average_recency_days", "premium_share")
+    unknown = ("historical_value", "customer_share", "value_share", "average_value", "premium_share")
     assert set(rows(matrix(), *unknown)) == {(None,) * 5}
+    one = rows(matrix(customer("ann", "Champions", "High", "60")), "customer_count", "historical_value", "reason")
+    assert sorted(one) == [(0, money("0"), None)] * 14 + [(1, money("60"), None)]
 
 
 PLACED = st.lists(st.tuples(st.sampled_from(LEVELS), st.sampled_from(TIERS), st.integers(0, 10**6)), max_size=25)
@@ -73,6 +76,8 @@ def test_the_matrix_equals_a_plain_loop_and_loses_nobody(placed: list[tuple[str,
         worth[one["engagement_level"], one["value_tier"]].append(one["historical_value"])
     expected = [
         (level, tier, len(worth[level, tier]), sum(worth[level, tier], money("0")))
+        if customers
+        else (level, tier, None, None)
         for level in LEVELS
         for tier in TIERS
     ]
