@@ -40,7 +40,6 @@ RFM = (
     "monetary",
     "gross_monetary",
     "first_ordered_at",
-    "last_ordered_at",
     "recency_days",
     "recency_score",
     "frequency_score",
@@ -73,7 +72,6 @@ DROPPED = (
     "registered_at",
     "purchase_frequency",
     "first_ordered_at",
-    "last_ordered_at",
     "first_seen_at",
     "last_seen_at",
 )
@@ -148,6 +146,10 @@ def _ordered(orders: ir.Table, now: Clock) -> ir.Table:
             told=(sale & dated.has_discount.notnull()).sum(),
             recent_order_count=(sale & (dated.ago < RECENT_DAYS)).sum(),
             former_order_count=(sale & dated.ago.between(RECENT_DAYS, 2 * RECENT_DAYS - 1)).sum(),
+            worth=dated.order_amount.sum(where=sale),
+            valued=dated.order_amount.count(where=sale),
+            ordered_days=dated.ago.max(where=sale) - dated.ago.min(where=sale),
+            dated=dated.ago.count(where=sale),
         )
     )
     return summed.select(
@@ -158,6 +160,9 @@ def _ordered(orders: ir.Table, now: Clock) -> ir.Table:
         "returned_amount",
         "recent_order_count",
         "former_order_count",
+        # An order of unknown value or date is none of nothing.
+        average_order_amount=rate(summed.worth, summed.valued),
+        order_interval_days=rate(summed.ordered_days, summed.dated - 1),
         return_rate=rate(summed.returns.fill_null(0), summed.sales + summed.returns.fill_null(0)),
         discount_rate=rate(summed.discounted, summed.told),
     )
@@ -212,7 +217,6 @@ def _shares_above(described: ir.Table) -> ir.Table:
 
 def _derived(known: ir.Table, now: Clock) -> dict[str, ir.Value]:
     """What follows from the joined parts."""
-    ordered_days = now.local(known.last_ordered_at).delta(now.local(known.first_ordered_at), unit="day")
     # Sums pass over null as addition does not: where one kind of activity is not known that long, the other tells.
     recent_orders = _if_long(known.recent_order_count, known.orders_span_days)
     recent_visits = _if_long(known.recent_session_count, known.visits_span_days)
@@ -225,8 +229,6 @@ def _derived(known: ir.Table, now: Clock) -> dict[str, ir.Value]:
         "tenure_days": tenure_days,
         "history_days": now.days_since(known.first_ordered_at).cast("int32"),
         "visit_recency_days": now.days_since(known.last_seen_at).cast("int32"),
-        "average_order_amount": rate(known.gross_monetary, known.frequency),
-        "order_interval_days": rate(ordered_days, known.frequency - 1),
         "activity_change": (tenure_days >= 2 * RECENT_DAYS).ifelse(rate(recent - former, recent + former), None),
         "activity_span_days": ibis.greatest(known.orders_span_days, known.visits_span_days),
         "stated_orders_per_year": ibis.cases(*[(stated == word, float(count)) for word, count in STATED.items()]),

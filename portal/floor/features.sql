@@ -10,7 +10,11 @@ with ordered as (
     count(*) filter (is_completed) as sales,
     count(*) filter (order_status in ('returned', 'refunded') or not is_completed and returned_amount > 0) as returns,
     count(*) filter (is_completed and has_discount) as discounted,
-    count(*) filter (is_completed and has_discount is not null) as told
+    count(*) filter (is_completed and has_discount is not null) as told,
+    sum(order_amount) filter (is_completed)::double / nullif(count(order_amount) filter (is_completed), 0)
+      as average_order_amount,
+    (max(date_diff_days) filter (is_completed) - min(date_diff_days) filter (is_completed))::double
+      / nullif(count(date_diff_days) filter (is_completed) - 1, 0) as order_interval_days
   from (select *, date_diff('day', ordered_at, {as_of}) as date_diff_days from orders where customer_id is not null)
   group by 1
 ),
@@ -75,7 +79,7 @@ wide as (
     frequency_score,
     monetary_score,
     rfm_code,
-    sales, returns, discounted, told,
+    sales, returns, discounted, told, average_order_amount, order_interval_days,
     paid, priced, price_index,
     case when has_lines then coalesce(item_count, 0) end as item_count,
     case when has_categories then coalesce(category_count, 0) end as category_count,
@@ -144,12 +148,12 @@ select
   gross_monetary,
   historical_value,
   value_share_above,
-  gross_monetary::double / nullif(frequency, 0) as average_order_amount,
+  average_order_amount,
   price_index,
   paid::double / nullif(priced, 0)::double as average_unit_price,
   item_count::bigint as item_count,
   category_count,
-  date_diff('day', first_ordered_at, last_ordered_at)::double / nullif(frequency - 1, 0) as order_interval_days,
+  order_interval_days,
   returns::double / nullif(sales + returns, 0) as return_rate,
   returned_amount,
   discounted::double / nullif(told, 0) as discount_rate,

@@ -170,6 +170,15 @@ def test_a_refund_lowers_the_historical_value_and_an_order_sent_back_as_a_whole_
     assert rows(found, *columns) == [(money("70"), 50.0, 10.0, 30, 30)]
 
 
+def test_an_order_of_unknown_value_or_date_makes_orders_neither_smaller_nor_more_frequent() -> None:
+    orders = [
+        order("1", "2026-05-31", order_amount=money("80")),
+        order("2", "2026-06-10", order_amount=None),
+        order("3", None, order_amount=money("40")),
+    ]
+    assert rows(described(orders=orders), "average_order_amount", "order_interval_days") == [(60.0, 10.0)]
+
+
 def test_tenure_begins_with_the_registration_or_the_first_order() -> None:
     registered = {
         **ANN,
