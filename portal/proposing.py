@@ -309,7 +309,8 @@ def _line(match: Match, is_grouped: bool = False) -> Line:
     expression = _plain(match, name)
     if is_grouped and not match.column.key_position:
         formats = ", ".join(map(literal, match.seen.date_formats))
-        expression = f"min_by({name}, try_strptime({name}, [{formats}]))" if formats else f"min({expression})"
+        first = f"coalesce(min_by({name}, try_strptime({name}, [{formats}])), min({name}))"
+        expression = first if formats else f"min({expression})"
     return Line(match.column, expression, match.score, match.doubt, match.seen.name)
 
 

@@ -554,9 +554,11 @@ class _Sorting:
             formats = self._notation(self.contract.column(name), "VARCHAR").date_format
             if formats and not (len(formats) == 1 and formats[0].startswith("%Y")):
                 read = f"try_strptime({argument}, [{', '.join(map(literal, formats))}])"
+                # A text that cannot be read is taken where there is no other, so that the row is set aside.
+                chosen = f"coalesce({function}_by({argument}, {read}), {function}({argument}))"
                 faults.append(
                     f"column '{name}' is the {function} of texts, among which 02-12 comes after 01-31 of the next year."
-                    f" Select {function}({read}) as {name}."
+                    f" Select {chosen} as {name}."
                 )
         return faults
 

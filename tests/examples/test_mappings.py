@@ -120,7 +120,7 @@ def test_a_table_of_online_retail_is_what_its_contract_says(
     assert differences(online_retail_by_hand[key], frame(online_retail, key), CONTRACTS[key]) == {}
 
 
-@pytest.mark.parametrize("name", ["shopping_trends", "cdnow", "simple_shop", "groceries"])
+@pytest.mark.parametrize("name", ["shopping_trends", "simple_shop", "groceries"])
 def test_conformed_tables_of_an_example_are_what_their_contracts_say(request: pytest.FixtureRequest, name: str) -> None:
     held = request.getfixturevalue(name)
     ours = second(held, held.deployment.settings.clock)

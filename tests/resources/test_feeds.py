@@ -370,11 +370,12 @@ def test_the_first_of_texts_that_do_not_sort_as_days_do_is_refused(select: str, 
     first = "select receipt as order_id, min(day) as ordered_at from raw group by all"
     with pytest.raises(FeedError, match="'ordered_at' is the min of texts") as raised:
         shop.load("orders", RETURNED_LATER, select=select.format(first), date_format="%d-%m-%Y")
-    remedy = "min(try_strptime(\"day\", ['%d-%m-%Y']))"
+    remedy = 'coalesce(min_by("day", try_strptime("day", [\'%d-%m-%Y\'])), min("day"))'
     assert f"Select {remedy} as ordered_at." in said(raised.value)
     select = f"select receipt as order_id, {remedy} as ordered_at from raw group by all"
-    loaded = shop.load("orders", RETURNED_LATER, select=select, date_format="%d-%m-%Y")
+    loaded = shop.load("orders", f"{RETURNED_LATER}B,31-31-2026\n", select=select, date_format="%d-%m-%Y")
     assert loaded.column("ordered_at") == [datetime(2025, 12, 2)]
+    assert loaded.reasons == {"ordered_at is no TIMESTAMP": 1}
 
 
 def test_the_first_of_texts_that_sort_as_days_do_is_taken(shop: Shop) -> None:

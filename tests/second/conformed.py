@@ -129,8 +129,8 @@ def shop_time(moments: pd.Series, timezone: str) -> pd.Series:
 
 
 def customer_history(raw: Tables, now: pd.Timestamp) -> pd.DataFrame:
-    """Of a single snapshot; who has not registered by as_of is not there yet."""
-    rows = raw["customer"]
+    """Of a single snapshot; who has not registered by as_of is not there yet, and nobody where it is not known."""
+    rows = raw["customer"] if pd.notna(now) else raw["customer"][:0]
     rows = rows[rows.registration_date.isna() | (rows.registration_date <= now)]
     return rows.assign(
         version=1, valid_from=now, valid_to=pd.NaT, is_current=True, change="added", changed_columns=pd.NA
@@ -199,8 +199,8 @@ def _valued(lines: pd.DataFrame) -> pd.DataFrame:
     """The lines with quantity, price and amount; of lines that are alike but one is reckoned."""
     stated = ["qty", "unit_price", "line_amount", "asked"]
     alike = lines[stated].drop_duplicates(ignore_index=True)
-    values = pd.DataFrame([_value(*numbers) for numbers in alike.itertuples(index=False)], dtype="Int64")
-    values.columns = ["quantity", "worth_each", "worth"]
+    reckoned = [_value(*numbers) for numbers in alike.itertuples(index=False)]
+    values = pd.DataFrame(reckoned, columns=["quantity", "worth_each", "worth"], dtype="Int64")
     rows = lines.merge(alike.join(values), "left", on=stated)
     return rows.assign(unit_price=rows.worth_each, line_amount=rows.worth)
 
