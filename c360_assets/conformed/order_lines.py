@@ -12,8 +12,9 @@ SALES = ("placed", "paid", "shipped", "delivered", "completed")
 RETURNS = ("returned", "refunded")
 UNKNOWN = "unknown"
 STATUSES = (*SALES, *RETURNS, "cancelled", "failed", "pending", "adjustment")
-# Prices before they are multiplied: three for a dollar are 0.33333333 each.
-PRICE = "decimal(38, 8)"
+# Prices before they are multiplied: three for a dollar are 0.33333333 each. Wider ones take a hundred times as long to
+# round; what is dearer than this by its amount and quantity has no price.
+PRICE = "decimal(18, 8)"
 
 
 @dg.asset(ins={"order_line_item": SOURCE, "orders": SOURCE})
@@ -75,7 +76,7 @@ def _priced(lines: ir.Table) -> ir.Table:
     stated_amount = is_back.ifelse(-lines.line_amount.abs(), lines.line_amount)
     price = ibis.coalesce(
         stated_price.cast(PRICE),
-        (stated_amount / lines.qty.nullif(0)).cast(PRICE),
+        (stated_amount / lines.qty.nullif(0)).try_cast(PRICE),
         lines.sale_price.cast(PRICE),
         lines.list_price.cast(PRICE),
     )

@@ -31,8 +31,8 @@ priced as (
     case when qty < 0 then abs(unit_price) else unit_price end as stated_price,
     case when qty < 0 then -abs(line_amount) else line_amount end as stated_amount,
     coalesce(
-      stated_price::decimal(38, 8), (stated_amount / nullif(qty, 0))::decimal(38, 8), sale_price::decimal(38, 8),
-      list_price::decimal(38, 8)
+      stated_price::decimal(18, 8), try_cast(stated_amount / nullif(qty, 0) as decimal(18, 8)),
+      sale_price::decimal(18, 8), list_price::decimal(18, 8)
     ) as price,
     coalesce(stated_amount::decimal(18, 4), (price * qty::decimal(18, 4))::decimal(18, 4)) as amount
   from chosen left join products on products.sku_id = sold_sku_id

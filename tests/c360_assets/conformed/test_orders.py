@@ -283,3 +283,8 @@ def test_discount_and_code_are_what_the_source_says_else_what_is_seen_where_any_
 def test_a_line_keeps_its_promotion() -> None:
     lines, _ = lines_of([{"order_li_id": "l", "qty": 1, "unit_price": 1.0, "promotion": " 3 for 2"}], {})
     assert rows(lines, "promotion") == [("3 for 2",)]
+
+
+def test_a_price_beyond_all_prices_stops_nothing() -> None:
+    lines, _ = lines_of([{"order_li_id": "l", "qty": 0.0001, "line_amount": 9e9}], {})
+    assert rows(lines, "unit_price", "line_amount", "line_kind") == [(None, money("9000000000"), "sale")]
