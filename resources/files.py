@@ -33,6 +33,7 @@ FORMATS = {
     ".tsv": "csv",
     ".txt": "lines",
     ".parquet": "parquet",
+    ".json": "jsonl",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".xlsx": "excel",
@@ -94,7 +95,7 @@ class OnDisk(Connector):
 
 
 class Files(OnDisk):
-    """Files on disk: CSV, Excel, Parquet, JSON lines, or plain lines, compressed or not; `path` may be a glob.
+    """Files on disk: CSV, Excel, Parquet, JSON, or plain lines, compressed or not; `path` may be a glob.
 
     `format` follows the file's ending unless given; `lines` gives one column `line`, for shapes of their own. The files
     in a .zip count as if they lay beside it. A path with the day in it, such as 'web/%Y-%m-%d.parquet', is read day by
@@ -154,7 +155,7 @@ class Files(OnDisk):
         return self._brought(request, engine, self._stage)
 
     def look(self, request: Request, engine: Engine) -> Raw:
-        """The files' columns: of CSV from how each file begins, of JSON lines and sheets from all that is in them."""
+        """The files' columns: of CSV from how each file begins, of JSON and sheets from all that is in them."""
         return self._brought(request, engine, self._columns)
 
     def _brought(

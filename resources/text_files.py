@@ -167,7 +167,8 @@ class TextFile(TableFile):
         """Whether there is not one line with anything on it; of plain lines, not one line."""
         if self.kind == "csv":
             return not self.head.record
-        return not any(text.strip() for text in self._texts())
+        nothing = ("", "[]") if self.kind == "jsonl" else ("",)
+        return not any(text.strip() not in nothing for text in self._texts())
 
     def stage(self, target: Path, engine: Engine, more: str = "") -> list[str]:
         """Write the rows to the Parquet file `target`, as columns of text.
@@ -365,7 +366,8 @@ class TextFile(TableFile):
             return _json_rows(plain, engine)
         except duckdb.InvalidInputException as fault:
             line = JSON_LINE.search(str(fault))
-            raise self._error(f"line {line[1] if line else 1} is no JSON object. {AS_JSON_LINES}") from None
+            where = f"line {line[1]}" if line else "at one place"
+            raise self._error(f"{where} is no JSON. {AS_JSON_LINES}") from None
         except TextFileError as fault:
             raise self._error(f"{fault}. {AS_JSON_LINES}") from None
 
@@ -533,11 +535,12 @@ def _with_one_line_end(plain: Path, scratch: Path) -> Path:
 
 
 def _json_rows(plain: Path, engine: Engine) -> str:
-    """A SELECT of the keys of all lines: plain values as text, lists and objects with the types they have.
+    """A SELECT of the keys of all objects, one a line or all in a list: plain values as text, lists and objects with
+    the types they have.
 
     DuckDB's own reader would take text that looks like a date or an identifier for one, and write it differently.
     """
-    lines = f"read_ndjson_objects({literal(str(plain))}, maximum_object_size = {MAX_LINE_BYTES})"
+    lines = f"read_json_objects({literal(str(plain))}, format = 'auto', maximum_object_size = {MAX_LINE_BYTES})"
     keys = dict(
         engine.query(
             "WITH shapes AS (SELECT"
@@ -550,7 +553,7 @@ def _json_rows(plain: Path, engine: Engine) -> str:
         )
     )
     if None in keys or not keys:
-        raise TextFileError("has a line that is no JSON object with keys")
+        raise TextFileError("holds something that is no JSON object with keys")
     nested = [name for name, is_nested in keys.items() if is_nested]
     types = dict.fromkeys(keys, "VARCHAR") | _json_types(nested, lines, engine)
     paths = ", ".join(_json_path(name) for name in keys)

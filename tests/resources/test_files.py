@@ -351,6 +351,23 @@ def test_json_lines_may_lack_keys_and_order_them_differently(engine: Engine, tmp
     assert rows(engine, raw, "id, name, age::VARCHAR") == [("1", None, "33"), ("2", "Bob", None)]
 
 
+@pytest.mark.parametrize("between", ["", "\n"])
+@pytest.mark.parametrize("name", ["people.json", "people.jsonl", "people.json.gz"])
+def test_json_objects_may_be_in_a_list(name: str, between: str, engine: Engine, tmp_path: Path) -> None:
+    text = f'[{between}{{{between}"id": "1",{between}"age": 33}},{between}{{"id": "2"}}]{between}'
+    put(tmp_path, gzip.compress(text.encode()) if name.endswith(".gz") else text, name)
+    assert rows(engine, read(engine, tmp_path, name), "id, age::VARCHAR") == [("1", "33"), ("2", None)]
+
+
+def test_an_empty_list_of_json_is_an_empty_file(engine: Engine, tmp_path: Path) -> None:
+    put(tmp_path, "[]\n", "may.json")
+    with pytest.raises(ConnectorError, match=r"may\.json is empty"):
+        read(engine, tmp_path, "*.json")
+    put(tmp_path, '[{"id": "1"}]', "june.json")
+    raw = read(engine, tmp_path, "*.json")
+    assert (rows(engine, raw, "id"), list(raw.notes)) == ([("1",)], ["may.json is empty and was passed over"])
+
+
 def test_inside_json_lines_a_select_can_reach(engine: Engine, tmp_path: Path) -> None:
     put(tmp_path, '{"id": "1", "home": {"city": "Rome"}}\n', "people.ndjson")
     assert rows(engine, read(engine, tmp_path, "people.ndjson"), "id, home.city") == [("1", "Rome")]
@@ -374,7 +391,7 @@ def test_what_is_now_a_list_now_a_text_in_json_lines_is_text(engine: Engine, tmp
 
 def test_lines_of_json_without_keys_are_refused(engine: Engine, tmp_path: Path) -> None:
     put(tmp_path, '{"id": "1"}\n["2"]\n', "people.jsonl")
-    with pytest.raises(ConnectorError, match=r"people\.jsonl has a line that is no JSON object with keys"):
+    with pytest.raises(ConnectorError, match=r"people\.jsonl holds something that is no JSON object with keys"):
         read(engine, tmp_path, "people.jsonl")
 
 
@@ -897,16 +914,16 @@ REMEDIES = {
         advised={"delimiter": ";"},
         rows=[("1", "5,5")] * 20,
     ),
-    "JSON in an array": Remedy(
-        '[{"id": "1"},\n{"id": "2"}]\n',
-        r"people\.jsonl, line \d is no JSON object\. Export it again with one object on each line",
+    "JSON that breaks off": Remedy(
+        '[{"id": "1"},\n{"id": "2"',
+        r"people\.jsonl at one place is no JSON\. Export it again with one object on each line",
         mended='{"id": "1"}\n{"id": "2"}\n',
         name="people.jsonl",
         rows=[("1",), ("2",)],
     ),
-    "JSON in an array on one line": Remedy(
-        '[{"id": "1", "name": "Ann"}]\n',
-        r"people\.jsonl has a line that is no JSON object with keys\. Export it again .* or as CSV",
+    "JSON of values without names": Remedy(
+        '[["1", "Ann"]]\n',
+        r"people\.jsonl holds something that is no JSON object with keys\. Export it again .* or as CSV",
         mended=ANN,
         name="people.jsonl",
         renamed="people.csv",
