@@ -45,7 +45,7 @@ class Trends:
                 return self._steady(rule, rule.need, self.as_of)
             case Stable(time=str(time)):
                 return self._stable(rule, rule.need, time, self.as_of)
-            case Stable():
+            case Stable():  # Another snapshot is not to be had here; against itself its SQL is bound.
                 return self.drift(rule, rule.need.column, self.rows, self.rows)
         raise TypeError(f"{type(rule.need).__name__} is no need of the table as a whole")
 

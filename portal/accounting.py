@@ -3,7 +3,7 @@
 Told is only what is not as it should be: that all rows are kept and all references found goes without saying.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -18,7 +18,7 @@ from portal.matching import Match, crowded, matches, references
 from portal.running import TableRun
 from resources.deployment import Deployment
 from resources.engine import literal, quoted
-from resources.feeds import CONFLICTS, REPEATS, ROWS_THAT_TELL
+from resources.feeds import ROWS_THAT_TELL, advice
 
 NOTE, WARNING, ERROR = range(3)
 # How many unknown words are told.
@@ -161,14 +161,19 @@ def _told_unknown(lost: ir.Table, deployment: Deployment) -> list[str]:
     found = counted.order_by(counted.orders.desc(), "word").to_pyarrow().to_pylist()
     if not found:
         return []
-    shown = ", ".join(f"{row['orders']:,} {_quoted(row['word'])}" for row in found[:WORDS_SHOWN])
-    others = f", and {len(found) - WORDS_SHOWN:,} other words" if len(found) > WORDS_SHOWN else ""
+    shown = _listed([(_quoted(row["word"]), row["orders"]) for row in found])
     count, amounts = sum(row["orders"] for row in found), [row["amount"] for row in found if row["amount"] is not None]
     worth = f"come to {sum(amounts):,.2f} {deployment.settings.currency} and " if amounts else ""
     words = [row["word"] for row in found]
     remedies = ["Say under `status:` of feeds.orders what the words mean."] if any(words) else []
     remedies += ["Where the shop knows no status, select 'completed' as order_status."] if None in words else []
-    return [f"Orders of unknown status: {count:,}, which {worth}are no revenue ({shown}{others}). {' '.join(remedies)}"]
+    return [f"Orders of unknown status: {count:,}, which {worth}are no revenue ({shown}). {' '.join(remedies)}"]
+
+
+def _listed(counts: Sequence[tuple[str, int]]) -> str:
+    """The first words, each with how often it stands, and how many more there are."""
+    shown = ", ".join(f"{count:,} {word}" for word, count in counts[:WORDS_SHOWN])
+    return shown + (f", and {len(counts) - WORDS_SHOWN:,} other words" if len(counts) > WORDS_SHOWN else "")
 
 
 def _quoted(word: str | None) -> str:
@@ -191,20 +196,10 @@ def much_set_aside(deployment: Deployment, tables: Iterable[TableRun]) -> list[F
             Finding(
                 WARNING,
                 f"{contracts[table.key].title}: {table.quarantined:,} of {table.kept + table.quarantined:,} rows were"
-                f" set aside, and every table lacks them. {copies:,} of them: {reason}.{remedy(reason)}",
+                f" set aside, and every table lacks them. {copies:,} of them: {reason}.{advice(reason)}",
             )
         )
     return told
-
-
-def remedy(reason: str) -> str:
-    """What to do about rows that were set aside for a reason, where the reason alone does not tell."""
-    if reason.endswith((REPEATS, CONFLICTS)):
-        return (
-            " If they are of different things, put into the key what tells them apart, such as the store, or the day"
-            " where numbers begin anew: store || '-' || day || '-' || receipt."
-        )
-    return ""
 
 
 def _unknown_actions(deployment: Deployment, contract: Contract, rows: str) -> list[Finding]:
@@ -217,11 +212,10 @@ def _unknown_actions(deployment: Deployment, contract: Contract, rows: str) -> l
     unknown = [(word, count) for word, count in counted if word not in known]
     if not unknown:
         return []
-    shown = ", ".join(f"{count:,} '{word}'" for word, count in unknown[:WORDS_SHOWN])
-    others = f", and {len(unknown) - WORDS_SHOWN:,} other words" if len(unknown) > WORDS_SHOWN else ""
+    shown = _listed([(f"'{word}'", count) for word, count in unknown])
     count = sum(count for _, count in unknown)
     text = (
-        f"{contract.title}: {count:,} of {total:,} events have an action that is not known ({shown}{others}): they are"
+        f"{contract.title}: {count:,} of {total:,} events have an action that is not known ({shown}): they are"
         f" in sessions, but no views, carts or orders. Where they are, select them as {', '.join(known)}."
     )
     return [Finding(WARNING if count == total else NOTE, text)]

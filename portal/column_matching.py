@@ -64,7 +64,7 @@ def matches(table: Found, contract: Contract, of: str) -> list[Match]:
 
 def assigned(pairs: Sequence[tuple[float, str, Hashable]]) -> list[int]:
     """Which pairs of a column and what it may be, best first, go together best if each stands in one pair at most."""
-    from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
+    from scipy.optimize import linear_sum_assignment
 
     likely = [(score, source, target) for score, source, target in pairs if score >= POSSIBLE]
     sources = {source: place for place, source in enumerate(dict.fromkeys(source for _, source, _ in likely))}

@@ -9,11 +9,10 @@ from rich.table import Table
 from governance.contracts import Column, Contract
 from governance.errors import C360Error
 from portal import showing
-from portal.accounting import remedy
 from portal.matching import crowded, matches, references
 from resources.deployment import Deployment
 from resources.engine import quoted
-from resources.feeds import Feeds, Load, rows_read
+from resources.feeds import Feeds, Load, advice, rows_read
 
 REASONS_SHOWN = 5
 
@@ -100,7 +99,7 @@ def _set_aside(deployment: Deployment, load: Load) -> list[str]:
         f"SELECT reason, sum(copies) FROM {quoted(load.quarantine.get_name())} GROUP BY 1 ORDER BY 2 DESC, 1"
         f" LIMIT {REASONS_SHOWN}"
     )
-    return [f"set aside: {reason} ({copies:,}).{remedy(reason)}" for reason, copies in reasons]
+    return [f"set aside: {reason} ({copies:,}).{advice(reason)}" for reason, copies in reasons]
 
 
 def _filled(deployment: Deployment, contract: Contract, rows: str) -> list[str]:

@@ -75,6 +75,16 @@ def rows_read(count: int, counts: Mapping[str, int]) -> str:
     return f"{count:,} rows read" + (f" ({each})" if len(counts) > 1 else "")
 
 
+def advice(reason: str) -> str:
+    """What to do about rows that were set aside for a reason, where the reason alone does not tell."""
+    if reason.endswith((REPEATS, CONFLICTS)):
+        return (
+            " If they are of different things, put into the key what tells them apart, such as the store, or the day"
+            " where numbers begin anew: store || '-' || day || '-' || receipt."
+        )
+    return ""
+
+
 @dataclass(frozen=True)
 class Load:
     """What one feed brought: the rows that keep the contract and those that do not.

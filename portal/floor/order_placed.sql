@@ -17,9 +17,8 @@ activities as (
   where quantity > 0 and coalesce(net_amount >= 0, true)
   union all
   select
-    session_id, traffic_channel, traffic_source, order_id, quantity, price::decimal(18, 4), null, false, activity_uuid, entity_id,
-    activity_ts,
-    order_id, product_sku, activity_uuid
+    session_id, traffic_channel, traffic_source, order_id, quantity, price::decimal(18, 4), null, false,
+    activity_uuid, entity_id, activity_ts, order_id, product_sku, activity_uuid
   from clicks where not exists (from orders where orders.order_id = clicks.order_id)
 ),
 placed as (

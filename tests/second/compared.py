@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from governance.contracts import Contract
 from tests.second import conformed
+from tests.second.published import exact
 
 # Numbers and truths of which some are missing stay what they are.
 KINDS = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
@@ -21,10 +22,7 @@ UNTOLD = {"customer_history": {"run_id"}, "customer_360": {"unknown_because"}}
 
 def frame(tables: Any, key: str) -> pd.DataFrame:
     """The rows that `tables.read` gives; amounts as exact whole ten-thousandths."""
-    rows = tables.read(key)
-    amounts = [name for name, kind in rows.schema().items() if kind.is_decimal()]
-    exact = rows.mutate(**{name: (rows[name] * conformed.SCALE).cast("int64") for name in amounts})
-    return exact.to_pyarrow().to_pandas(types_mapper=KINDS.get)
+    return exact(tables.read(key)).to_pandas(types_mapper=KINDS.get)
 
 
 def second(tables: Any, timezone: str, asked: datetime | None = None) -> dict[str, pd.DataFrame]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import ibis.expr.types as ir
 import pandas as pd
+import pyarrow as pa
 
 
 class Held(Protocol):
@@ -28,7 +29,7 @@ class Published:
 
     def __getitem__(self, key: str) -> pd.DataFrame:
         if key not in self._read:
-            self._read[key] = _frame(self.held.read(key))
+            self._read[key] = exact(self.held.read(key)).to_pandas()
         return self._read[key]
 
     @cached_property
@@ -56,10 +57,10 @@ class Published:
         return rows[~(rows[moment] > self.as_of)]
 
 
-def _frame(rows: ir.Table) -> pd.DataFrame:
+def exact(rows: ir.Table) -> pa.Table:
+    """The rows, amounts as exact whole ten-thousandths."""
     amounts = [name for name, kind in rows.schema().items() if kind.is_decimal()]
-    exact = rows.mutate(**{name: (rows[name] * 10_000).cast("int64") for name in amounts})
-    return exact.to_pyarrow().to_pandas()
+    return rows.mutate(**{name: (rows[name] * 10_000).cast("int64") for name in amounts}).to_pyarrow()
 
 
 def differences(expected: pd.DataFrame, found: pd.DataFrame, keys: Sequence[str]) -> list[str]:

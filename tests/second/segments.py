@@ -333,7 +333,7 @@ def members(tables: Published) -> dict[tuple[str, str], set[str]]:
         listed = RULES[name] if isinstance(RULES[name], list) else RULES[name]["rules"]
         for rule in listed:
             found[name, rule["name"]] = set(segments.customer_id[segments[name] == rule["name"]])
-    found["premium", "Premium"] = set(segments.customer_id[segments.is_premium == True])  # noqa: E712
+    found["premium", "Premium"] = set(segments.customer_id[segments.is_premium.eq(True)])
     audience = tables["audiences"]
     for rule in RULES["audiences"]:
         found["audience", rule["name"]] = set(audience.customer_id[audience.audience == rule["name"]])
@@ -453,7 +453,7 @@ def segment_summary(tables: Published) -> pd.DataFrame:
         value = segment.historical_value.sum()
         theirs = measured[measured.index.isin(who)]
         deltas = {f"{name}_delta": _over(theirs[name], measured[name]) for name in DELTAS}
-        agreed = (consents[consents.index.isin(who)] == True).any(axis=1)  # noqa: E712
+        agreed = consents[consents.index.isin(who)].eq(True).any(axis=1)
         row = {
             "segment_id": f"{segmentation}/{re.sub('[^a-z0-9]+', '-', segment_name.lower()).strip('-')}",
             "segmentation": segmentation,

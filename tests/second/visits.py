@@ -351,7 +351,7 @@ def communication_preferences(tables: Published) -> pd.DataFrame:
     for channel, address in addresses.items():
         consent = people[f"accepts_{channel}"]
         known = consent.notna().any()
-        agreed, declined = consent == True, consent == False  # noqa: E712
+        agreed, declined = consent.eq(True), consent.eq(False)
         row = {
             "channel": channel,
             "customer_count": len(people),
