@@ -1,6 +1,8 @@
 """A look before anything is built: contracts on a screen, and what a feed would bring."""
 
 import re
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -119,3 +121,9 @@ def test_orders_of_unknown_status_are_told_until_the_feed_says_what_the_words_me
     told = plain(c360("try", "orders", "--config", shop).output)
     assert "│ 2026-01-02 00:00:00 │ shipped │" in told
     assert "unknown status" not in told
+
+
+def test_who_looks_at_a_contract_waits_for_no_dagster() -> None:
+    command = [sys.executable, "-c", "import portal.trying, sys; print('dagster' in sys.modules)"]
+    found = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    assert found.stdout == "False\n"
