@@ -115,10 +115,11 @@ def run(ctx: click.Context, deployment: Any, selection: tuple[str, ...], as_of: 
     with ProgressLine() as progress:
         # Takes seconds, in which the line moves already.
         from portal import running
-        from portal.summary import print_summary
 
         moment = running.moment(as_of, deployment.settings.clock) if as_of else None
         report = running.run(deployment, selection, moment, progress.notice, whole, progress.expect)
+    from portal.summary import print_summary
+
     if not print_summary(out, deployment, report, debug=ctx.parent.params["debug"] if ctx.parent else False):
         ctx.exit(1)
 

@@ -852,7 +852,7 @@ def _differing(ways: Iterable[Notation]) -> list[str]:
 
 def _extremes(engine: Engine, select: str) -> list[tuple[str, str, str]]:
     """The columns of a select that are the least or greatest of a column as it is: name, min or max, and of what."""
-    ((tree,),) = engine.query("SELECT json_serialize_sql(?)", [select])
+    ((tree,),) = engine.query(f"SELECT json_serialize_sql({literal(select)})")
     nodes, found = [json.loads(tree)], []
     while nodes:
         node = nodes.pop()

@@ -134,7 +134,7 @@ class Files(OnDisk):
     def _check_date_format(cls, written: str | tuple[str, ...]) -> str | tuple[str, ...]:
         try:
             for one in [written] if isinstance(written, str) else written:
-                duckdb.execute("SELECT strptime(NULL, ?)", [one])
+                duckdb.execute(f"SELECT strptime(NULL, {literal(one)})")
         except duckdb.Error:
             raise ValueError("must be a format as strptime writes it, such as %d/%m/%Y") from None
         return written

@@ -145,6 +145,17 @@ def test_who_only_looks_waits_for_no_library_that_builds(built: Path) -> None:
     assert all(line.endswith(" 0 []") for line in done.stdout.splitlines()), done.stdout
 
 
+def test_of_a_feed_that_cannot_work_is_told_before_dagster_is_imported(shop: Path) -> None:
+    shop.write_text(shop.read_text().replace("customer as customer_id", "custmer as customer_id"))
+    script = (
+        "import sys; from click.testing import CliRunner; from portal.cli import main;"
+        "told = CliRunner().invoke(main, ['run', '--config', sys.argv[1]]);"
+        "print(told.exit_code, [name for name in ('dagster', 'pandas', 'sqlalchemy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(shop)], cwd=PROJECT, capture_output=True, text=True)
+    assert done.stdout == "1 []\n", done.stderr
+
+
 def test_as_of_holds_the_analysis_at_a_moment(shop: Path) -> None:
     assert c360("run", "--config", shop, "--as-of", "2026-01-01", "--select", "+rfm").exit_code == 0
     (ann,) = json.loads(c360("show", "rfm", "--config", shop, "--format", "json").output)

@@ -6,7 +6,7 @@ from datetime import date, datetime
 import pytest
 from dagster._utils.error import SerializableErrorInfo
 
-from portal import running
+from portal import building, running
 from portal.running import SelectionError
 
 
@@ -48,6 +48,6 @@ def error(name: str, message: str, cause: SerializableErrorInfo | None = None) -
 def test_own_errors_are_told_as_they_are_and_others_by_their_kind_alone() -> None:
     own = error("SelectionError", "portal.running.SelectionError: Table x: is not there\n")
     wrapped = error("DagsterExecutionStepExecutionError", "Error in x", own)
-    assert running._fault(wrapped) == "Table x: is not there"
-    told = running._fault(error("ValueError", "ValueError: ann@example.com is no number\n"))
+    assert building._fault(wrapped) == "Table x: is not there"
+    told = building._fault(error("ValueError", "ValueError: ann@example.com is no number\n"))
     assert told == "Unexpected fault (ValueError). To see where, run again with: c360 --debug run"
