@@ -12,10 +12,16 @@ import sqlalchemy as sa
 from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
 from pyiceberg.io import PY_IO_IMPL
 from pyiceberg.table import Transaction
+from pyiceberg.table.metadata import MetadataLogEntry, SnapshotLogEntry
+from pyiceberg.table.snapshots import Snapshot
 from sqlalchemy.exc import DBAPIError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from resources.iceberg import NAMESPACE, SOURCES_NAMESPACE
+
+# They never change, and PyIceberg copies all of a table's some ten times a write.
+for part in (Snapshot, SnapshotLogEntry, MetadataLogEntry):
+    part.__deepcopy__ = lambda self, memo: self
 
 FILES = "resources.local_files.LocalFiles"
 CURRENT = sa.select(IcebergTables.metadata_location).where(

@@ -4,43 +4,108 @@ PyIceberg forgets snapshots but leaves their files; a killed write leaves files 
 """
 
 import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
+
+from resources import iceberg
 
 KEPT_SNAPSHOTS = 10
-# Expiring in batches spreads its cost; a table has between the kept number of snapshots and this.
+# Expiring in batches spreads its cost.
 MOST_SNAPSHOTS = 2 * KEPT_SNAPSHOTS
-# A younger file may belong to a commit that another process is about to make, or be read by a running query.
+# Whoever began to read a snapshot before it was replaced may take so long, unless writes follow in a crowd.
+READING_SECONDS = 5 * 60
+CROWD = 5 * KEPT_SNAPSHOTS
+# A younger file may belong to a commit that another process is about to make.
 GUARD_SECONDS = 24 * 60 * 60
 
 
 def expire(table: Any) -> None:
-    """Forget all but the newest snapshots (and those that carry a name), then delete what nothing refers to."""
+    """Forget old snapshots (none that carries a name, nor one of the newest), and delete the files they alone held.
+
+    What it costs depends on the snapshots it forgets and not on how often the table was written.
+    """
     from pyiceberg.exceptions import CommitFailedException
 
-    named = {reference.snapshot_id for reference in table.refs().values()}
-    newest = sorted(table.snapshots(), key=lambda snapshot: snapshot.sequence_number, reverse=True)
-    old = [snapshot.snapshot_id for snapshot in newest[KEPT_SNAPSHOTS:] if snapshot.snapshot_id not in named]
-    if not old:
+    old, kept = _told_apart(table)
+    if len(old) < MOST_SNAPSHOTS - KEPT_SNAPSHOTS:
         return
+    alone: set[Path] = set()
+    # Read before the commit, after which another process may delete what tells. Of a damaged table nothing is deleted.
+    with suppress(OSError):
+        alone = _held_by(old, kept, table.io)
     try:
-        table.maintenance.expire_snapshots().by_ids(old).commit()
+        table.maintenance.expire_snapshots().by_ids([one.snapshot_id for one in old]).commit()
     except CommitFailedException:  # another process is at work on the table; the next publish will tidy up
         return
-    _delete_unreferenced(table.refresh())
+    _delete(alone, _location(table))
 
 
-def _delete_unreferenced(table: Any) -> None:
-    location = Path(urlparse(table.location()).path)
-    used = _referenced(table)
-    youngest = time.time() - GUARD_SECONDS
-    for file in [*location.glob("data/**/*.parquet"), *location.glob("metadata/*.avro")]:
-        if file not in used and _written_at(file) < youngest:
-            file.unlink(missing_ok=True)
+def _told_apart(table: Any) -> tuple[list[Any], list[Any]]:
+    """The snapshots that nobody needs any more, and the others."""
+    named = {reference.snapshot_id for reference in table.refs().values()}
+    newest = sorted(table.snapshots(), key=lambda snapshot: snapshot.sequence_number, reverse=True)
+    read_since = (time.time() - READING_SECONDS) * 1000
+    old = [
+        one
+        for place, (after, one) in enumerate(pairwise(newest), start=1)
+        if one.snapshot_id not in named
+        and (place >= CROWD or (place >= KEPT_SNAPSHOTS and after.timestamp_ms < read_since))
+    ]
+    return old, [one for one in newest if one not in old]
+
+
+def _held_by(old: list[Any], kept: list[Any], io: Any) -> set[Path]:
+    """The files that only these old snapshots hold.
+
+    What went never comes back, so what is held still by those kept is told by the first one written after the old
+    ones, and by those before it, which are kept for their names.
+    """
+    last = max(one.sequence_number for one in old)
+    after = min((one for one in kept if one.sequence_number > last), key=lambda one: one.sequence_number)
+    held = _manifests([after, *(one for one in kept if one.sequence_number < last)], io)
+    gone = {path: manifest for path, manifest in _manifests(old, io).items() if path not in held}
+    files = {*gone, *(one.manifest_list for one in old), *(_data_files(gone, io) - _data_files(held, io))}
+    return {Path(iceberg.path(uri)) for uri in files}
+
+
+def _manifests(snapshots: Iterable[Any], io: Any) -> dict[str, Any]:
+    return {manifest.manifest_path: manifest for snapshot in snapshots for manifest in snapshot.manifests(io)}
+
+
+def _data_files(manifests: Mapping[str, Any], io: Any) -> set[str]:
+    return {entry.data_file.file_path for one in manifests.values() for entry in one.fetch_manifest_entry(io)}
+
+
+def _delete(files: Iterable[Path], location: Path) -> None:
+    """Delete files of a table, and the folders of its data that are empty then."""
+    data = location / "data"
+    for file in files:
+        file.unlink(missing_ok=True)
+        for folder in file.parents:
+            if not folder.is_relative_to(data) or folder == data:
+                break
+            with suppress(OSError):  # something is in it
+                folder.rmdir()
+
+
+def _location(table: Any) -> Path:
+    return Path(iceberg.path(table.location()))
+
+
+def sweep(table: Any) -> int:
+    """Delete the files below a table that no snapshot refers to, once they are old enough; how many there were."""
+    location, used = _location(table), _referenced(table)
+    young = time.time() - GUARD_SECONDS
+    lying = [*location.glob("data/**/*.parquet"), *location.glob("metadata/*.avro"), *location.glob("metadata/*.json")]
+    found = [file for file in lying if file not in used and _written_at(file) < young]
+    _delete(found, location)
     for folder in location.glob("data/*/"):
-        if not any(folder.iterdir()) and folder.stat().st_mtime < youngest:
+        if not any(folder.iterdir()) and folder.stat().st_mtime < young:
             folder.rmdir()
+    return len(found)
 
 
 def _written_at(file: Path) -> float:
@@ -51,11 +116,8 @@ def _written_at(file: Path) -> float:
 
 
 def _referenced(table: Any) -> set[Path]:
-    """Every manifest list, manifest and data file of the snapshots that are left."""
-    found = set()
-    for snapshot in table.snapshots():
-        found.add(snapshot.manifest_list)
-        for manifest in snapshot.manifests(table.io):
-            found.add(manifest.manifest_path)
-            found |= {entry.data_file.file_path for entry in manifest.fetch_manifest_entry(table.io)}
-    return {Path(urlparse(uri).path) for uri in found}
+    """Every file of metadata, manifest list, manifest and data file of the snapshots that are left."""
+    manifests = _manifests(table.snapshots(), table.io)
+    found = {table.metadata_location, *(entry.metadata_file for entry in table.metadata.metadata_log)}
+    found |= {*manifests, *(one.manifest_list for one in table.snapshots()), *_data_files(manifests, table.io)}
+    return {Path(iceberg.path(uri)) for uri in found}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache, cached_property
@@ -23,7 +23,7 @@ from governance.contracts import HOURLY, Contract
 from governance.errors import C360Error
 from resources import iceberg, merging
 from resources.engine import Engine, literal, quoted
-from resources.expiry import MOST_SNAPSHOTS, expire
+from resources.expiry import MOST_SNAPSHOTS, expire, sweep
 from resources.merging import Merge, Window
 
 if TYPE_CHECKING:
@@ -202,8 +202,6 @@ class Lake:
                     return
                 if published is None or published.sequence_number < mine.sequence_number:
                     table.manage_snapshots().create_tag(commit.snapshot_id, PUBLISHED).commit()
-        if len(table.snapshots()) >= MOST_SNAPSHOTS:
-            expire(table)
 
     def read(self, contract: Contract) -> ir.Table:
         """The published rows, lazily, in the contract's columns. An empty table where nothing was ever published."""
@@ -260,6 +258,13 @@ class Lake:
             properties=_own(snapshot),
         )
 
+    def sweep(self) -> int:
+        """Delete the files below all tables that no snapshot knows and no write can be about to; how many there were.
+
+        A killed write leaves such files, and so does a process that is killed while it expires snapshots.
+        """
+        return sum(sweep(table) for table in self._tables())
+
     def close(self) -> None:
         """Release the catalog's connections."""
         if "catalog" in self.__dict__:
@@ -267,6 +272,11 @@ class Lake:
             del self.__dict__["catalog"]
         self._kept_files.clear()
         self._views.clear()
+
+    def _tables(self) -> Iterator[Any]:
+        for namespace in self.catalog.list_namespaces():
+            for name in self.catalog.list_tables(namespace):
+                yield self.catalog.load_table(name)
 
     def _load(self, key: str) -> Any:
         from pyiceberg.exceptions import NoSuchTableError
@@ -326,6 +336,8 @@ class Lake:
         commit = _head(contract, table)
         assert commit is not None
         self._remember(table, basis, change.dropped, added)
+        if len(table.snapshots()) >= MOST_SNAPSHOTS:
+            expire(table)
         return replace(commit, merged=change.merge, late=change.late)
 
     def _merged(self, contract: Contract, batch: str, table: Any, window: Window | None) -> _Change:
@@ -524,9 +536,11 @@ def _replace(
     """Put what was written in place of what goes, in one snapshot; the data files that are new."""
     from pyiceberg.io.pyarrow import parquet_file_to_data_file
 
+    from resources.overwriting import Overwrite
+
     metadata = transaction.table_metadata
     added = [parquet_file_to_data_file(table.io, metadata, f"file://{path}") for path, _, _ in written.files]
-    with transaction.update_snapshot(snapshot_properties=dict(summary)).overwrite() as overwrite:
+    with Overwrite(transaction, table.io, dict(summary)) as overwrite:
         for file in dropped:
             overwrite.delete_data_file(file)
         for file in added:
