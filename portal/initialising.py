@@ -31,8 +31,9 @@ UNKNOWN_WORDS = {
         " `status: {{word: shipped}}`"
     ),
     "web_analytics": (
-        "of the words for the action of an event {} are not known, so no view, cart or order; select what they mean, as"
-        " by `case word when 'seen' then 'product_view' ... end`: `c360 contract web_analytics` lists what there is"
+        "of the words for the action of an event {} are not known, so no view, cart or order; select what they mean,"
+        " as by `case word when 'seen' then 'product_view' else word end`: `c360 contract web_analytics` lists what"
+        " there is"
     ),
 }
 

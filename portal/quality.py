@@ -38,7 +38,8 @@ def show(deployment: Deployment, dataset: str | None, kind: str, console: Consol
     if dataset and deployment.contracts[dataset].layer == "operations":
         raise C360Error(f"{dataset} is what runs note, and has no quality score. See its rows: c360 show {dataset}")
     if not scores or (dataset and dataset not in scores):
-        raise C360Error(f"{dataset or 'Nothing'} was not checked yet. Build and check it with: c360 run")
+        what, it = (f"{dataset} was not", "it") if dataset else ("Nothing was", "all")
+        raise C360Error(f"{what} checked yet. Build and check {it} with: c360 run")
     results = _results(deployment, scores)
     if kind == "json":
         chosen = [dataset] if dataset else list(scores)

@@ -225,7 +225,7 @@ class Files(OnDisk):
         read.
         """
         if kind == "parquet":
-            columns = {table.name: _parquet_columns(table.path, engine) for table in tables}
+            columns = {table.name: [*parquet_columns(table.path, table.name, engine)] for table in tables}
             _check_columns(columns)
             return _Staged(_parquet_rows([table.path for table in tables], self.filename))
         name = uuid.uuid5(uuid.NAMESPACE_URL, self.model_dump_json() + file_mark(table.path for table in tables)).hex
@@ -300,8 +300,13 @@ def _parquet_rows(paths: Sequence[Path], with_name: bool = False) -> str:
     return f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"
 
 
-def _parquet_columns(path: Path, engine: Engine) -> list[str]:
-    return [name for name, *_ in engine.query(f"DESCRIBE SELECT * FROM read_parquet({literal(str(path))})")]
+def parquet_columns(path: Path, name: str, engine: Engine) -> dict[str, str]:
+    """Names and types of the columns of a Parquet file; TextFileError, which calls it by its name, where it is none."""
+    try:
+        described = engine.query(f"DESCRIBE SELECT * FROM read_parquet({literal(str(path))})")
+    except duckdb.Error:
+        raise TextFileError(f"{name} is no whole Parquet file; fetch it again") from None
+    return {column: type_ for column, type_, *_ in described}
 
 
 def _check_columns(columns: Mapping[str, Sequence[str]]) -> None:

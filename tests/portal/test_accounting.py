@@ -224,7 +224,7 @@ def test_a_customer_who_may_stand_for_all_who_are_not_known_is_told(shop: Shop, 
     expected = Finding(
         WARNING,
         "Orders: one customer_id, '0', has 5 of 24 (20.8%). If it stands for sales to nobody known, select"
-        " nullif(customer_id, '0') as customer_id.",
+        " nullif(x, '0') as customer_id, where x is what is selected now.",
     )
     assert shop.told("orders", is_built=False) == ([expected] if (known, unknown) == (20, 5) else [])
 
@@ -243,6 +243,9 @@ def test_events_of_an_action_that_is_not_known_are_told(shop: Shop, known: str, 
     assert found.severity == severity
     assert f"Web Analytics: {count} events have an action that is not known" in found.text
     assert "1 'bought'" in found.text
+    advised = found.text.split("select them as ")[1].rstrip(".").split(", ")
+    shop.holds("sources/web_analytics", [{**events[0], "activity_uuid": one, "event_action": one} for one in advised])
+    assert shop.told("web_analytics", is_built=False) == []
 
 
 @pytest.mark.parametrize(("kept", "count"), [(9, 1), (90, 0)])
