@@ -429,10 +429,13 @@ def _patterns(path: str, window: Window | None) -> list[str]:
 
 
 def _matching(patterns: Iterable[str], folder: Path) -> list[Path]:
-    below = [
-        pattern if Path(pattern).is_absolute() else f"{glob.escape(str(folder))}/{pattern}" for pattern in patterns
-    ]
-    return sorted({Path(file) for pattern in below for file in glob.glob(pattern, recursive=True)})
+    found = set()
+    for pattern in patterns:
+        below = pattern if Path(pattern).is_absolute() else f"{glob.escape(str(folder))}/{pattern}"
+        found |= {Path(file) for file in glob.glob(below, recursive=True)}
+        # The name of a file may have brackets, of which a glob makes a choice.
+        found |= {folder / pattern} if (folder / pattern).is_file() else set()
+    return sorted(found)
 
 
 def ending(file: Path) -> str:
