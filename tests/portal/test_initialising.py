@@ -135,6 +135,20 @@ def test_words_of_an_action_that_nobody_knows_are_selected_as_is_advised(tmp_pat
     assert sorted(found["event_action"].to_pylist()) == ["page_view", "product_view", "product_view"]
 
 
+def test_receipts_that_may_be_numbered_anew_each_day_are_doubtful_until_the_day_is_in_the_key(tmp_path: Path) -> None:
+    rows = [f"{n},{d:02}/06/2024 10:0{line},A{line},1,5.00\n" for d in (1, 2, 28) for n in range(9) for line in (1, 2)]
+    (tmp_path / "lines.csv").write_text("receipt,day,article,pieces,price\n" + "".join(rows))
+    text = initialised(tmp_path)
+    assert counts(tmp_path)["orders"] == (9, 0)
+    told = r"100% of its values have rows of several days; where .* put the day into it, in the lines, too: (.*)"
+    advised = re.search(rf"# order_id .*# doubtful: {told}", text)
+    assert advised is not None
+    connectors, feeds = text.split("feeds:\n")
+    (tmp_path / "c360.yaml").write_text(f"{connectors}feeds:\n" + feeds.replace('"receipt"', advised[1]))
+    assert counts(tmp_path)["orders"] == (27, 0)
+    assert counts(tmp_path)["order_line_item"] == (54, 0)
+
+
 def test_no_value_of_a_person_is_written_or_shown(tmp_path: Path) -> None:
     shutil.copytree(EXPORTS / "germany", tmp_path, dirs_exist_ok=True)
     result = c360("init", tmp_path, "--output", tmp_path / "c360.yaml")

@@ -139,16 +139,18 @@ def test_rows_are_counted_by_reason_and_shown_masked(shop: Path, deployment: Dep
 def test_corrected_rows_of_a_dataset_come_with_every_later_load(shop: Path, deployment: Deployment) -> None:
     load(deployment, "customer")
     assert reasons(deployment, "customer") == {"customer_id is missing": 3}
-    file = exported(shop, "customer")
+    file = shop.with_name("customer.csv")
+    written = c360("quarantine", "--config", shop, "--dataset", "customer", "--export", file).output
+    advised = re.search(r"Correct the cells, leave _row, .* as they are, and load them: c360 (quarantine .*)", written)
+    assert advised is not None
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     rows = list(csv.DictReader(file.read_text().splitlines()))
     assert [(row["_copies"], row["email_address"]) for row in sorted(rows, key=lambda row: row["email_address"])] == [
         ("1", "bob@example.com"), ("2", "eve@example.com"),
     ]  # fmt: skip
     assert list(rows[0]) == [*MARKS, "customer_id", "email_address", "age"]
-    told = c360(
-        "quarantine", "--config", shop, "--dataset", "customer", "--reload", rewritten(file, ",,bob", ",C2,bob")
-    )
+    rewritten(file, ",,bob", ",C2,bob")
+    told = c360(*advised[1].split(), "--config", shop)
     assert told.exit_code == 0, told.output
     assert "1 corrected row of customer loaded. 1 are as they were read" in plain(told.output)
     assert "Set aside were 3 rows, and are 2 now." in plain(told.output)
