@@ -934,6 +934,12 @@ REMEDIES = {
         moments=JUNE * ROWS_THAT_TELL,
         amounts=[10, 20] * ROWS_THAT_TELL,
     ),
+    "numbers that begin anew each day": Remedy(
+        f"{SOLD}1,C1,2024-06-01,10\n1,C2,2024-06-02,20\n",
+        r"key repeats for different things, no row of that key is kept \(2\)\. .* or the day where numbers begin anew",
+        {"select": NAMED},
+        {"select": NAMED.replace("order_id", "ordered_at || '-' || order_id as order_id")},
+    ),
     "another currency": Remedy(
         PLAIN,
         r"currency is not EUR, the reporting currency \(2\)\. .* set it as `currency` of the deployment",
