@@ -16,9 +16,10 @@ from c360_assets.conformed.order_lines import UNKNOWN, status
 from governance.contracts import Contract
 from portal.matching import Match, crowded, matches, references
 from portal.running import TableRun
+from resources.corrections import text_of
 from resources.deployment import Deployment
 from resources.engine import literal, quoted
-from resources.feeds import ROWS_THAT_TELL, advice
+from resources.feeds import REPEATS, ROWS_THAT_TELL, advice
 
 NOTE, WARNING, ERROR = range(3)
 # How many unknown words are told.
@@ -181,25 +182,48 @@ def _quoted(word: str | None) -> str:
 
 
 def much_set_aside(deployment: Deployment, tables: Iterable[TableRun]) -> list[Finding]:
-    """Of each dataset of which a run set aside more rows than tolerated, why most of them were, and what to do."""
+    """Of each dataset of which a run set aside more rows than tolerated, why most of them were, and what to do.
+
+    An error where at least as many are lost as are kept: then nothing that is made of them tells of the shop.
+    """
     told = []
-    contracts = deployment.contracts
+    quarantine = deployment.lake.select(deployment.contracts["quarantine"])
     for table in tables:
-        limit = contracts[table.key].tolerated_loss_percent * (table.kept + table.quarantined)
-        if table.state != "done" or 100 * table.quarantined <= limit:
+        contract, count = deployment.contracts[table.key], table.kept + table.quarantined
+        if table.state != "done" or 100 * table.quarantined <= contract.tolerated_loss_percent * count:
             continue
+        entries = f"SELECT * FROM ({quarantine}) WHERE dataset = {literal(contract.name)}"
         ((reason, copies),) = deployment.engine.query(
-            f"SELECT reason, sum(copies) FROM ({deployment.lake.select(contracts['quarantine'])}) WHERE dataset ="
-            f" {literal(contracts[table.key].name)} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 1"
+            f"SELECT reason, sum(copies) FROM ({entries}) GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 1"
         )
+        lost = min(table.quarantined, _different_things(deployment, contract, entries))
+        is_untrue = count >= ROWS_THAT_TELL and lost >= table.kept
         told.append(
             Finding(
-                WARNING,
-                f"{contracts[table.key].title}: {table.quarantined:,} of {table.kept + table.quarantined:,} rows were"
-                f" set aside, and every table lacks them. {copies:,} of them: {reason}.{advice(reason)}",
+                ERROR if is_untrue else WARNING,
+                f"{contract.title}: {table.quarantined:,} of {count:,} rows were set aside,"
+                f" {'so no total made of them is true' if is_untrue else 'and every table lacks them'}."
+                f" {copies:,} of them: {reason}.{advice(reason)}",
             )
         )
     return told
+
+
+def _different_things(deployment: Deployment, contract: Contract, entries: str) -> int:
+    """How many rows set aside are of things that are not held in another row.
+
+    Rows that repeat a key at one moment are earlier states of what is held, as in exports of all there is, day by day;
+    at several they are things of their own. Where nothing has a moment, rows that differ at all are.
+    """
+    key = ", ".join(text_of("record", name) for name in contract.primary_key)
+    what = text_of("record", contract.event_time) if contract.event_time else "record"
+    is_repeated = f"ends_with(reason, {literal(REPEATS)})"
+    repeated = f"SELECT ({key}) AS key, {what} AS what FROM ({entries}) WHERE {is_repeated}"
+    ((others, things, keys),) = deployment.engine.query(
+        f"SELECT (SELECT coalesce(sum(copies), 0) FROM ({entries}) WHERE NOT {is_repeated}),"
+        f" count(DISTINCT (key, what)), count(DISTINCT key) FROM ({repeated})"
+    )
+    return int(others + things - keys)
 
 
 def _unknown_actions(deployment: Deployment, contract: Contract, rows: str) -> list[Finding]:

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from governance.errors import C360Error
+from portal import printing
 from resources.garbage import collect_seldom
 
 # Commands that write, and options by which others do: these name the deployment whoever reads the output.
 WRITING = ("run", "ui", "profile", "notify")
 WRITING_OPTIONS = ("target", "picture", "acknowledge", "mute")
-out = Console()
-err = Console(stderr=True)
+out = printing.console()
+err = printing.console(stderr=True)
 
 config_option = click.option(
     "--config",
@@ -40,7 +40,7 @@ class _Commands(click.Group):
         except C360Error as fault:
             if ctx.params.get("debug"):
                 raise
-            err.print(f"[bold red]Error:[/] {escape(str(fault))}", highlight=False)
+            err.print(Text.assemble(("Error:", "bold red"), f" {fault}"))
             ctx.exit(1)
 
 
@@ -55,6 +55,7 @@ def main(debug: bool) -> None:
       c360 run                          build every table of the deployment
       c360 show customer_360 --limit 5  look at the result
     """
+    printing.print_anywhere()
     collect_seldom()
     # As it ends, Python looks for garbage among all that was imported, for longer than it takes to show a table.
     atexit.register(gc.freeze)
@@ -75,8 +76,7 @@ def _with_deployment(command: Callable[..., None]) -> Callable[..., None]:
         os.environ[deployments.CONFIG_VARIABLE] = str(deployment.file)
         writes = click.get_current_context().command.name in WRITING or any(map(options.get, WRITING_OPTIONS))
         if writes or sys.stdout.isatty():
-            told = f"[bold]{escape(deployment.settings.name)}[/] ({escape(str(deployment.file))})"
-            err.print(told, highlight=False, soft_wrap=True)
+            err.print(Text.assemble((deployment.settings.name, "bold"), f" ({deployment.file})"), soft_wrap=True)
         try:
             command(deployment, **options)
         finally:
@@ -347,7 +347,7 @@ def profile(deployment: Any, table: str, target: Path | None) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(profile_page.page(found, deployment.settings.name), encoding="utf-8")
     profile_page.print_summary(found, out)
-    out.print(f"Pictures and more: {target}", highlight=False, markup=False, soft_wrap=True)
+    out.print(f"Pictures and more: {target}", soft_wrap=True)
 
 
 @main.command()
@@ -381,7 +381,7 @@ def segments(deployment: Any, name: str, picture: Path | None, unmasked: bool) -
     shown = desk.segmentation(deployment, name, unmasked)
     if picture:
         segment_picture.write(shown, picture)
-        out.print(f"Drawn: {picture}", highlight=False, markup=False, soft_wrap=True)
+        out.print(f"Drawn: {picture}", soft_wrap=True)
     else:
         desk.print_summary(shown, out)
 
@@ -441,7 +441,7 @@ def lint(deployment: Any, overlaps: bool) -> None:
     found = linting.findings(deployment)
     notes = [f"{file.name}: {finding}." for finding in found if finding.kind == "gap" or overlaps]
     for note in (*linting.not_assessed(deployment), *notes):
-        out.print(note, highlight=False, soft_wrap=True)
+        out.print(note, soft_wrap=True)
     crossing = sum(finding.kind == "overlap" for finding in found)
     out.print(
         f"{deployment.file.name}: {len(deployment.feeds)} feeds. {len(deployment.contracts)} contracts."

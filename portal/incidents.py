@@ -3,7 +3,6 @@
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from checks.incidents import OPEN, acknowledge, mute
@@ -65,7 +64,7 @@ def notify(deployment: Deployment, out: Console) -> bool:
         rows = [row for row in waiting if row["sink"] == sink]
         problem = next((row["last_problem"] for row in rows if row["last_problem"]), "not sent yet")
         reason = problem if sink in known else "no such sink in c360.yaml any more"
-        out.print(f"{escape(sink)}: {len(rows)} waiting ({escape(reason)})", highlight=False)
+        out.print(f"{sink}: {len(rows)} waiting ({reason})")
     return not result.failed
 
 
@@ -79,10 +78,10 @@ def _table(incidents: list[Row]) -> Table:
     for incident in incidents:
         since = f"{incident['opened_at']:%Y-%m-%d %H:%M}"
         shown.add_row(
-            *(escape(str(incident[name])) for name in ("dataset", "rule", "status", "severity")),
+            *(str(incident[name]) for name in ("dataset", "rule", "status", "severity")),
             since,
             *(f"{incident[name]:,}" for name in ("failed_runs", "failing")),
-            escape(_note(incident)),
+            _note(incident),
         )
     return shown
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from governance import contracts
@@ -31,8 +30,9 @@ UNKNOWN_WORDS = {
         " `status: {{word: shipped}}`"
     ),
     "web_analytics": (
-        "of the words for the action of an event {} are not known, so no view, cart or order; select what they mean, as"
-        " by `case word when 'seen' then 'product_view' ... end`: `c360 contract web_analytics` lists what there is"
+        "of the words for the action of an event {} are not known, so no view, cart or order; select what they mean,"
+        " as by `case word when 'seen' then 'product_view' else word end`: `c360 contract web_analytics` lists what"
+        " there is"
     ),
 }
 
@@ -194,16 +194,15 @@ def _print_summary(
     for feed in feeds:
         doubtful = sum(bool(_doubt(line)) for line in feed.lines)
         path = feed.table.connector.path
-        shown.add_row(feed.contract.name, escape(path), f"{len(feed.lines)}", f"{doubtful or ''}")
+        shown.add_row(feed.contract.name, path, f"{len(feed.lines)}", f"{doubtful or ''}")
     console.print(shown)
     for table in tables:
         if all(feed.table is not table for feed in feeds):
-            console.print(f"{escape(table.connector.path)} goes with no dataset.", highlight=False)
+            console.print(f"{table.connector.path} goes with no dataset.")
     for file in unread:
-        console.print(f"{escape(file.path)} was not read: {escape(file.reason)}.", highlight=False)
+        console.print(f"{file.path} was not read: {file.reason}.")
     if feeds:
         console.print(
             f"Look at what is marked doubtful, then: c360 try {feeds[0].contract.name} --config {target}",
-            highlight=False,
             soft_wrap=True,
         )

@@ -6,7 +6,7 @@ from math import floor
 
 from governance.contracts import MASK, Column, Contract
 from resources.deployment import Deployment
-from resources.engine import Engine, quoted
+from resources.engine import Engine, literal, quoted
 
 VALUES_SHOWN = 2
 # The customer table, and how large a share of a dataset's rows, of at least so many customers, one customer may have
@@ -96,7 +96,7 @@ def crowded(engine: Engine, contract: Contract, rows: str) -> list[str]:
             value = _shown(column, one)
             told.append(
                 f"one {column.name}, {value}, has {most:,} of {total:,} ({most / total:.1%}). If it stands for sales to"
-                f" nobody known, select nullif({column.name}, {value}) as {column.name}."
+                f" nobody known, select nullif(x, {value}) as {column.name}, where x is what is selected now."
             )
     return told
 
@@ -111,4 +111,4 @@ def _values(engine: Engine, rows: str, column: Column) -> str:
 
 def _shown(column: Column, value: object) -> str:
     """A value of a key, masked where it is a person's: some shops know customers by their e-mail address."""
-    return MASK if column.is_masked or "@" in str(value) else f"'{value}'"
+    return MASK if column.is_masked or "@" in str(value) else literal(str(value))

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, JustifyMethod
-from rich.markup import escape as plain
 from rich.table import Table
 
 from governance.contracts import MASK
@@ -90,13 +89,13 @@ def print_summary(profile: Profile, console: Console) -> None:
         justify: JustifyMethod = "right" if heading in ("missing", "distinct") else "left"
         shown.add_column(heading, justify=justify, no_wrap=True, overflow="ellipsis", width=width)
     for row in told:
-        shown.add_row(*row[:-1], plain(row[-1]))
+        shown.add_row(*row)
     console.print(shown)
     pairs = profile.associations.strongest[:TOLD_PAIRS]
     if pairs:
         console.print("Go together most:")
         for pair in pairs:
-            console.print(f"  {sentence(pair)}", highlight=False, markup=False)
+            console.print(f"  {sentence(pair)}")
 
 
 def _style() -> str:

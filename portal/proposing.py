@@ -43,6 +43,8 @@ AMOUNTS = ("unit_price", "line_amount")
 LEFT, LEFT_SURE = 2, 0.75
 # From this share of its values on, a column refers to the key in which they are found; fewer values are a coincidence.
 REFERS, REFERRING = 0.9, 10
+# From this share of orders with rows of several days on, their numbers may begin anew each day.
+DAYS_THAT_TELL = 0.5
 # A table that another is more of is the next it may be of only where that explains nearly as much.
 NEXT = 0.7
 
@@ -126,7 +128,7 @@ def propose(tables: Sequence[Found], contracts: Mapping[str, Contract], engine: 
     for reading in mains.values():
         for feed in _further_feeds(reading, sources, feeds):
             feeds.setdefault(feed.contract.name, _with_doubt(feed, reading))
-    completed = [_with_keys(feeds[name], feeds) for name in sources if name in feeds]
+    completed = [_with_days(_with_keys(feeds[name], feeds), engine) for name in sources if name in feeds]
     return [feed for feed in completed if not any(column.required for column in feed.missing)]
 
 
@@ -302,6 +304,31 @@ def _with_doubt(feed: FeedProposal, reading: _Reading) -> FeedProposal:
         return feed
     doubt = f"that a row of {reading.table.name} is one of {reading.main.name} is a guess"
     return replace(feed, lines=tuple(replace(line, doubt=line.doubt or doubt) for line in feed.lines))
+
+
+def _with_days(feed: FeedProposal, engine: Engine) -> FeedProposal:
+    """The feed; of orders in several rows each, the key doubtful where most have rows of several days."""
+    key, moment = (_line_of(feed, name) for name in (_key(feed.contract).name, feed.contract.event_time))
+    if feed.contract.name != "orders" or not (feed.is_grouped and key and key.source and moment and moment.source):
+        return feed
+    name, formats = quoted(moment.source), feed.table.column(moment.source).date_formats
+    listed = ", ".join(map(literal, formats))
+    day = f"try_strptime({name}, [{listed}])::date" if formats else f"try_cast({name} as date)"
+    ((share,),) = engine.query(
+        f"SELECT avg((days > 1)::INTEGER) FROM (SELECT count(DISTINCT {day}) AS days FROM ({feed.table.sql})"
+        f" WHERE {quoted(key.source)} IS NOT NULL GROUP BY {quoted(key.source)})"
+    )
+    if (share or 0) <= DAYS_THAT_TELL:
+        return feed
+    doubt = (
+        f"{share:.0%} of its values have rows of several days; where numbers begin anew each day, put the day into it,"
+        f" in the lines, too: {day}::varchar || '-' || {quoted(key.source)}"
+    )
+    return replace(feed, lines=tuple(replace(line, doubt=doubt) if line is key else line for line in feed.lines))
+
+
+def _line_of(feed: FeedProposal, name: str | None) -> Line | None:
+    return next((line for line in feed.lines if line.column.name == name), None)
 
 
 def _line(match: Match, is_grouped: bool = False) -> Line:

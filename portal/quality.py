@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from checks.scoring import ERROR, FAIL, NOT_ASSESSED, PASS, WARN
 from governance.errors import C360Error
@@ -18,8 +18,8 @@ BARS = "▁▂▃▄▅▆▇█"
 # Where a trend's bars begin: scores below look alike, and above differences show.
 LOWEST_BAR = 50.0
 MARKS = {
-    PASS: "[green]pass[/]", WARN: "[yellow]warn[/]", FAIL: "[red]fail[/]", ERROR: "[bold red]error[/]",
-    NOT_ASSESSED: "[dim]not assessed[/]",
+    PASS: Text("pass", "green"), WARN: Text("warn", "yellow"), FAIL: Text("fail", "red"),
+    ERROR: Text("error", "bold red"), NOT_ASSESSED: Text("not assessed", "dim"),
 }  # fmt: skip
 
 
@@ -38,7 +38,8 @@ def show(deployment: Deployment, dataset: str | None, kind: str, console: Consol
     if dataset and deployment.contracts[dataset].layer == "operations":
         raise C360Error(f"{dataset} is what runs note, and has no quality score. See its rows: c360 show {dataset}")
     if not scores or (dataset and dataset not in scores):
-        raise C360Error(f"{dataset or 'Nothing'} was not checked yet. Build and check it with: c360 run")
+        what, it = (f"{dataset} was not", "it") if dataset else ("Nothing was", "all")
+        raise C360Error(f"{what} checked yet. Build and check {it} with: c360 run")
     results = _results(deployment, scores)
     if kind == "json":
         chosen = [dataset] if dataset else list(scores)
@@ -121,16 +122,18 @@ def _print_one(
     told = {rule.name: rule.description for rule in contract.rules}
     at = latest["as_of"] and f"  as of {latest['as_of']:%Y-%m-%d %H:%M}"
     console.print(
-        f"[bold]{key}[/]  score {_score(latest['score'], contract.quality_target)} of 100"
-        f"  trend {trend(scores)}{at or ''}",
-        highlight=False,
+        Text.assemble(
+            (key, "bold"),
+            "  score ",
+            _score(latest["score"], contract.quality_target),
+            f" of 100  trend {trend(scores)}{at or ''}",
+        )
     )
     if latest["faultless_percent"] is not None:
         console.print(
             f"{latest['faultless_rows']:,} of {latest['row_count']:,} rows are free of any fault"
             f" ({latest['faultless_percent']:.1f} %). Readers see this snapshot:"
             f" {'yes' if latest['published'] or not contract.is_gated else 'no, they keep the one before'}.",
-            highlight=False,
         )
     shown = Table()
     shown.add_column("rule")
@@ -141,14 +144,14 @@ def _print_one(
         share = "" if row["share"] is None else f"{100 * row['share']:.2f} %"
         why = f"{'Not assessed: ' if row['status'] == NOT_ASSESSED else ''}{row['problem']}" if row["problem"] else ""
         detail = f"{told.get(row['rule'], '')} {why}".strip()
-        said = f"{row['rule']} [dim]({row['dimension']})[/]"
+        said = Text.assemble(row["rule"], (f" ({row['dimension']})", "dim"))
         if row["status"] != PASS:
-            said += f"\n[dim]{escape(detail)}[/]"
+            said.append(f"\n{detail}", "dim")
         shown.add_row(said, MARKS[row["status"]], share, f"{row['failing']:,}" if row["failing"] else "")
     console.print(shown)
 
 
-def _score(value: float | None, target: float | None) -> str:
+def _score(value: float | None, target: float | None) -> Text:
     if value is None:
-        return "[dim]–[/]"
-    return f"[yellow]{value:.1f}[/]" if target and value < target else f"{value:.1f}"
+        return Text("–", "dim")
+    return Text(f"{value:.1f}", "yellow" if target and value < target else "")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from governance.contracts import Contract
@@ -41,14 +40,14 @@ def show_counts(deployment: Deployment, dataset: str | None, reason: str | None,
     )
     if not counts:
         among = f" of {dataset}" if dataset else ""
-        console.print(f"No row{among} is set aside{' for such a reason' if reason else ''}.", highlight=False)
+        console.print(f"No row{among} is set aside{' for such a reason' if reason else ''}.")
         return False
     shown = Table(title="Rows set aside", title_justify="left", show_footer=True)
     shown.add_column("dataset", no_wrap=True)
     shown.add_column("reason")
     shown.add_column("rows", justify="right", footer=f"{sum(count for *_, count in counts):,}")
     for name, why, count in counts:
-        shown.add_row(name, escape(why), f"{count:,}")
+        shown.add_row(name, why, f"{count:,}")
     console.print(shown)
     return True
 
@@ -64,7 +63,7 @@ def show_sample(deployment: Deployment, dataset: str | None, reason: str | None,
         cells = _cells(record)
         key = ", ".join(str(cells.get(column, "")) for column in _contract(deployment, name).primary_key)
         told = ", ".join(f"{column}: {value}" for column, value in cells.items()) or record
-        shown.add_row(name, escape(key), escape(why), escape(told))
+        shown.add_row(name, key, why, told)
     console.print(shown)
 
 
@@ -89,18 +88,17 @@ def export(deployment: Deployment, dataset: str | None, reason: str | None, targ
     console.print(
         f"{count:,} row{'s' if count != 1 else ''} of {dataset} written to {target}, as they were read. The file holds"
         " personal values in clear text; you alone may read it. Remove it when you are done.",
-        highlight=False, markup=False, soft_wrap=True,
+        soft_wrap=True,
     )  # fmt: skip
     if elsewhere:
         console.print(
             f"{elsewhere:,} more cannot be corrected here: lines that are no rows, or rows that the source brings"
             " otherwise by now. Correct them in the source.",
-            highlight=False,
         )
     console.print(
         f"Correct the cells, leave {', '.join(MARKS)} as they are, and load them:"
         f" c360 quarantine --dataset {dataset} --reload {target}",
-        highlight=False, markup=False, soft_wrap=True,
+        soft_wrap=True,
     )  # fmt: skip
 
 
@@ -131,16 +129,15 @@ def reload(deployment: Deployment, dataset: str | None, file: Path, console: Con
         faults = [str(fault)]
     if faults:
         for told in (*faults, "What was corrected is kept, and counts with the next load: c360 run."):
-            console.print(escape(told), highlight=False)
+            console.print(told)
         return False
     for note in (note for table in report.tables.values() for note in table.notes):
-        console.print(f"{escape(note)}.", highlight=False)
+        console.print(f"{note}.")
     after = _count(deployment, contract)
     left_alone = f" {same:,} are as they were read and were not loaded." if same else ""
     console.print(
         f"{changed:,} corrected row{'s' if changed != 1 else ''} of {contract.name} loaded.{left_alone}"
         f" Set aside were {before:,} rows, and are {after:,} now.",
-        highlight=False,
     )
     if after:
         show_counts(deployment, contract.name, None, console)

@@ -82,7 +82,7 @@ def segmentation(deployment: Deployment, name: str, unmasked: bool = False) -> S
 def print_summary(shown: Segmentation, console: Console) -> None:
     """Every segment with its size, worth, traits, actions and risks."""
     moment = f", as of {shown.as_of:%Y-%m-%d}" if shown.as_of else ""
-    console.print(f"[bold]{shown.title}[/], {shown.company}{moment}", highlight=False)
+    console.print(Text.assemble((shown.title, "bold"), f", {shown.company}{moment}"))
     widest = max((share for segment in shown.peopled for share in _shares(segment)), default=1.0)
     for segment in shown.peopled:
         console.print(_block(segment, widest))

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from governance.contracts import MASK, Column, Contract
 from governance.errors import C360Error
+from portal import printing
 from resources.deployment import Deployment
 from resources.engine import literal, quoted
 from resources.operations import TABLES
@@ -119,7 +120,7 @@ def _encoded(rows: "DuckDBPyRelation", kind: str) -> bytes:
     elif kind == "json":
         buffer.write(_json(records(rows)))
     else:
-        plain = Console(file=io.StringIO(), width=MEASURED_WIDTH)
+        plain = printing.console(file=io.StringIO(), width=MEASURED_WIDTH)
         plain.print(_as_table(rows, records(rows)))
         buffer.write(plain.file.getvalue().encode())  # type: ignore[attr-defined]
     return buffer.getvalue()

@@ -1,12 +1,13 @@
 """The readable end of a run."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from portal.accounting import (
     ERROR,
@@ -24,7 +25,10 @@ from resources.deployment import Deployment
 from resources.feeds import rows_read
 
 STYLES = {NOTE: "", WARNING: "yellow", ERROR: "bold red"}
-MARKS = {"done": "[green]✓", "failed": "[red]✗", "skipped": "[yellow]–", "held back": "[red]■", "running": "[red]?"}
+MARKS = {
+    "done": Text("✓", "green"), "failed": Text("✗", "red"), "skipped": Text("–", "yellow"),
+    "held back": Text("■", "red"), "running": Text("?", "red"),
+}  # fmt: skip
 
 
 def print_summary(console: Console, deployment: Deployment, report: RunReport, debug: bool = False) -> bool:
@@ -50,9 +54,9 @@ def print_summary(console: Console, deployment: Deployment, report: RunReport, d
     for table in report.tables.values():
         if table.fault:
             state = "held back" if table.state == "held back" else "failed"
-            console.print(f"[bold red]{table.key} {state}:[/] {escape(table.fault)}", highlight=False)
+            console.print(Text.assemble((f"{table.key} {state}:", "bold red"), f" {table.fault}"))
         if debug and table.trace:
-            console.print(escape(table.trace), highlight=False)
+            console.print(table.trace)
     skipped = [table.key for table in report.tables.values() if table.state == "skipped"]
     if skipped:
         console.print(f"Not built, because they depend on what failed: {', '.join(skipped)}. They keep their old rows.")
@@ -61,20 +65,27 @@ def print_summary(console: Console, deployment: Deployment, report: RunReport, d
     if quarantined:
         console.print("Rows set aside, with the reason, and how to correct them: c360 quarantine")
     for line in feeds_told(report):
-        console.print(line, highlight=False)
+        console.print(line)
     if not report.success:
         return False
     if "order_lines" in report.tables:
         for line in (*accounting(deployment), *unknown_statuses(deployment)):
-            console.print(escape(line), highlight=False)
+            console.print(line)
     found = [*much_set_aside(deployment, report.tables.values()), *losses(deployment, report)]
-    for finding in found:
-        console.print(escape(finding.text), style=STYLES[finding.severity], highlight=False)
+    errors = [finding for finding in found if finding.severity == ERROR]
+    _print_findings(console, [finding for finding in found if finding not in errors])
     if "customer_segments" in report.tables:
         console.print(engagement(deployment))
         for line in unsupported(deployment):
-            console.print(f"[yellow]{line}[/]", highlight=False)
-    return all(finding.severity != ERROR for finding in found)
+            console.print(line, style="yellow")
+    # Last, so that nobody reads figures without them.
+    _print_findings(console, errors)
+    return not errors
+
+
+def _print_findings(console: Console, found: Iterable[Finding]) -> None:
+    for finding in found:
+        console.print(finding.text, style=STYLES[finding.severity])
 
 
 def feeds_told(report: RunReport) -> list[str]:
@@ -89,7 +100,7 @@ def feeds_told(report: RunReport) -> list[str]:
             fate = f", {table.kept:,} kept, {table.quarantined:,} set aside" if table.quarantined else ""
             read = rows_read(table.read, table.read_counts)
             told.append(f"{table.key}: {read}, {table.selected:,} selected{share}{fate}.")
-        told += [f"{table.key}: {escape(note)}." for note in table.notes]
+        told += [f"{table.key}: {note}." for note in table.notes]
     return told
 
 

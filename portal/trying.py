@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from governance.contracts import Column, Contract
 from governance.errors import C360Error
@@ -27,7 +27,7 @@ def show_contract(deployment: Deployment, name: str, console: Console) -> None:
     for heading in ("column", "type", "a row", "what it is"):
         shown.add_column(heading, no_wrap=heading != "what it is")
     for column in contract.columns:
-        shown.add_row(escape(column.name), column.type, _need(column), escape(_meaning(column)))
+        shown.add_row(column.name, column.type, _need(column), _meaning(column))
     console.print(shown)
     if contract.event_time:
         console.print(f"Rows happen at {contract.event_time}; they are loaded as {contract.loading}.")
@@ -47,10 +47,9 @@ def try_feed(deployment: Deployment, dataset: str, limit: int, console: Console)
     console.print(
         f"{load.origin}: {rows_read(load.read_count, load.read_counts)}, {load.row_count:,} selected,"
         f" {load.kept_count:,} kept, {load.quarantined_count:,} set aside.",
-        highlight=False,
     )
     for line in (*_set_aside(deployment, load), *load.notes):
-        console.print(f"  {escape(line)}", highlight=False)
+        console.print(f"  {line}")
     rows = quoted(load.rows.get_name())
     if load.kept_count and limit:
         filled = _filled(deployment, contract, rows)
@@ -63,11 +62,11 @@ def try_feed(deployment: Deployment, dataset: str, limit: int, console: Console)
         from portal.accounting import unknown_statuses_loaded
 
         for line in unknown_statuses_loaded(deployment, load.rows):
-            console.print(escape(line), highlight=False)
+            console.print(line)
     for told in _told_matches(deployment, feeds, contract, rows):
-        console.print(told, highlight=False)
+        console.print(told)
     for told in crowded(deployment.engine, contract, f"SELECT * FROM {rows}"):
-        console.print(f"[yellow]{contract.title}: {escape(told)}[/]", highlight=False)
+        console.print(f"{contract.title}: {told}", style="yellow")
 
 
 def _contract(deployment: Deployment, name: str) -> Contract:
@@ -109,7 +108,7 @@ def _filled(deployment: Deployment, contract: Contract, rows: str) -> list[str]:
     return [name for name, count in zip(contract.column_names, found, strict=True) if count]
 
 
-def _told_matches(deployment: Deployment, feeds: Feeds, contract: Contract, rows: str) -> Iterator[str]:
+def _told_matches(deployment: Deployment, feeds: Feeds, contract: Contract, rows: str) -> Iterator[Text]:
     """How many values of each reference are found where it refers to; with two values of each side where none is."""
 
     def loaded(other: Contract) -> str:
@@ -122,4 +121,4 @@ def _told_matches(deployment: Deployment, feeds: Feeds, contract: Contract, rows
     (counts,) = deployment.engine.query(f"SELECT {asked} FROM {rows}")
     for match in matches(referring, counts):
         values = match.values(deployment.engine, f"SELECT * FROM {rows}")
-        yield escape(match.told) if match.found else f"[bold red]{escape(match.told)}[/] {escape(values)}"
+        yield Text(match.told) if match.found else Text.assemble((match.told, "bold red"), f" {values}")

@@ -327,8 +327,8 @@ def _parsed(path: Path) -> dict[str, Any]:
         raise DeploymentError(f"{path.name} is not readable YAML: {' '.join(str(fault).split())}") from fault
     if not isinstance(raw, dict):
         raise DeploymentError(
-            f"{path.name} is empty or not a mapping. Start from one in examples/, or let `c360 init FILE... --output"
-            " FILE` propose one for your files."
+            f"{path.name} is empty or not a mapping. Start from one in examples/, or remove it and let"
+            f" `c360 init FILE... --output {path.name}` propose one for your files."
         )
     return raw
 

@@ -330,11 +330,13 @@ class Feeds:
         reasons = load.quarantine.group_by("reason").agg(copies=ibis._.copies.sum())
         most = reasons.order_by(ibis.desc("copies"), "reason").limit(REASONS_SHOWN).to_pyarrow().to_pylist()
         why = "; ".join(f"{row['reason']} ({row['copies']:,})" for row in most)
+        more = advice(most[0]["reason"]) if most else ""
         told = f"Set aside: {why}. They are in the table quarantine." if why else "The select leaves all of them out."
         connectors = [self.deployment.settings.connectors[name] for name in load.read_counts]
         raise FeedError(
             f"Feed {contract.name} ({load.origin}): of {load.read_count:,} rows none is kept. {told}"
-            f" {_put_right(why, connectors)} If no others are to be expected, set `may_be_empty: true` for the feed."
+            f" {_put_right(why, connectors)}{more} If no others are to be expected, set `may_be_empty: true` for the"
+            " feed."
         )
 
     def commit(self, contract: Contract, load: Load, properties: Mapping[str, str] | None = None) -> Commit:

@@ -225,7 +225,7 @@ class Files(OnDisk):
         read.
         """
         if kind == "parquet":
-            columns = {table.name: _parquet_columns(table.path, engine) for table in tables}
+            columns = {table.name: [*parquet_columns(table.path, table.name, engine)] for table in tables}
             _check_columns(columns)
             return _Staged(_parquet_rows([table.path for table in tables], self.filename))
         name = uuid.uuid5(uuid.NAMESPACE_URL, self.model_dump_json() + file_mark(table.path for table in tables)).hex
@@ -300,8 +300,13 @@ def _parquet_rows(paths: Sequence[Path], with_name: bool = False) -> str:
     return f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"
 
 
-def _parquet_columns(path: Path, engine: Engine) -> list[str]:
-    return [name for name, *_ in engine.query(f"DESCRIBE SELECT * FROM read_parquet({literal(str(path))})")]
+def parquet_columns(path: Path, name: str, engine: Engine) -> dict[str, str]:
+    """Names and types of the columns of a Parquet file; TextFileError, which calls it by its name, where it is none."""
+    try:
+        described = engine.query(f"DESCRIBE SELECT * FROM read_parquet({literal(str(path))})")
+    except duckdb.Error:
+        raise TextFileError(f"{name} is no whole Parquet file; fetch it again") from None
+    return {column: type_ for column, type_, *_ in described}
 
 
 def _check_columns(columns: Mapping[str, Sequence[str]]) -> None:
@@ -424,10 +429,13 @@ def _patterns(path: str, window: Window | None) -> list[str]:
 
 
 def _matching(patterns: Iterable[str], folder: Path) -> list[Path]:
-    below = [
-        pattern if Path(pattern).is_absolute() else f"{glob.escape(str(folder))}/{pattern}" for pattern in patterns
-    ]
-    return sorted({Path(file) for pattern in below for file in glob.glob(pattern, recursive=True)})
+    found = set()
+    for pattern in patterns:
+        below = pattern if Path(pattern).is_absolute() else f"{glob.escape(str(folder))}/{pattern}"
+        found |= {Path(file) for file in glob.glob(below, recursive=True)}
+        # The name of a file may have brackets, of which a glob makes a choice.
+        found |= {folder / pattern} if (folder / pattern).is_file() else set()
+    return sorted(found)
 
 
 def ending(file: Path) -> str:

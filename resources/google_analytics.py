@@ -14,7 +14,7 @@ import duckdb
 
 from resources.connectors import MARK, ConnectorError, Raw, Request, no_rows, readable
 from resources.engine import Engine, literal, quoted
-from resources.files import OnDisk, ending, file_mark
+from resources.files import OnDisk, ending, file_mark, parquet_columns
 from resources.text_files import LINES_THAT_TELL, TextFile, TextFileError
 
 ENDINGS = (".parquet", ".json", ".jsonl", ".ndjson")
@@ -80,8 +80,8 @@ class GoogleAnalytics(OnDisk):
             _check_ending(file, where)
         try:
             _events([file for file in files if ending(file) == ".parquet"], where, engine)
-        except duckdb.Error as fault:
-            raise ConnectorError(f"{where}: {readable(fault)}") from None
+        except TextFileError as fault:
+            raise ConnectorError(f"{where}: {fault}.") from None
         return Raw(_rows(no_rows(COLUMNS)), self.origin(request), [], notes=notes, timezone="UTC")
 
 
@@ -148,10 +148,9 @@ def _events(files: Iterable[Path], where: str, engine: Engine) -> str:
     """A SELECT of the events of all files. The export gains columns over the years: each shape is read by itself."""
     shapes: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for file in files:
-        described = engine.query(f"DESCRIBE SELECT * FROM read_parquet({literal(str(file))})")
-        _check(file, [name for name, *_ in described], where)
-        shape = tuple((name, type_) for name, type_, *_ in described)
-        shapes.setdefault(shape, []).append(literal(str(file)))
+        columns = parquet_columns(file, file.name, engine)
+        _check(file, columns, where)
+        shapes.setdefault(tuple(columns.items()), []).append(literal(str(file)))
     return " UNION ALL ".join(_in_our_types(dict(shape), paths) for shape, paths in shapes.items())
 
 

@@ -2,8 +2,10 @@
 
 import csv
 import dataclasses
+import io
 import json
 import logging
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +19,8 @@ from c360_assets import definitions
 from checks import quality
 from governance import contracts
 from governance.quality import Holds, Rule
-from portal import running
+from portal import printing, running
+from portal.quality import show
 from resources import deployment as deployments
 from resources.deployment import Deployment
 
@@ -128,6 +131,9 @@ def test_a_run_tells_what_was_held_back_and_why(shop: Deployment, monkeypatch: p
     assert "no_stranger" in brand.failing_rules
     assert brand.fault.startswith("blocking rules failed, among")
     assert "Readers keep the rows they had. See: c360 quality sources/brand" in brand.fault
+    console = printing.console(file=io.StringIO(), width=200)
+    show(shop, "sources/brand", "table", console)
+    assert re.search(r"no_stranger \(accuracy\) +│ fail ", console.file.getvalue())  # type: ignore[attr-defined]
     assert brand.score is not None
     write(shop.folder, "Acme")
     passed = running.run(shop, ["sources/brand"])

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
-from portal import running
+from portal import printing, running
 from portal.accounting import ERROR, NOTE, WARNING, Finding, account, findings, much_set_aside, unknown_statuses
 from portal.running import RunReport, TableRun
 from portal.summary import accounting, engagement, print_summary
+from resources import deployment as deployments
 from resources.deployment import Deployment, Feed, Settings
-from resources.feeds import CONFLICTS
+from resources.feeds import Feeds
 from tests.tables import CONTRACTS, day, table
 
 MOMENT = datetime(2026, 1, 31)
@@ -137,7 +137,7 @@ def test_a_run_that_loses_all_of_a_dataset_fails(shop: Shop) -> None:
     shop.holds("as_of", [{"as_of": MOMENT, "timezone": "UTC"}])
     shop.holds("sources/customer", people(25, AFTER))
     report = RunReport("run", tables={key: TableRun(key, "done") for key in ("sources/customer", "customers")})
-    console = Console(file=io.StringIO(), width=300)
+    console = printing.console(file=io.StringIO(), width=300)
     assert not print_summary(console, shop.deployment, report)
     assert "Customer: 25 arrived = 0 known by as_of + 25 registered after it." in console.file.getvalue()
     shop.holds("sources/customer", people(25, BY))
@@ -224,7 +224,7 @@ def test_a_customer_who_may_stand_for_all_who_are_not_known_is_told(shop: Shop, 
     expected = Finding(
         WARNING,
         "Orders: one customer_id, '0', has 5 of 24 (20.8%). If it stands for sales to nobody known, select"
-        " nullif(customer_id, '0') as customer_id.",
+        " nullif(x, '0') as customer_id, where x is what is selected now.",
     )
     assert shop.told("orders", is_built=False) == ([expected] if (known, unknown) == (20, 5) else [])
 
@@ -243,21 +243,82 @@ def test_events_of_an_action_that_is_not_known_are_told(shop: Shop, known: str, 
     assert found.severity == severity
     assert f"Web Analytics: {count} events have an action that is not known" in found.text
     assert "1 'bought'" in found.text
+    advised = found.text.split("select them as ")[1].rstrip(".").split(", ")
+    shop.holds("sources/web_analytics", [{**events[0], "activity_uuid": one, "event_action": one} for one in advised])
+    assert shop.told("web_analytics", is_built=False) == []
 
 
-@pytest.mark.parametrize(("kept", "count"), [(9, 1), (90, 0)])
-def test_rows_set_aside_are_told_with_reason_and_remedy_where_they_are_many(shop: Shop, kept: int, count: int) -> None:
-    entry = {"dataset": "orders", "source": "till", "record": "{}", "copies": 10}
-    shop.holds("quarantine", [{**entry, "reason": f"order_id{CONFLICTS}"}])
+@pytest.mark.parametrize(
+    ("kept", "severity", "told"),
+    [
+        (9, WARNING, "and every table lacks them"),
+        (10, ERROR, "so no total made of them is true"),
+        (11, WARNING, "and every table lacks them"),
+        (90, None, ""),
+    ],
+    ids=["few", "as many as are kept", "fewer than are kept", "as many as tolerated"],
+)
+def test_rows_set_aside_are_told_with_their_reason_where_they_are_many(
+    shop: Shop, kept: int, severity: int | None, told: str
+) -> None:
+    entry = {"dataset": "orders", "source": "till", "record": "***", "copies": 10}
+    shop.holds("quarantine", [{**entry, "reason": "line 7 of till.csv: missing columns"}])
     loaded = TableRun("sources/orders", "done", kept=kept, quarantined=10)
+    expected = (
+        f"Orders: 10 of {kept + 10} rows were set aside, {told}. 10 of them: line 7 of till.csv: missing columns."
+    )
     found = much_set_aside(shop.deployment, [loaded, TableRun("orders", "done")])
-    assert len(found) == count
-    for finding in found:
-        assert finding.severity == WARNING
-        assert (
-            f"Orders: 10 of {kept + 10} rows were set aside, and every table lacks them. 10 of them: " in finding.text
-        )
-        assert "put into the key what tells them apart, such as the store, or the day" in finding.text
+    assert found == ([] if severity is None else [Finding(severity, expected)])
+
+
+TILL = """
+name: Till
+currency: EUR
+connectors: {till: {type: files, path: till.csv}}
+feeds:
+  orders: {from: till, select: "select distinct KEY as order_id, card as customer_id, day as ordered_at from raw"}
+  order_line_item:
+    from: till
+    select: select KEY || '-' || line as order_li_id, KEY as order_id, article as product_id, 1 as qty from raw
+"""
+
+
+def sold(folder: Path, key: str, receipts: list[tuple[Any, ...]]) -> tuple[list[Finding], int]:
+    """What is told of rows set aside where a till sold so: receipt, day, card, article; and how many lines are held."""
+    lines = [f"{receipt},{day},{card},{line},{article}" for receipt, day, card, article in receipts for line in (1, 2)]
+    (folder / "till.csv").write_text("\n".join(["receipt,day,card,line,article", *lines]))
+    (folder / "c360.yaml").write_text(TILL.replace("KEY", key))
+    with closing(deployments.load(folder / "c360.yaml")) as deployment:
+        feeds, loaded = Feeds(deployment), []
+        for dataset in ("orders", "order_line_item"):
+            contract = CONTRACTS[f"sources/{dataset}"]
+            load = feeds.load(contract)
+            feeds.quarantine(contract, load, {})
+            loaded.append(TableRun(contract.key, "done", kept=load.kept_count, quarantined=load.quarantined_count))
+        return much_set_aside(deployment, loaded), loaded[1].kept
+
+
+@pytest.mark.parametrize("card", ["", "K{}"], ids=["anonymous", "of customers"])
+def test_receipts_that_are_numbered_anew_each_day_fail_the_run_until_the_day_is_in_the_key(
+    card: str, tmp_path: Path
+) -> None:
+    receipts = [(n, day(f"2026-01-{d:02}"), card.format(d * n), f"A{d}") for d in range(1, 5) for n in range(1, 9 + d)]
+    found, _ = sold(tmp_path, "receipt", receipts)
+    assert [finding.severity for finding in found] == [ERROR, ERROR]
+    assert re.match(r"Orders: \d+ of 42 rows were set aside, so no total made of them is true\.", found[0].text)
+    advised = {
+        re.search(r"or the day where numbers begin anew: store \|\| '-' \|\| (.*)\.$", one.text)[1] for one in found
+    }
+    assert advised == {"day || '-' || receipt"}
+    assert sold(tmp_path, advised.pop(), receipts) == ([], 84)
+
+
+def test_orders_that_are_exported_whole_each_day_are_no_loss(tmp_path: Path) -> None:
+    """Each is there four times, and the customer of some became known later."""
+    receipts = [(n, BY, f"K{n}" if d > 2 or n > 3 else "", f"A{n}") for d in range(4) for n in range(20)]
+    found, lines = sold(tmp_path, "receipt", receipts)
+    assert [finding.severity for finding in found] == [WARNING, WARNING]
+    assert lines == 40
 
 
 def test_what_was_sold_to_nobody_known_is_told_with_its_share_of_revenue(shop: Shop) -> None:
@@ -278,7 +339,7 @@ def test_customers_of_a_deployment_without_orders_are_shown_without_what_they_sp
     shop.holds("as_of", [{"as_of": MOMENT, "timezone": "UTC"}])
     told = {"primary_segment": "None", "persona": "Prospect", "persona_traits": "", "rule_version": "1"}
     shop.holds("customer_segments", [{"customer_id": "C1", "is_premium": False, **told}])
-    console = Console(file=io.StringIO(), width=120)
+    console = printing.console(file=io.StringIO(), width=120)
     console.print(engagement(shop.deployment))
     assert "none: see unknown_because │         1 │ 100.0% │" in console.file.getvalue()
 

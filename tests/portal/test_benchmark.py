@@ -2,6 +2,7 @@
 
 import pytest
 
+from governance.errors import C360Error
 from portal import benchmark
 from resources.deployment import Deployment
 
@@ -25,3 +26,9 @@ def test_every_relational_table_has_a_twin(golden: Deployment) -> None:
         key for key, contract in golden.contracts.items() if contract.layer in ("conformed", "analytics", "serving")
     }
     assert set(benchmark.tables()) == relational - NOT_RELATIONAL
+
+
+def test_a_table_without_a_twin_is_told_with_all_that_have_one() -> None:
+    with pytest.raises(C360Error, match="rfn has no hand-written twin") as raised:
+        benchmark.compare(100, 1, ["rfn"])
+    assert str(raised.value).split("There is one for ")[1].rstrip(".").split(", ") == [*benchmark.tables()]

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -123,7 +124,11 @@ def test_what_was_set_aside_is_shown_with_its_reason(built: Path) -> None:
 
 
 def test_quality_shows_scores_and_the_rules_behind_one(shop: Path, built: Path) -> None:
-    assert "was not checked yet" in c360("quality", "--config", shop).output
+    # The shop that is built is one of which this was done.
+    told = plain(c360("quality", "--config", shop).output)
+    assert "Nothing was checked yet. Build and check all with: c360 run" in told
+    told = plain(c360("quality", "customer", "--config", shop).output)
+    assert "sources/customer was not checked yet. Build and check it with: c360 run" in told
     overview = plain(c360("quality", "--config", built).output)
     assert re.search(r"sources/customer │ [\d.]+ │ 80 │ . │ 0.0 % │ \d+/18 │", overview)
     assert re.search(r"sources/brand │ – │ 97 │", overview)
@@ -177,7 +182,10 @@ def test_what_is_wrong_with_any_feed_is_told_before_anything_is_built(shop: Path
 
 
 def test_select_builds_one_table_or_all_it_needs(shop: Path) -> None:
-    assert c360("run", "--config", shop, "--select", "+orders").exit_code == 0
+    told = plain(c360("show", "orders", "--config", shop).output)
+    advised = re.search(r"has not been built yet\. Build it with: c360 (run --select \+orders)", told)
+    assert advised is not None
+    assert c360(*advised[1].split(), "--config", shop).exit_code == 0
     assert "not built" in c360("tables", "--config", shop).output
     assert c360("show", "orders", "--config", shop).exit_code == 0
     assert c360("run", "--config", shop, "--select", "sources/customer", "--select", "customers").exit_code == 0
@@ -193,6 +201,14 @@ def test_parquet_holds_the_documented_table(built: Path, tmp_path: Path) -> None
     assert table.column("customer_id").to_pylist() == ["ann"]
     piped = c360("show", "customer_segments", "--config", built, "--format", "parquet")
     assert pq.read_table(io.BytesIO(piped.stdout_bytes)).equals(table)
+    # Both as is said where it would go to a terminal.
+    ours, terminal = os.openpty()
+    shown = [sys.executable, "-m", "portal.cli", "show", "customer_segments", "--config", built, "--format", "parquet"]
+    asked = subprocess.run(shown, cwd=PROJECT, stdout=terminal, stderr=subprocess.PIPE, text=True)
+    os.close(terminal)
+    os.close(ours)
+    assert asked.returncode == 1
+    assert "Name a file with --out, or pipe the output." in plain(asked.stderr)
 
 
 def test_personal_values_are_masked_unless_asked_for(built: Path) -> None:
@@ -328,9 +344,12 @@ def test_debug_shows_the_stack_trace(shop: Path) -> None:
     assert result.exc_info is not None
     assert "rows_of" in [frame.name for frame in traceback.extract_tb(result.exc_info[2])]
     # As a fault nobody expects advises.
-    result = c360("--debug", "run", "--select", "orderz", "--config", shop)
-    assert result.exc_info is not None
-    assert "_selected" in [frame.name for frame in traceback.extract_tb(result.exc_info[2])]
+    blocked = shop.parent / ".c360/lake/sources/customer"
+    blocked.parent.mkdir(parents=True)
+    blocked.touch()
+    told = plain(c360("--debug", "run", "--select", "sources/customer", "--config", shop).output)
+    assert "Unexpected fault (NotADirectoryError). To see where, run again with: c360 --debug run" in told
+    assert "create_table" in told
 
 
 def test_an_unknown_deployment_is_named(tmp_path: Path) -> None:

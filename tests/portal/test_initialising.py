@@ -1,6 +1,8 @@
 """`c360 init`: a file that loads, says what is a guess, and holds no value of a person."""
 
 import csv
+import gzip
+import io
 import re
 import shutil
 import zipfile
@@ -9,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 
 import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from click.testing import CliRunner, Result
@@ -75,11 +79,29 @@ def test_the_file_says_how_to_read_where_columns_go_and_what_is_doubtful(tmp_pat
     assert "# Nothing was found for transactions, which needs transaction_id, amount, transaction_ts:\n" in text
 
 
-def test_columns_that_rows_need_and_nothing_has_are_named_with_the_remedy(tmp_path: Path) -> None:
-    (tmp_path / "orders.csv").write_text("order_id,total\n" + "".join(f"{n},{n}.50\n" for n in range(9)))
-    text = initialised(tmp_path)
+def test_columns_that_rows_need_and_nothing_has_are_named_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "orders.csv").write_text(
+        "order_id,total,shipped\n" + "".join(f"{n},{n}.50,2024-06-0{n}\n" for n in range(1, 9))
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("C360_CONFIG", raising=False)
+    told = c360("init", "orders.csv").output
+    file = tmp_path / "c360.yaml"
+    text = file.read_text(encoding="utf-8")
     assert "# missing: ordered_at, which rows need. Select `... as ordered_at` from what has it" in text
     assert re.search(r"# order_status .* 0\.65  # doubtful: no column tells the state of an order", text)
+    file.write_text(text.replace("      from raw", '        , "shipped" as ordered_at\n      from raw'))
+    # What is told to be typed, in the file and at the end.
+    typed = re.findall(r"c360 ((?:try|contract) [^`\n]+)", text + told)
+    assert {line.split()[0] for line in typed} == {"try", "contract"}
+    found = [c360(*line.split()) for line in dict.fromkeys(typed)]
+    assert [result.exit_code for result in found] == [0] * len(found)
+    shown = "".join(result.output for result in found)
+    assert "8 kept, 0 set aside" in shown
+    assert "ordered_at" in shown
+    assert "Transactions (sources/transactions): One row per" in shown
 
 
 def test_words_of_a_status_that_nobody_knows_are_counted_and_not_told(tmp_path: Path) -> None:
@@ -90,8 +112,41 @@ def test_words_of_a_status_that_nobody_knows_are_counted_and_not_told(tmp_path: 
     assert "notary" not in text
     file = tmp_path / "c360.yaml"
     assert "of unknown status: 1" in c360("try", "orders", "--config", file).output
-    file.write_text(text.replace("  orders:\n", "  orders:\n    status: {at_the_notary: shipped}\n"))
-    assert "unknown status" not in c360("try", "orders", "--config", file).output
+    connectors, feeds = text.split("feeds:\n")
+    said = feeds.replace("  orders:\n", "  orders:\n    status: {at_the_notary: shipped}\n")
+    file.write_text(f"{connectors}feeds:\n{said}")
+    result = c360("try", "orders", "--config", file)
+    assert (result.exit_code, "unknown status" in result.output) == (0, False)
+
+
+def test_words_of_an_action_that_nobody_knows_are_selected_as_is_advised(tmp_path: Path) -> None:
+    words = ("page_view", "seen", "product_view")
+    rows = "".join(f"{n},2024-06-01 10:00,{word}\n" for n, word in enumerate(words))
+    (tmp_path / "web.csv").write_text(f"event_id,event_time,event\n{rows}")
+    text = initialised(tmp_path)
+    assert "# doubtful: of the words for the action of an event 1 are not known, so no view, cart or order" in text
+    advised = re.search(r"`(case word when .*? end)`: `c360 (contract web_analytics)`", text)
+    assert advised is not None
+    assert "product_view" in c360(*advised[2].split(), "--config", tmp_path / "c360.yaml").output
+    select = advised[1].replace("word", '"event"')
+    (tmp_path / "c360.yaml").write_text(text.replace('"event" as', f"{select} as"))
+    with closing(deployments.load(tmp_path / "c360.yaml")) as deployment:
+        found = Feeds(deployment).load(deployment.contracts["sources/web_analytics"]).rows.to_pyarrow()
+    assert sorted(found["event_action"].to_pylist()) == ["page_view", "product_view", "product_view"]
+
+
+def test_receipts_that_may_be_numbered_anew_each_day_are_doubtful_until_the_day_is_in_the_key(tmp_path: Path) -> None:
+    rows = [f"{n},{d:02}/06/2024 10:0{line},A{line},1,5.00\n" for d in (1, 2, 28) for n in range(9) for line in (1, 2)]
+    (tmp_path / "lines.csv").write_text("receipt,day,article,pieces,price\n" + "".join(rows))
+    text = initialised(tmp_path)
+    assert counts(tmp_path)["orders"] == (9, 0)
+    told = r"100% of its values have rows of several days; where .* put the day into it, in the lines, too: (.*)"
+    advised = re.search(rf"# order_id .*# doubtful: {told}", text)
+    assert advised is not None
+    connectors, feeds = text.split("feeds:\n")
+    (tmp_path / "c360.yaml").write_text(f"{connectors}feeds:\n" + feeds.replace('"receipt"', advised[1]))
+    assert counts(tmp_path)["orders"] == (27, 0)
+    assert counts(tmp_path)["order_line_item"] == (54, 0)
 
 
 def test_no_value_of_a_person_is_written_or_shown(tmp_path: Path) -> None:
@@ -144,6 +199,80 @@ def test_nothing_is_written_where_there_is_no_table(tmp_path: Path) -> None:
     assert (result.exit_code, (tmp_path / "c360.yaml").exists()) == (1, False)
     assert "empty.csv is empty" in result.output
     assert "There is no file or folder" in c360("init", tmp_path / "x.csv", "--output", tmp_path / "c.yaml").output
+
+
+PEOPLE = "id,email\n1,a@example.org\n2,b@example.org\n"
+
+
+def archive(name: str = "people.csv", is_locked: bool = False) -> bytes:
+    with zipfile.ZipFile(file := io.BytesIO(), "w") as packed:
+        packed.writestr(name, PEOPLE)
+    data = bytearray(file.getvalue())
+    if is_locked:
+        data[6] |= 1
+        data[data.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(data)
+
+
+def workbook() -> bytes:
+    book = openpyxl.Workbook()
+    for line in PEOPLE.splitlines():
+        book.active.append(line.split(","))  # type: ignore[union-attr]
+    book.save(file := io.BytesIO())
+    return file.getvalue()
+
+
+def parquet() -> bytes:
+    pq.write_table(pa.table({"id": ["1", "2"], "email": ["a@example.org", "b@example.org"]}), file := io.BytesIO())
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "broken", "told", "mended"),
+    [
+        (
+            "people.zip",
+            archive()[:40],
+            "people.zip is no whole zip archive, or is locked; fetch",
+            ("people.zip", archive()),
+        ),
+        ("people.zip", archive(is_locked=True), "fetch or unpack it", ("people.csv", PEOPLE.encode())),
+        ("people.xlsx", workbook()[:40], "of Excel or OpenDocument; save it again", ("people.xlsx", workbook())),
+        (
+            "people.csv.gz",
+            gzip.compress(PEOPLE.encode())[:20],
+            "people.csv.gz is no whole file; fetch it again",
+            ("people.csv.gz", gzip.compress(PEOPLE.encode())),
+        ),
+        ("people.parquet", parquet()[:40], "no whole Parquet file; fetch it again", ("people.parquet", parquet())),
+    ],
+    ids=["half an archive", "a locked archive", "half a workbook", "half a gzip", "half of Parquet"],
+)
+def test_a_file_that_cannot_be_read_is_proposed_for_once_it_is_put_right(
+    name: str, broken: bytes, told: str, mended: tuple[str, bytes], tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(broken)
+    result = c360("init", tmp_path, "--output", tmp_path / "c360.yaml")
+    assert result.exit_code == 1
+    assert told in re.sub(r"\s+", " ", result.output)
+    (tmp_path / name).unlink()
+    (tmp_path / mended[0]).write_bytes(mended[1])
+    initialised(tmp_path)
+    assert counts(tmp_path) == {"customer": (2, 0)}
+
+
+def test_a_file_of_nothing_makes_room_for_a_proposal_as_is_advised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "people.csv").write_text(PEOPLE)
+    (tmp_path / "c360.yaml").touch()
+    told = re.sub(r"\s+", " ", c360("tables", "--config", "c360.yaml").output)
+    advised = re.search(r"remove it and let `c360 (init FILE\.\.\. --output c360\.yaml)` propose one", told)
+    assert advised is not None
+    (tmp_path / "c360.yaml").unlink()
+    assert c360(*advised[1].replace("FILE...", "people.csv").split()).exit_code == 0
+    assert counts(tmp_path) == {"customer": (2, 0)}
 
 
 def test_a_file_that_cannot_be_read_is_named_and_the_others_are_proposed(tmp_path: Path) -> None:

@@ -17,12 +17,11 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from rich.console import Console
 from scipy import stats
 from scipy.stats.contingency import association
 
 from governance.contracts import Column, Contract
-from portal import charts, profile_page, profiling
+from portal import charts, printing, profile_page, profiling
 from portal.associations import LINEAR, LOG, LOG_FROM_ZERO, Axis, Matrix, Pair, figure, sentence
 from portal.cli import main
 from portal.profiling import ColumnProfile, Profile
@@ -70,7 +69,7 @@ def page_of(profile: Profile) -> str:
 
 
 def summary_of(profile: Profile, width: int = 200) -> str:
-    console = Console(file=StringIO(), width=width)
+    console = printing.console(file=StringIO(), width=width)
     profile_page.print_summary(profile, console)
     return str(console.file.getvalue())  # type: ignore[attr-defined]
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
@@ -137,16 +139,18 @@ def test_rows_are_counted_by_reason_and_shown_masked(shop: Path, deployment: Dep
 def test_corrected_rows_of_a_dataset_come_with_every_later_load(shop: Path, deployment: Deployment) -> None:
     load(deployment, "customer")
     assert reasons(deployment, "customer") == {"customer_id is missing": 3}
-    file = exported(shop, "customer")
+    file = shop.with_name("customer.csv")
+    written = c360("quarantine", "--config", shop, "--dataset", "customer", "--export", file).output
+    advised = re.search(r"Correct the cells, leave _row, .* as they are, and load them: c360 (quarantine .*)", written)
+    assert advised is not None
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     rows = list(csv.DictReader(file.read_text().splitlines()))
     assert [(row["_copies"], row["email_address"]) for row in sorted(rows, key=lambda row: row["email_address"])] == [
         ("1", "bob@example.com"), ("2", "eve@example.com"),
     ]  # fmt: skip
     assert list(rows[0]) == [*MARKS, "customer_id", "email_address", "age"]
-    told = c360(
-        "quarantine", "--config", shop, "--dataset", "customer", "--reload", rewritten(file, ",,bob", ",C2,bob")
-    )
+    rewritten(file, ",,bob", ",C2,bob")
+    told = c360(*advised[1].split(), "--config", shop)
     assert told.exit_code == 0, told.output
     assert "1 corrected row of customer loaded. 1 are as they were read" in plain(told.output)
     assert "Set aside were 3 rows, and are 2 now." in plain(told.output)
@@ -278,6 +282,32 @@ def test_corrected_rows_of_a_database_are_merged_unless_it_put_them_right_itself
             assert amounts() == {"1": 10, "2": 20, "3": 33, "5": 55} | ({} if whole else {"4": 40})
 
 
+def test_lines_that_are_no_rows_are_corrected_in_the_source_as_is_advised(shop: Path, deployment: Deployment) -> None:
+    load(deployment, "orders")
+    target = shop.parent / "orders.corrected.csv"
+    told = plain(c360("quarantine", "--config", shop, "--dataset", "orders", "--export", target).output)
+    assert "2 more cannot be corrected here: lines that are no rows" in told
+    assert "Correct them in the source." in told
+    rewritten(shop.parent / "orders.csv", "\n2\n3\n", "\n3,C1,2026-01-03,5\n")
+    load(deployment, "orders")
+    assert reasons(deployment, "orders") == {"total_amount is no number": 1}
+
+
+def test_cells_are_corrected_in_the_type_that_the_source_has_them_in(shop: Path) -> None:
+    ages = pa.array([30, 40], pa.int64())
+    people = pa.table({"id": ["C1", None], "email": ["ann@example.com", "bob@example.com"], "age": ages})
+    pq.write_table(people, shop.parent / "customers.parquet")
+    shop.write_text(CONFIG.replace("customers.csv", "customers.parquet"))
+    with closing(deployments.load(shop)) as deployment:
+        load(deployment, "customer")
+        file = rewritten(exported(shop, "customer"), ",,bob@example.com,40", ",C2,bob@example.com,forty")
+        told = plain(c360("quarantine", "--config", shop, "--dataset", "customer", "--reload", file).output)
+        assert "has 1 cells of age that are no BIGINT as the source has it (1250.5, 2024-06-01 14:30:00)" in told
+        corrections(deployment, "customer", rewritten(file, "forty", "41"))
+        load(deployment, "customer")
+        assert held(deployment, "customer", "age") == [30, 41]
+
+
 def test_what_cannot_be_taken_back_changes_nothing(shop: Path, deployment: Deployment) -> None:
     load(deployment, "customer")
     file = exported(shop, "customer")
@@ -296,6 +326,7 @@ def test_what_cannot_be_taken_back_changes_nothing(shop: Path, deployment: Deplo
     assert "was never loaded. Load it first: c360 run" in complaint("--dataset", "orders", "--reload", file)
     load(deployment, "orders")
     assert "Start from what --export writes" in complaint("--dataset", "orders", "--reload", file)
+    assert "name one of them" in complaint("--dataset", "orders", "--export", "x.csv", "--reload", file)
     orders = exported(shop, "orders")
     assert "as they were read" in c360("quarantine", "--config", shop, "--dataset", "orders", "--reload", orders).output
     assert "Name it, for example: --dataset orders" in complaint("--reload", file)

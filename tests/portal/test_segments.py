@@ -146,17 +146,21 @@ def test_an_svg_is_xml_on_a_solid_ground(shop: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("of", "name", "problem"),
+    ("of", "name", "problem", "advised"),
     [
-        ("engagement_level", "levels.jpg", ".png or .svg, not levels.jpg"),
-        ("premium", "premium.png", "Nobody is in a segment of premium"),
+        ("engagement_level", "levels.jpg", ".png or .svg, not levels.jpg", ["levels.png", "levels.svg"]),
+        ("premium", "premium.png", "Nobody is in a segment of premium", []),
     ],
 )
-def test_what_cannot_be_drawn_is_an_error(shop: Path, tmp_path: Path, of: str, name: str, problem: str) -> None:
+def test_what_cannot_be_drawn_is_an_error(
+    shop: Path, tmp_path: Path, of: str, name: str, problem: str, advised: list[str]
+) -> None:
     result = c360("--config", shop, "--of", of, "--picture", tmp_path / name)
     assert result.exit_code == 1
     assert problem in re.sub(r"\s+", " ", result.output)
     assert not (tmp_path / name).exists()
+    for other in advised:
+        assert "Drawn:" in told("--config", shop, "--of", of, "--picture", tmp_path / other)
 
 
 def test_long_names_and_odd_signs_are_drawn_as_they_are(tmp_path: Path) -> None:

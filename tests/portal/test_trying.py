@@ -10,7 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from portal import cli
+from portal.accounting import account, findings
 from resources import deployment as deployments
+from resources.feeds import Feeds
 
 CONFIG = """
 name: Shop
@@ -121,6 +123,34 @@ def test_orders_of_unknown_status_are_told_until_the_feed_says_what_the_words_me
     told = plain(c360("try", "orders", "--config", shop).output)
     assert "│ 2026-01-02 00:00:00 │ shipped │" in told
     assert "unknown status" not in told
+
+
+def test_one_customer_who_stands_for_nobody_known_is_told_until_the_feed_says_so(shop: Path) -> None:
+    known = "".join(f"K{n},C{n},2026-01-01,10,\n" for n in range(20))
+    unknown = "".join(f"A{n},it's none,2026-01-01,10,\n" for n in range(5))
+    (shop.parent / "orders.csv").write_text(f"id,customer,day,total,city\n{known}{unknown}")
+    told = plain(c360("try", "orders", "--config", shop).output)
+    advised = re.search(r"select (nullif\(x, .*\) as customer_id), where x is what is selected now\.", told)
+    assert advised is not None
+    select = advised[1].replace("(x,", "(customer,")
+    shop.write_text(CONFIG.replace("customer as customer_id", select))
+    told = plain(c360("try", "orders", "--config", shop).output)
+    assert "25 selected, 25 kept" in told
+    assert "nobody known" not in told
+
+
+def test_lines_of_orders_that_never_came_are_looked_at_as_is_advised(shop: Path) -> None:
+    (shop.parent / "lines.csv").write_text("line,receipt\n" + "".join(f"{n},0{n % 4}\n" for n in range(20)))
+    feed = "  order_line_item: {from: lines, select: 'select line as order_li_id, receipt as order_id from raw'}\n"
+    shop.write_text(CONFIG.replace("feeds:", "  lines: {type: files, path: lines.csv}\nfeeds:") + feed)
+    with closing(deployments.load(shop)) as deployment:
+        contract = deployment.contracts["sources/order_line_item"]
+        deployment.lake.publish(Feeds(deployment).commit(contract, Feeds(deployment).load(contract)))
+        told, *_ = findings(deployment, account(deployment, contract, None), False, True)
+    advised = re.search(r"Look at what they refer to: c360 (try \w+)", told.text)
+    assert advised is not None
+    shown = plain(c360(*advised[1].split(), "--config", shop).output)
+    assert "order_id -> orders: 0 of 20 found (0%). Here they read '00', '01', there '1', '2'" in shown
 
 
 def test_who_looks_at_a_contract_waits_for_no_dagster() -> None:

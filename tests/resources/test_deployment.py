@@ -13,6 +13,7 @@ from governance import segments
 from governance.contracts import LAYERS
 from governance.segments import RulesError
 from resources import deployment as deployments
+from resources.connectors import ConnectorError, Request
 from resources.deployment import OWNER, Deployment, DeploymentError, Settings
 from resources.files import Files
 from tests.tables import CONTRACTS
@@ -147,9 +148,16 @@ def test_every_fault_of_a_file_is_told_at_once(opened: Open) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "# to be written\n", "- name\n", "name\n"])
-def test_an_empty_file_is_refused_with_a_place_to_start_from(text: str, opened: Open) -> None:
-    with pytest.raises(DeploymentError, match=r"c360\.yaml is empty or not a mapping\. Start from one in examples/"):
+def test_an_empty_file_is_refused_with_a_place_to_start_from(
+    text: str, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(
+        DeploymentError, match=r"c360\.yaml is empty or not a mapping\. Start from one in examples/, or"
+    ):
         opened(text)
+    monkeypatch.setenv("C360_DATA", "data")
+    example = deployments.DEFAULT_CONFIG.parent / "examples/simple_shop/c360.yaml"
+    assert opened(example.read_text(encoding="utf-8")).feeds
 
 
 def test_broken_yaml_is_named_with_its_line(opened: Open) -> None:
@@ -276,7 +284,14 @@ def test_what_is_advised_of_a_missing_variable_or_file_works(
     setting, command, *arguments = str(raised.value).split("for example ")[1].split()
     assert (command, arguments) == ("c360", ["run", "--config", str(tmp_path / "c360.yaml")])
     monkeypatch.setenv(setting.split("=")[0], "exports")
-    assert deployments.load(Path(arguments[-1])).settings.connectors["shop"].path == "exports/orders.csv"
+    request = Request("shop", "orders", tmp_path)
+    (tmp_path / "orders.csv").touch()
+    with pytest.raises(
+        ConnectorError, match=r"Correct the path in c360\.yaml, or set the environment variable it uses"
+    ):
+        deployments.load(Path(arguments[-1])).settings.connectors["shop"].mark(request)
+    monkeypatch.setenv(setting.split("=")[0], ".")
+    assert deployments.load(Path(arguments[-1])).settings.connectors["shop"].mark(request)
     with pytest.raises(DeploymentError, match="Name one with --config, or set C360_CONFIG"):
         deployments.load(tmp_path / "nowhere.yaml")
     monkeypatch.setenv("C360_CONFIG", str(tmp_path / "c360.yaml"))

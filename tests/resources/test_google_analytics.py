@@ -454,7 +454,9 @@ def refused(engine: Engine, folder: Path, message: str, path: str = "events*") -
 
 
 def test_a_missing_file_is_refused_with_where_was_looked_and_what_to_do(engine: Engine, tmp_path: Path) -> None:
-    refused(engine, tmp_path, rf"Connector analytics, path events\*: no such file.*{tmp_path}.*c360\.yaml")
+    refused(engine, tmp_path, rf"Connector analytics, path x\*: no such file.*{tmp_path}.*Correct the path", "x*")
+    put(tmp_path, [event()])
+    assert len(rows(engine, tmp_path)) == 1
 
 
 def test_a_file_of_unknown_ending_is_refused(engine: Engine, tmp_path: Path) -> None:
@@ -472,13 +474,17 @@ def test_a_file_of_unknown_ending_is_refused(engine: Engine, tmp_path: Path) -> 
 def test_a_broken_parquet_file_is_refused(content: bytes, engine: Engine, tmp_path: Path) -> None:
     put(tmp_path, [event()], "parquet", "events_1")
     (tmp_path / "events_2.parquet").write_bytes(content)
-    refused(engine, tmp_path, r"analytics, path events\*: .*events_2\.parquet")
+    refused(engine, tmp_path, r"analytics, path events\*: events_2\.parquet is no whole Parquet file; fetch it again")
+    put(tmp_path, [event()], "parquet", "events_2")
+    assert len(rows(engine, tmp_path)) == 2
 
 
 def test_a_gzip_that_breaks_off_is_refused(engine: Engine, tmp_path: Path) -> None:
     packed = gzip.compress(lines([event()] * 100))
     (tmp_path / "events.json.gz").write_bytes(packed[: len(packed) // 2])
     refused(engine, tmp_path, r"events\.json\.gz is no whole gzip file; fetch it again")
+    (tmp_path / "events.json.gz").write_bytes(packed)
+    assert len(rows(engine, tmp_path)) == 100
 
 
 def test_a_gzip_that_is_not_called_one_is_refused_with_the_remedy(engine: Engine, tmp_path: Path) -> None:

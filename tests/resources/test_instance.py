@@ -48,10 +48,12 @@ def test_settings_of_an_earlier_version_are_brought_up_to_date(deployment: Deplo
 
 def test_settings_of_somebody_else_are_left_alone(deployment: Deployment) -> None:
     config = home(deployment) / "dagster.yaml"
-    own = settings(config.parent).removeprefix(MARK) + "retention: {}\n"
-    config.write_text(own)
-    home(deployment)
-    assert config.read_text() == own
+    told, *lines = config.read_text().splitlines(keepends=True)
+    assert told.endswith("To keep your own settings, remove this line.\n")
+    for kept, own in ((False, [told, *lines]), (True, lines)):
+        config.write_text("".join([*own, "retention: {}\n"]))
+        home(deployment)
+        assert ("retention" in config.read_text()) == kept
 
 
 def test_a_home_that_the_environment_names_is_not_touched(

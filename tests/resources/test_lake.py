@@ -294,6 +294,10 @@ def test_columns_that_break_the_contract_are_named_and_nothing_changes(
         lake.write(THINGS, _table(lake, contract(*given), []))
     assert all(fault in str(refusal.value) for fault in faults), refusal.value
     assert _footprint(lake) == before
+    # One or the other is mended, as is advised.
+    assert str(refusal.value).endswith("Mend the table or its contract conformed/things.odcs.yaml.")
+    assert lake.write(THINGS, _table(lake, THINGS, NEW)).rows == len(NEW)
+    assert lake.write(contract(*given), _table(lake, contract(*given), [])).rows == 0
 
 
 def test_a_required_column_with_holes_is_named_and_nothing_changes(lake: Lake) -> None:

@@ -292,8 +292,13 @@ def test_a_bad_birthday_costs_no_customer_and_a_column_of_them_is_a_wrong_mappin
     assert loaded.column("date_of_birth") == [None, datetime(1970, 12, 31), None]
     assert loaded.notes == ["date_of_birth is no TIMESTAMP in 1 row, where it was left empty"]
     unreadable = "".join(f"{number},31.12.1970\n" for number in range(30))
-    with pytest.raises(FeedError, match="date_of_birth is no TIMESTAMP in all 30 rows that have a value there"):
+    told = (
+        r"date_of_birth is no TIMESTAMP in all 30 rows that have a value there, .* set `date_format`, such as '%d\.%m"
+    )
+    with pytest.raises(FeedError, match=told):
         load(f"{header}{unreadable}99,\n", "customer")
+    loaded = load(f"{header}{unreadable}99,\n", "customer", date_format="%d.%m.%Y")
+    assert loaded.column("date_of_birth").count(datetime(1970, 12, 31)) == 30
 
 
 @pytest.mark.parametrize(

@@ -202,8 +202,11 @@ def test_a_changed_rule_changes_segments_and_version() -> None:
 
 def test_a_rule_about_a_column_nobody_knows_names_rule_and_column() -> None:
     rules = RULES.model_copy(update={"traits": [Rule(name="Big feet", when={"shoe_size": "> 45"}), Rule(name="-")]})
-    with pytest.raises(C360Error, match="rule Big feet: there is no column 'shoe_size'"):
+    with pytest.raises(C360Error, match=r"rule Big feet: there is no column 'shoe_size'; known are .*\bfrequency\b"):
         segmented(ann(), rules=lambda: rules)
+    known = [Rule(name="Big buyer", when={"frequency": "> 45"}), Rule(name="-")]
+    segment = segmented(ann(frequency=46), rules=lambda: RULES.model_copy(update={"traits": known}))
+    assert rows(segment, "persona_traits") == [("Big buyer",)]
 
 
 SCORE = st.one_of(st.none(), st.integers(1, 5))
