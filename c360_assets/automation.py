@@ -12,6 +12,7 @@ from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 from governance.contracts import HOUR, HOURLY, RHYTHMS, Contract
 from resources.deployment import Deployment
 from resources.feeds import Feeds
+from resources.litter import purge
 from resources.notifications import deliver
 
 NOTIFY_EVERY_SECONDS = 60
@@ -151,6 +152,21 @@ def notifications(deployment: Deployment) -> dg.SensorDefinition:
         return dg.SkipReason(f"{done.delivered} sent, {done.failed} could not be sent and wait")
 
     return send
+
+
+def housekeeping(deployment: Deployment) -> dg.SensorDefinition:
+    """Deletes once a day what killed processes left behind."""
+
+    @dg.sensor(
+        name="housekeeping",
+        minimum_interval_seconds=int(DAY.total_seconds()),
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Deletes once a day what killed runs left behind: files that no table knows, scratch folders.",
+    )
+    def tidy() -> dg.SkipReason:
+        return dg.SkipReason(str(purge(deployment)))
+
+    return tidy
 
 
 def _of(contracts: Iterable[Contract], name: str) -> list[dg.AssetKey]:

@@ -64,7 +64,12 @@ def build(deployment: Deployment) -> dg.Definitions:
             *automation.schedules(deployment),
             *quality.schedules(contracts, deployment.settings.schedule_clock),
         ],
-        sensors=[automation.real_time(deployment), *runs.sensors(deployment), automation.notifications(deployment)],
+        sensors=[
+            automation.real_time(deployment),
+            *runs.sensors(deployment),
+            automation.notifications(deployment),
+            automation.housekeeping(deployment),
+        ],
         resources={
             "feeds": Feeds(deployment),
             "former": lambda key: deployment.lake.newest(contracts[key])[0],

@@ -14,6 +14,7 @@ from checks.quality import SCORE, SUFFIX
 from governance.errors import C360Error
 from portal.running import RunReport, SelectionError, TableRun
 from resources.deployment import Deployment
+from resources.explaining import explained
 from resources.instance import instance
 from resources.launcher import process_tags
 
@@ -47,7 +48,7 @@ class Refresh:
         if self.as_of is not None:
             config["ops"] = {"as_of": {"config": {"as_of": self.as_of.isoformat()}}}
         with instance(self.deployment) as dagster:
-            dagster.add_event_listener(report.run_id, _Listener(report, notice))
+            dagster.add_event_listener(report.run_id, _Listener(report, notice, self.deployment))
             self.job.execute_in_process(
                 run_config=config,
                 instance=dagster,
@@ -96,7 +97,8 @@ def _part(name: str) -> dg.AssetSelection:
 class _Listener:
     """Turns Dagster's events into table runs."""
 
-    def __init__(self, report: RunReport, notice: Callable[[TableRun], None]) -> None:
+    def __init__(self, report: RunReport, notice: Callable[[TableRun], None], deployment: Deployment) -> None:
+        self.deployment = deployment
         self.report = report
         self.notice = notice
 
@@ -153,7 +155,7 @@ class _Listener:
                 )
             else:
                 table.state = "failed"
-                table.fault, table.trace = _fault(error), event.step_failure_data.error_display_string
+                table.fault, table.trace = _fault(error, self.deployment), event.step_failure_data.error_display_string
         return table
 
     def _step(self, key: str, kind: str, event: dg.DagsterEvent) -> TableRun:
@@ -161,13 +163,15 @@ class _Listener:
         table.seconds = time.monotonic() - table.started
         table.state = {STEP_DONE: "done", STEP_FAILED: "failed", STEP_SKIPPED: "skipped"}.get(kind, "running")
         if kind == STEP_FAILED:
-            table.fault = _fault(event.step_failure_data.error)
+            table.fault = _fault(event.step_failure_data.error, self.deployment)
             table.trace = event.step_failure_data.error_display_string
         return table
 
 
-def _fault(error: Any) -> str:
-    """The message for the user: our own errors as they are, others by their kind alone (they may quote values)."""
+def _fault(error: Any, deployment: Deployment) -> str:
+    """The message for the user: our own errors as they are, those of the machine in words of ours, others by their
+    kind alone (they may quote values).
+    """
     while error.cause is not None and error.cls_name in (
         "DagsterExecutionStepExecutionError",
         "DagsterExecutionHandleOutputError",
@@ -177,6 +181,8 @@ def _fault(error: Any) -> str:
     own = {cls.__name__ for cls in _subclasses(C360Error)}
     if error.cls_name in own:
         return str(error.message).split(": ", 1)[1].strip()
+    if told := explained(deployment, error.message):
+        return told
     return f"Unexpected fault ({error.cls_name}). To see where, run again with: c360 --debug run"
 
 

@@ -19,8 +19,10 @@ from portal import printing
 from resources.garbage import collect_seldom
 
 # Commands that write, and options by which others do: these name the deployment whoever reads the output.
-WRITING = ("run", "ui", "profile", "notify")
+WRITING = ("run", "ui", "profile", "notify", "doctor", "purge")
 WRITING_OPTIONS = ("target", "picture", "acknowledge", "mute")
+# Told by click itself.
+CLICKS = (click.ClickException, click.exceptions.Exit, click.Abort)
 out = printing.console()
 err = printing.console(stderr=True)
 
@@ -37,10 +39,15 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except C360Error as fault:
+        except CLICKS:
+            raise
+        except Exception as fault:
             if ctx.params.get("debug"):
                 raise
-            err.print(Text.assemble(("Error:", "bold red"), f" {fault}"))
+            # What libraries say may quote a value.
+            unexpected = f"Unexpected fault ({type(fault).__name__}). To see where, write `c360 --debug` for `c360`."
+            told = str(fault) if isinstance(fault, C360Error) else unexpected
+            err.print(Text.assemble(("Error:", "bold red"), f" {told}"))
             ctx.exit(1)
 
 
@@ -79,6 +86,14 @@ def _with_deployment(command: Callable[..., None]) -> Callable[..., None]:
             err.print(Text.assemble((deployment.settings.name, "bold"), f" ({deployment.file})"), soft_wrap=True)
         try:
             command(deployment, **options)
+        except (C360Error, *CLICKS):
+            raise
+        except Exception as fault:
+            from resources.explaining import explained
+
+            if (told := explained(deployment, str(fault))) is None:
+                raise
+            raise C360Error(told) from fault
         finally:
             deployment.close()
 
@@ -448,6 +463,41 @@ def lint(deployment: Any, overlaps: bool) -> None:
         f" Segment rules version {rules.full_version}: {sum(map(len, rules.lists.values()))} rules, {crossing} overlaps"
         f" settled by precedence. All is well."
     )
+
+
+@main.command()
+@click.option("--repair", is_flag=True, help="Put back what is damaged: each table on its newest whole rows.")
+@click.option("--deep", is_flag=True, help="Read every byte of every table, too: finds a single bit that turned over.")
+@_with_deployment
+@click.pass_context
+def doctor(ctx: click.Context, deployment: Any, repair: bool, deep: bool) -> None:
+    """Examine all that the deployment keeps: files, catalog, scores, Dagster's history, disk and clock.
+
+    Nothing is deleted: what is damaged and cannot be put back is moved aside.
+
+    \b
+    Example:
+      c360 doctor            is everything there?
+      c360 doctor --repair   put back what is not
+    """
+    from portal import doctor as surgery
+
+    if not surgery.report(deployment, out, deep, repair):
+        ctx.exit(1)
+
+
+@main.command()
+@_with_deployment
+def purge(deployment: Any) -> None:
+    """Delete what killed runs left behind, once it is a day old: files no table knows, scratch folders.
+
+    \b
+    Example:
+      c360 purge
+    """
+    from resources import litter
+
+    out.print(litter.purge(deployment))
 
 
 @main.command()

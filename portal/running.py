@@ -80,6 +80,7 @@ def run(
     Returns the report whether or not every table succeeded; C360Error where nothing could be started, or where a feed
     cannot work: then nothing is built.
     """
+    deployment.lake.check_known()
     if not selection:
         _check_feeds(deployment, deployment.contracts)
     # Dagster is imported here, for seconds; of a feed that cannot work its reader has heard by now.

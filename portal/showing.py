@@ -64,7 +64,7 @@ def size_of(deployment: Deployment, key: str) -> tuple[str, str]:
     if key in TABLES:
         return f"{deployment.operations.count(key):,}", ""
     state = deployment.lake.state(key)
-    return (f"{state.rows:,}", _human_size(state.bytes)) if state else ("not built", "")
+    return (f"{state.rows:,}", human_size(state.bytes)) if state else ("not built", "")
 
 
 def write(rows: "DuckDBPyRelation", kind: str, target: Path | None, console: Console) -> None:
@@ -161,7 +161,7 @@ def _cell(value: object) -> str:
     return text if len(text) <= WIDEST_CELL else text[: WIDEST_CELL - 1] + "…"
 
 
-def _human_size(count: int) -> str:
+def human_size(count: int) -> str:
     """Bytes as people read them."""
     size, units = float(count), ["B", "KB", "MB", "GB", "TB"]
     while size >= 1000 and len(units) > 1:

@@ -6,17 +6,20 @@ look costs one question to the database.
 
 import copy
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from pyiceberg.catalog.sql import IcebergTables, SqlCatalog
+from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.io import PY_IO_IMPL
 from pyiceberg.table import Transaction
 from pyiceberg.table.metadata import MetadataLogEntry, SnapshotLogEntry
 from pyiceberg.table.snapshots import Snapshot
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from resources import iceberg
 from resources.iceberg import NAMESPACE, SOURCES_NAMESPACE
 
 # They never change, and PyIceberg copies all of a table's some ten times a write.
@@ -32,13 +35,23 @@ CURRENT = sa.select(IcebergTables.metadata_location).where(
 
 
 # Of several processes that open a new lake at once, all but one find its tables half made and look again.
-@retry(retry=retry_if_exception_type(DBAPIError), stop=stop_after_attempt(10), wait=wait_random_exponential(0.05, 1))
+@retry(
+    retry=retry_if_exception_type((OperationalError, ProgrammingError, IntegrityError)),
+    stop=stop_after_attempt(10),
+    wait=wait_random_exponential(0.05, 1),
+    reraise=True,
+)
 def opened(uri: str, warehouse: str) -> "Catalog":
     """The catalog in the database at `uri`, made where there is none; `warehouse` is the folder of new tables."""
     catalog = Catalog("c360", uri=uri, warehouse=warehouse, **{PY_IO_IMPL: FILES})
     for namespace in (SOURCES_NAMESPACE, NAMESPACE):
         catalog.create_namespace_if_not_exists(namespace)
     return catalog
+
+
+def shown(uri: str) -> str:
+    """The address of a catalog without who enters and with what."""
+    return sa.make_url(uri).set(username=None, password=None, query={}).render_as_string()
 
 
 class Change(Transaction):  # type: ignore[misc]
@@ -75,6 +88,13 @@ class Catalog(SqlCatalog):  # type: ignore[misc]
         if known is None or known.metadata_location != self._current(identity):
             known = self._known[identity] = super().load_table(identity)
         return copy.copy(known)
+
+    def location(self, identifier: Any) -> Path:
+        """The metadata file that is current. NoSuchTableError where the catalog does not know the table."""
+        uri = self._current(self.identifier_to_tuple(identifier))
+        if uri is None:
+            raise NoSuchTableError(f"There is no table {identifier}")
+        return Path(iceberg.path(uri))
 
     def commit_table(self, table: Any, requirements: Any, updates: Any) -> Any:
         """Commit, and keep what the table has become."""

@@ -214,9 +214,12 @@ class Deployment:
 
     def _check_owner(self) -> None:
         mark = self.home / OWNER
-        if not mark.exists():
+        try:
+            owner = json.loads(mark.read_text(encoding="utf-8"))
+        except FileNotFoundError:
             return
-        owner = json.loads(mark.read_text(encoding="utf-8"))
+        except ValueError:
+            raise DeploymentError(f"{mark}, which tells whose folder it is, cannot be read. Remove it.") from None
         file = (self.home.resolve() / owner["file"]).resolve()
         # A file that is gone while we bear its name was moved or renamed, and is ours.
         if file == self.file or (not file.exists() and owner["name"] == self.settings.name):

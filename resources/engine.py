@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # How DuckDB says that a column is not there.
 MISSING = re.compile(r'(?:Referenced column|have a column named|Error: Column) "(.+)"(?: not found| in [A-Z]+ list|$)')
+# How folders of intermediate files are called; what follows is of each its own.
+SCRATCH = "c360-"
 
 
 class Engine:
@@ -36,7 +38,7 @@ class Engine:
     @cached_property
     def scratch(self) -> Path:
         """A folder for intermediate files, removed with the engine."""
-        return Path(tempfile.mkdtemp(prefix="c360-"))
+        return Path(tempfile.mkdtemp(prefix=SCRATCH))
 
     @cached_property
     def connection(self) -> duckdb.DuckDBPyConnection:

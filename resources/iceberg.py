@@ -9,6 +9,8 @@ from resources.engine import literal, quoted
 
 SOURCES_NAMESPACE = "sources"
 NAMESPACE = "c360"
+# The snapshot that readers see.
+PUBLISHED = "published"
 FILENAME = "_file"
 TABLE_PROPERTIES = {
     "commit.retry.num-retries": "20",
@@ -23,6 +25,11 @@ def identifier(key: str) -> tuple[str, str]:
     """Namespace and name of a table."""
     namespace, _, name = key.rpartition("/")
     return (namespace or NAMESPACE, name)
+
+
+def key(namespace: str, name: str) -> str:
+    """The table of a namespace and a name, as contracts know it."""
+    return name if namespace == NAMESPACE else f"{namespace}/{name}"
 
 
 def path(uri: str) -> str:

@@ -7,9 +7,10 @@ Readers are held on the snapshot tagged `published`.
 
 from __future__ import annotations
 
+import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache, cached_property
@@ -24,6 +25,8 @@ from governance.errors import C360Error
 from resources import iceberg, merging
 from resources.engine import Engine, literal, quoted
 from resources.expiry import MOST_SNAPSHOTS, expire, sweep
+from resources.iceberg import PUBLISHED
+from resources.integrity import Integrity, sealed
 from resources.merging import Merge, Window
 
 if TYPE_CHECKING:
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     from ibis.expr.datatypes import DataType
 
-PUBLISHED = "published"
 # Which hours of event time were loaded: spans `start/end`, the end not included.
 HOURS = "c360.hours"
 ROW_GROUP_ROWS = 122_880
@@ -42,6 +44,11 @@ COMPRESSION = "COMPRESSION zstd, COMPRESSION_LEVEL 1"
 ROW_GROUPS_OF_A_FILE = 2
 # Of a table: what readers see, and what was written last.
 SNAPSHOTS_KNOWN = 2
+AGAIN = (
+    "If the catalog was lost or moved, name the right one, or make the tables known again with: c360 doctor --repair."
+    " If they are of no use, remove their folders."
+)
+TABLE_DAMAGED = "Table {key} is damaged: {fault}. Put it back on its newest whole rows with: c360 doctor --repair"
 ROW_FAULTS = (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException)
 
 
@@ -147,11 +154,45 @@ class Lake:
 
     @cached_property
     def catalog(self) -> Any:
-        """The Iceberg catalog, opened at first use."""
+        """The Iceberg catalog, opened at first use. LakeError where it cannot be."""
         self.warehouse.mkdir(parents=True, exist_ok=True)
+        from sqlalchemy.exc import DBAPIError
+
         from resources import catalog
 
-        return catalog.opened(self.catalog_uri, self.warehouse.as_uri())
+        try:
+            return catalog.opened(self.catalog_uri, self.warehouse.as_uri())
+        except DBAPIError as fault:
+            # Not chained: drivers quote the address.
+            raise LakeError(
+                f"The catalog of the lake ({catalog.shown(self.catalog_uri)}) cannot be opened:"
+                f" {type(fault.orig or fault).__name__}. If it is a database of yours, see that it is there and lets us"
+                " in; a file that is damaged is made anew with: c360 doctor --repair"
+            ) from None
+
+    def integrity(self, deep: bool = False) -> Integrity:
+        """What examines the tables and puts back those that are damaged."""
+        return Integrity(self.catalog, self.warehouse, deep)
+
+    def damage(self, text: str) -> str | None:
+        """What is wrong with the table whose data file an error names, and what to do; None where nothing is."""
+        named = re.search(rf"{re.escape(str(self.warehouse))}/([^/]+)/([^/]+)/data/", text)
+        fault = self._damaged(iceberg.key(named[1], named[2])) if named else None
+        return str(fault) if fault else None
+
+    def _damaged(self, key: str) -> LakeError | None:
+        faults = self.integrity(deep=True).examine(key).faults
+        return LakeError(TABLE_DAMAGED.format(key=key, fault=faults[0])) if faults else None
+
+    def check_known(self) -> None:
+        """LakeError where the catalog does not know tables that lie in the warehouse, as when it was lost."""
+        known = {name for space in self.catalog.list_namespaces() for name in self.catalog.list_tables(space)}
+        lost = [key for key in self.integrity().tables() if iceberg.identifier(key) not in known]
+        if lost:
+            raise LakeError(
+                f"{len(lost)} tables lie in {self.warehouse}, {', '.join(lost[:3])} among them, that the catalog"
+                f" does not know. {AGAIN}"
+            )
 
     def write(
         self,
@@ -192,7 +233,7 @@ class Lake:
 
     def publish(self, commit: Commit) -> None:
         """Let readers see a commit, unless they see a newer one already."""
-        table = self.catalog.load_table(iceberg.identifier(commit.key))
+        table = self._load(commit.key)
         for attempt in _retrying():
             with attempt:
                 published = table.refresh().snapshot_by_name(PUBLISHED)
@@ -258,12 +299,19 @@ class Lake:
             properties=_own(snapshot),
         )
 
-    def sweep(self) -> int:
-        """Delete the files below all tables that no snapshot knows and no write can be about to; how many there were.
+    def sweep(self) -> tuple[int, list[str]]:
+        """Delete the files below all tables that no snapshot knows and no write can be about to name.
 
-        A killed write leaves such files, and so does a process that is killed while it expires snapshots.
+        A killed write leaves such files, and so does a process that is killed while it expires snapshots. Returns how
+        many there were, and the tables that are damaged, of which nothing is deleted.
         """
-        return sum(sweep(table) for table in self._tables())
+        integrity, count, damaged = self.integrity(), 0, []
+        for key in integrity.tables():
+            if integrity.examine(key).faults:
+                damaged.append(key)
+            else:
+                count += sweep(self._load(key))
+        return count, damaged
 
     def close(self) -> None:
         """Release the catalog's connections."""
@@ -273,18 +321,23 @@ class Lake:
         self._kept_files.clear()
         self._views.clear()
 
-    def _tables(self) -> Iterator[Any]:
-        for namespace in self.catalog.list_namespaces():
-            for name in self.catalog.list_tables(namespace):
-                yield self.catalog.load_table(name)
-
     def _load(self, key: str) -> Any:
         from pyiceberg.exceptions import NoSuchTableError
 
+        identity = iceberg.identifier(key)
         try:
-            return self.catalog.load_table(iceberg.identifier(key))
+            return self.catalog.load_table(identity)
         except NoSuchTableError:
+            self._check_nothing_lies_there(key)
             return None
+        except (OSError, ValueError) as fault:
+            raise self._damaged(key) or fault from None
+
+    def _check_nothing_lies_there(self, key: str) -> None:
+        """LakeError where a table that the catalog does not know has a folder: a new one would delete its rows."""
+        folder = self.warehouse.joinpath(*iceberg.identifier(key))
+        if any(folder.glob("metadata/*.metadata.json")):
+            raise LakeError(f"Table {key} lies in {folder}, but the catalog does not know it. {AGAIN}")
 
     def _table(self, contract: Contract) -> Any:
         table = self._load(contract.key)
@@ -380,8 +433,17 @@ class Lake:
         """The data files of a snapshot. They never change, so those of the snapshots asked for last are kept."""
         kept = self._kept_files.setdefault(table.name(), {})
         if snapshot_id not in kept:
-            self._keep(table, snapshot_id, [task.file for task in table.scan(snapshot_id=snapshot_id).plan_files()])
+            self._keep(table, snapshot_id, self._planned(table, snapshot_id=snapshot_id))
         return kept[snapshot_id]
+
+    def _planned(self, table: Any, **asked: Any) -> list[Any]:
+        """The data files of a scan. LakeError where manifests are damaged."""
+        try:
+            return [task.file for task in table.scan(**asked).plan_files()]
+        except C360Error:
+            raise
+        except Exception as fault:  # whatever a reader of Avro makes of bytes that are none
+            raise self._damaged(iceberg.key(*table.name())) or fault from None
 
     def _keep(self, table: Any, snapshot_id: int, files: list[Any]) -> None:
         kept = self._kept_files.setdefault(table.name(), {})
@@ -414,7 +476,7 @@ class Lake:
 
         time = contract.event_time or ""
         inside = And(GreaterThanOrEqual(time, months.start), LessThan(time, months.end))
-        return [task.file for task in table.scan(row_filter=inside).plan_files()]
+        return self._planned(table, row_filter=inside)
 
     def _is_committed(self, table: Any, written: _Written) -> bool:
         """Whether the files of a write that ended in an error are in the table all the same."""
@@ -439,6 +501,8 @@ class Lake:
             )
         except BaseException as fault:
             shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(fault, duckdb.Error) and (told := self.damage(str(fault))):
+                raise LakeError(told) from None
             if isinstance(fault, ROW_FAULTS):
                 # Not chained: DuckDB quotes the value, and the chain ends in Dagster's log.
                 kind = type(fault).__name__.removesuffix("Exception")
@@ -449,7 +513,7 @@ class Lake:
         full = [row for row in copied if row[1]]
         if not full:
             shutil.rmtree(folder, ignore_errors=True)
-        files = [(row[0], row[1], row[2]) for row in full]
+        files = [(str(sealed(Path(row[0]))), row[1], row[2]) for row in full]
         return _Written(folder, schema, files, [row[4] for row in full], change.basis)
 
 

@@ -192,9 +192,9 @@ def test_litter_goes_once_it_can_belong_to_no_write_under_way(lake: Lake) -> Non
             file.write_bytes(b"not committed")
     age(*litter["old"], litter["old"][0].parent)
     age(*(path for path in location.rglob("*") if path.is_file() and path not in litter["young"]))
-    assert lake.sweep() == 3
+    assert lake.sweep() == (3, [])
     assert not any(file.exists() for file in (*litter["old"], litter["old"][0].parent))
     assert all(file.exists() for file in litter["young"])
     assert lying(lake, BRAND.key) - {file.as_uri() for file in litter["young"]} == held(lake, BRAND.key)
     assert rows(lake.read(BRAND), "brand_id") == [("b0",)]
-    assert lake.sweep() == 0
+    assert lake.sweep() == (0, [])

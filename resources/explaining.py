@@ -1,0 +1,36 @@
+"""What a fault of the machine, of a disk or of a damaged file means for a deployment, and what to do about it.
+
+Libraries tell of the same fault by errors of many kinds, so it is known by what they say.
+"""
+
+import re
+from collections.abc import Mapping
+
+from resources.deployment import Deployment
+
+SIGNS: Mapping[str, str] = {
+    "No space left on device|disk is full|[Dd]isk quota exceeded": (
+        "The disk that holds {home} is full; nothing is half-written. Free some space on it (c360 purge deletes what"
+        " killed runs left behind), then do the same again."
+    ),
+    "Read-only file system|readonly database|Permission denied": (
+        "Something below {home} cannot be read or written. Give the user of this process the right to do so in the"
+        " folder and all that is below, then do the same again."
+    ),
+    "file is not a database|database disk image is malformed": (
+        "A database below {home} is damaged. See which, and put it aside: c360 doctor --repair"
+    ),
+    "Out of Memory Error": (
+        "The engine has not enough memory ({memory}). Raise `engine: {{memory_limit: ...}}` in {file}, or see that the"
+        " disk of the temporary folder has room."
+    ),
+}
+
+
+def explained(deployment: Deployment, text: str) -> str | None:
+    """What an error that reads `text` means, and what to do; None where it is none of the machine's."""
+    if damage := deployment.lake.damage(text):
+        return damage
+    told = next((told for sign, told in SIGNS.items() if re.search(sign, text)), None)
+    settings = deployment.settings
+    return told and told.format(home=deployment.home, memory=settings.engine.memory_limit, file=deployment.file.name)
