@@ -1,12 +1,13 @@
 """How well a column of a file goes with one of a contract: by its name, and by what its values are like."""
 
+import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from governance.contracts import Column, Contract
 from governance.reference import column_names, us_states
-from governance.reference.column_names import Words
+from governance.reference.column_names import Words, spellings
 from resources.inspection import Found, Seen
 
 # From here on a proposal is taken for right; below, it is marked as doubtful; below the second, none is made.
@@ -22,9 +23,13 @@ TELLS_APART = 0.9
 KINDS_OF = {"DATE": ["date"], "TIMESTAMP": ["date"], "DOUBLE": ["amount", "total"], "INTEGER": ["amount", "total"]}
 KINDS, SAYS_LITTLE = frozenset(["id", "name", "date", "type", "amount", "status", "total"]), 0.4
 # Of what an amount is has to be said, or asked.
-VAGUE, SAYS_TOO_LITTLE = frozenset(["amount", "total"]), 0.75
+VAGUE, SAYS_TOO_LITTLE = frozenset(["amount", "total", "name", "type"]), 0.75
+# The most that a name of another kind can reach, too little to be asked about.
+OTHER_KINDS, SAYS_OTHERWISE = frozenset(["id", "type", "date", "status"]), 0.6
 # What values add to a name. Alone they are enough to be asked about, too little to be believed.
 TOGETHER = 0.25
+# What values count of which most, but not nearly all, are of the column's type.
+MOSTLY_FITS = 0.75
 LONG_TEXT, SHORT_TEXT = 60, 40
 # Which kind of values columns have, beside their type.
 SHAPES = {"email_address": "email", "phone_number": "phone", "website": "url", "page_url": "url"}
@@ -34,7 +39,7 @@ LONG = ("product_description", "review_text")
 GENDERS = 10
 # A whole name is not one of these.
 PARTS_OF_NAMES = ("first_name", "last_name")
-CODES = ("zipcode", "state_code", "product_size", "founded_year", "campaign", "priority")
+CODES = ("zipcode", "state_code", "product_size", "founded_year", "campaign", "priority", "store")
 
 
 @dataclass(frozen=True)
@@ -83,9 +88,23 @@ def assigned(pairs: Sequence[tuple[float, str, Hashable]]) -> list[int]:
 def scores(columns: Iterable[Seen], contract: Contract, of: str) -> list[tuple[Seen, Column, float]]:
     """How well each column goes with each of the contract, best first, then as contract and names are ordered."""
     filled = [seen for seen in columns if seen.filled]
-    pairs = [(seen, column, score(seen, contract, column, of)) for column in contract.columns for seen in filled]
+    of_lines = _said_of_lines(filled) if contract.name == LINES else frozenset()
+    pairs = [
+        (seen, column, score(seen, contract, column, of))
+        for column in contract.columns
+        for seen in filled
+        if not of_lines or column.type != "DOUBLE" or seen.name in of_lines
+    ]
     order = {column.name: place for place, column in enumerate(contract.columns)}
-    return sorted(pairs, key=lambda pair: (-pair[2], order[pair[1].name], _place(pair[0].name, contract, pair[1])))
+    return sorted(
+        pairs,
+        key=lambda pair: (
+            -pair[2],
+            not _is_named(pair[0].name, pair[1]),
+            order[pair[1].name],
+            _place(pair[0].name, contract, pair[1]),
+        ),
+    )
 
 
 def score(seen: Seen, contract: Contract, column: Column, of: str) -> float:
@@ -94,7 +113,11 @@ def score(seen: Seen, contract: Contract, column: Column, of: str) -> float:
         return 0.0
     if of == LINES and not column.key_position and is_line_number(seen):
         return 0.0
-    named, fit, alike = _named(seen.name, contract, column, of), _fit(seen, column), _alike(seen, column)
+    named, fit, alike = (
+        _named(seen.name, contract.name, contract.event_time, column, of),
+        _fit(seen, column),
+        _alike(seen, column),
+    )
     if _may_be_any_product(seen, contract, column, of):
         named = max(named, POSSIBLE)
     by_name = named * fit
@@ -114,10 +137,29 @@ def names_dataset(name: str, dataset: str) -> bool:
     return 0 < fitting[dataset] == max(fitting.values())
 
 
+def says_nothing(name: str) -> bool:
+    """Whether no word of the name is known but for the kind of its values."""
+    return not any(column_names.load().knows(word) for word in words_of(name) if word not in KINDS)
+
+
 def is_line_number(seen: Seen) -> bool:
     """Whether the column may number the lines of an order."""
     names = column_names.load().line_number
     return seen.is_nearly("whole") and any(set(words_of(name)) == set(words_of(seen.name)) for name in names)
+
+
+def is_whole_name(seen: Seen, is_of_customers: bool) -> bool:
+    """Whether a column holds first and last names together, of customers or, in another table, by its name of these."""
+    words = set(words_of(seen.name))
+    nouns = _nouns("customer", "customer", frozenset())
+    is_said = is_of_customers or bool(words & nouns)
+    return is_said and words - nouns == {"name"} and seen.shares["words"] > 0.5 and not seen.shares["digit"] > 0.5
+
+
+def is_name_of_customer(seen: Seen) -> bool:
+    """Whether a column says by name who ordered, and not by an ID."""
+    words, nouns = set(words_of(seen.name)), _nouns("customer", "customer", frozenset())
+    return bool(words & nouns) and words - nouns <= {"name"} and not seen.shares["digit"] > 0.5
 
 
 def rival(seen: Seen, column: Column, score: float, scored: Sequence[tuple[Seen, Column, float]]) -> str:
@@ -133,20 +175,41 @@ def rival(seen: Seen, column: Column, score: float, scored: Sequence[tuple[Seen,
     return ""
 
 
+def _said_of_lines(columns: Iterable[Seen]) -> frozenset[str]:
+    """The columns whose names say that they are of the line, where that leaves the amounts of others to the order."""
+    nouns = set(column_names.load().nouns[LINES])
+    said = {seen.name: set(words_of(seen.name)) - nouns for seen in columns if nouns & set(words_of(seen.name))}
+    is_told = {"quantity"} in said.values() and any("price" in words for words in said.values())
+    return frozenset(said) if is_told else frozenset()
+
+
 def _may_be_any_product(seen: Seen, contract: Contract, column: Column, of: str) -> bool:
-    """Whether it is a key of things that have no word here: what is sold goes by any name, as book_id."""
-    if not (column.key_position and contract.name == of == PRODUCT and "id" in words_of(seen.name)):
+    """Whether it is an ID or a name of things that have no word here: what is sold goes by any, as book_id."""
+    if contract.name != PRODUCT or not (column.key_position or column.name == "product_name"):
         return False
-    return not any(column_names.load().knows(word) for word in words_of(seen.name) if word != "id")
+    kind = "id" if column.key_position else "name"
+    if of not in (PRODUCT, *([] if column.key_position else [LINES])) or kind not in words_of(seen.name):
+        return False
+    others = [word for word in words_of(seen.name) if word != kind]
+    return bool(others or column.key_position) and not any(column_names.load().knows(word) for word in others)
 
 
-def _named(name: str, contract: Contract, column: Column, of: str) -> float:
+@cache
+def _named(name: str, dataset: str, event_time: str | None, column: Column, of: str) -> float:
     words = frozenset(words_of(name))
-    nouns = _nouns(contract.name, of)
-    is_event_time = column.name == contract.event_time and bool(nouns & _nouns(contract.name, contract.name))
-    phrases = _phrases(contract.name, column.name, column.references, is_event_time)
+    nouns = _nouns(dataset, of, words)
+    is_event_time = column.name == event_time and bool(nouns)
+    phrases = _phrases(dataset, column.name, column.references, is_event_time)
     kinds = frozenset(["id"] if column.is_identifier else KINDS_OF.get(column.type, []))
-    return max(_overlap(words, phrase, nouns, (phrase | kinds) & KINDS) for phrase in phrases)
+    best = max(_overlap(words, phrase, nouns, (phrase | kinds) & KINDS) for phrase in phrases)
+    # A name may say the same twice, as issue_category does.
+    said = frozenset[str]().union(*(phrase for phrase in phrases if phrase <= words))
+    return max(best, IN_PART) if words - nouns and said >= words - nouns else best
+
+
+def _is_named(name: str, column: Column) -> bool:
+    """Whether it bears the name of the contract itself, and not one that means the same."""
+    return re.sub(r"\W|_", "", name).lower() == column.name.replace("_", "")
 
 
 def _place(name: str, contract: Contract, column: Column) -> int:
@@ -156,13 +219,11 @@ def _place(name: str, contract: Contract, column: Column) -> int:
 
 
 @cache
-def _nouns(dataset: str, of: str) -> frozenset[str]:
-    """The words that names in a table of one dataset need not say, where they are compared with those of another."""
-    nouns = column_names.load().nouns
+def _nouns(dataset: str, of: str, words: frozenset[str]) -> frozenset[str]:
+    """The words that a name need not say in a table of its dataset, nor anywhere else where it says one of them."""
+    nouns = frozenset(column_names.load().nouns.get(dataset, ()))
     # The lines of orders are of orders, too.
-    return frozenset(nouns.get(of, [])) | (
-        frozenset(nouns[dataset]) if (dataset, of) == ("orders", LINES) else frozenset()
-    )
+    return nouns if dataset == of or (dataset, of) == ("orders", LINES) or words & nouns else frozenset()
 
 
 @cache
@@ -175,7 +236,7 @@ def _phrases(
     if refers_to:
         names += reference.column_names.get(f"{refers_to[0].removeprefix('sources/')}.{refers_to[1]}", ())
     names += reference.event_time if is_event_time else []
-    return tuple(dict.fromkeys(frozenset(reference.read(name)) for name in names))
+    return tuple(dict.fromkeys(frozenset(reference.read(spelt)) for name in names for spelt in spellings(name)))
 
 
 def _overlap(words: frozenset[str], phrase: frozenset[str], nouns: frozenset[str], kinds: frozenset[str]) -> float:
@@ -190,7 +251,10 @@ def _overlap(words: frozenset[str], phrase: frozenset[str], nouns: frozenset[str
         return 0.0
     if words == phrase:
         return WITHOUT_NOUN if is_said or not words <= VAGUE else SAYS_TOO_LITTLE
-    return IN_PART * 2 * _says(words & phrase) / (_says(words) + _says(phrase))
+    likely = IN_PART * 2 * _says(words & phrase) / (_says(words) + _says(phrase))
+    # The type of an address is no address; an ID may stand for what it is of.
+    otherwise = (words & OTHER_KINDS) - phrase - kinds
+    return min(likely, SAYS_TOO_LITTLE if otherwise == {"id"} else SAYS_OTHERWISE) if otherwise else likely
 
 
 def _says(words: Iterable[str]) -> float:
@@ -201,25 +265,36 @@ def _says(words: Iterable[str]) -> float:
 def _fit(seen: Seen, column: Column) -> float:
     """Whether the values can be of the column, from 0 (none of them) to 1."""
     if column.type in ("INTEGER", "BIGINT"):
-        return float(seen.is_nearly("whole") or (seen.type in ("INTEGER", "BIGINT") and not seen.date_formats))
+        return _mostly(
+            seen.is_nearly("whole") or (seen.type in ("INTEGER", "BIGINT") and not seen.date_formats), seen, "whole"
+        )
     if column.type == "DOUBLE":
-        # A share of the price is no amount.
-        is_share = column.name in DISCOUNTS and seen.is_nearly("share")
-        return 0.3 if is_share else float(seen.is_nearly("number"))
+        # A share of the price is no amount; that nothing was taken off says neither.
+        is_share = column.name in DISCOUNTS and seen.is_nearly("share") and seen.shares["fraction"] > 0
+        return 0.3 if is_share else _mostly(seen.is_nearly("number"), seen, "number")
     if column.type in ("DATE", "TIMESTAMP"):
-        return float(seen.is_nearly("date") or seen.is_nearly("month"))
+        return _mostly(seen.is_nearly("date") or seen.is_nearly("month"), seen, "date")
     if column.type == "BOOLEAN":
         return float((seen.is_nearly("boolean") and seen.distinct <= 2) or seen.type == "BOOLEAN")
     return _fit_of_text(seen, column)
 
 
+def _mostly(is_nearly: bool, seen: Seen, kind: str) -> float:
+    """1 where the values fit; where a good part of them is something else, so much that somebody should look."""
+    return 1.0 if is_nearly else MOSTLY_FITS * (seen.shares[kind] > 0.5)
+
+
 def _fit_of_text(seen: Seen, column: Column) -> float:
     if seen.is_nearly("date") or seen.type == "BOOLEAN" or seen.is_nearly("boolean"):
         return 0.2
+    if column.name == "phone_number" and seen.is_nearly("digits"):
+        return 1.0
     if column.name in SHAPES:
         return 1.0 if seen.shares[SHAPES[column.name]] > 0.5 else 0.4
     if column.is_identifier or column.name.endswith("_id"):
-        return 0.2 if seen.shares["fraction"] > 0.2 or seen.shares["words"] > 0.5 else 1.0
+        # Brands are known by their names where they have no ID.
+        is_text = seen.shares["words"] > 0.5 and column.name != "brand_id"
+        return 0.2 if seen.shares["fraction"] > 0.2 or is_text else 1.0
     if column.name == "gender" and seen.distinct > GENDERS:
         return 0.3
     if column.name in PARTS_OF_NAMES:

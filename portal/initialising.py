@@ -164,7 +164,7 @@ def _scalar(value: Any) -> str:
 def _unused(tables: Sequence[Found], feeds: Sequence[FeedProposal], unread: Sequence[Unread]) -> Iterator[str]:
     """What of the files is in no feed."""
     for table in tables:
-        of_it = [feed for feed in feeds if feed.table is table]
+        of_it = [feed for feed in feeds if feed.table.name == table.name]
         told = " ".join(line.expression for feed in of_it for line in feed.lines)
         left = [" ".join(column.name.split()) for column in table.columns if f'"{column.name}"' not in told]
         if not of_it:
@@ -197,7 +197,7 @@ def _print_summary(
         shown.add_row(feed.contract.name, path, f"{len(feed.lines)}", f"{doubtful or ''}")
     console.print(shown)
     for table in tables:
-        if all(feed.table is not table for feed in feeds):
+        if all(feed.table.name != table.name for feed in feeds):
             console.print(f"{table.connector.path} goes with no dataset.")
     for file in unread:
         console.print(f"{file.path} was not read: {file.reason}.")

@@ -16,29 +16,52 @@ from portal.column_matching import (
     Match,
     assigned,
     is_line_number,
+    is_name_of_customer,
+    is_whole_name,
     matches,
     names_dataset,
     nearly_unique,
     rival,
+    says_nothing,
     score,
     scores,
     words_of,
 )
 from resources.engine import Engine, literal, quoted
-from resources.inspection import YES_AND_NO, Found, Seen
+from resources.inspection import YES_AND_NO, Found, Seen, inspected
 from resources.values import plainly
 
 # What a table is of: the least its columns must say, and what its name says beside them.
-LEAST, BY_FILE, BY_KEY = 1.0, 1.0, 0.5
+LEAST, BY_FILE, BY_KEY = 1.0, 1.5, 0.5
 # Datasets that lie in tables of others, one row per key, or one per row of a table of customers.
 GROUPED, PER_ROW = ("orders", "product", "customer"), ("orders", LINES, "review")
+# What a table that tells all of a sale may be of, if it is not called otherwise.
+OF_SALES = ("orders", LINES)
 PRODUCT_KEYS = ("sku_id", "product_id", "product_sku")
 # What money is spent for.
-SPENT_FOR = ("traffic_channel", "campaign")
+SPENT_FOR = ("traffic_channel", "campaign", "impressions", "clicks")
 # Without what nobody takes a bare ID for one of these.
 NAMED_BY = {"product": "product_name", "brand": "brand_name"}
+# By what rows are known for want of an ID, and what that is.
+STAND_INS = {
+    "customer": {"email_address": "e-mail address", "phone_number": "phone number"},
+    "product": {"product_name": "name"},
+    "brand": {"brand_name": "name"},
+}
+# What a whole name is taken apart into: its first word and the rest or, where a comma stands between, the other way.
+PARTS = {
+    "first_name": "trim(if(contains({0}, ','), split_part({0}, ',', 2), regexp_extract(trim({0}), '^\\S+')))",
+    "last_name": (
+        "nullif(trim(if(contains({0}, ','), split_part({0}, ',', 1), regexp_replace(trim({0}), '^\\S+', ''))), '')"
+    ),
+}
 # What a line came to; one of them tells it.
 AMOUNTS = ("unit_price", "line_amount")
+# What rows are that were given a number of their order, and that number.
+NUMBERED, NUMBER = "numbered", "order_number"
+# From this share of its values on a column is of dates or amounts, which types of columns that rows need are.
+MANY = 0.5
+KINDS_ALONE = {"DATE": ("date", "dates"), "TIMESTAMP": ("date", "dates"), "DOUBLE": ("fraction", "amounts")}
 # How many columns that are left must go with a dataset for it to be there, and how sure.
 LEFT, LEFT_SURE = 2, 0.75
 # From this share of its values on, a column refers to the key in which they are found; fewer values are a coincidence.
@@ -120,8 +143,10 @@ class _Reading:
 def propose(tables: Sequence[Found], contracts: Mapping[str, Contract], engine: Engine) -> list[FeedProposal]:
     """A feed for each dataset that is found in the tables, in the order of the contracts; at most one of each."""
     sources = {contract.name: contract for contract in contracts.values() if contract.layer == "sources"}
-    mains = _mains(tables, sources)
+    mains = _mains([_numbered(table, sources, engine) for table in tables], sources)
     feeds: dict[str, FeedProposal] = {}
+    for reading in mains.values():
+        reading.found = _with_key_referred_to(reading, mains, engine)
     for name, reading in mains.items():
         reading.found = _with_references(reading, mains, engine)
         feeds[name] = _with_doubt(_main_feed(reading, engine), reading)
@@ -130,6 +155,28 @@ def propose(tables: Sequence[Found], contracts: Mapping[str, Contract], engine: 
             feeds.setdefault(feed.contract.name, _with_doubt(feed, reading))
     completed = [_with_days(_with_keys(feeds[name], feeds), engine) for name in sources if name in feeds]
     return [feed for feed in completed if not any(column.required for column in feed.missing)]
+
+
+def _numbered(table: Found, sources: Mapping[str, Contract], engine: Engine) -> Found:
+    """The table, with a column that tells orders apart where it lists what was sold when and no column does."""
+    of_lines, of_orders = (scores(table.columns, sources[name], LINES) for name in (LINES, "orders"))
+    sold = {column.name for _, column, likely in of_lines if likely >= SURE}
+    told = {column.name: seen for seen, column, likely in reversed(of_orders) if likely >= SURE}
+    is_of_sales = "qty" in sold and bool(sold.intersection(PRODUCT_KEYS)) and "ordered_at" in told
+    is_called = any(names_dataset(table.name, name) for name in ("orders", LINES))
+    keys = [*of_orders, *scores(table.columns, sources["orders"], "orders")]
+    has_key = any(column.key_position and likely >= POSSIBLE for _, column, likely in keys)
+    if has_key or not (is_of_sales and is_called):
+        return table
+    # A digest, for customers may be known by their names; a sale to nobody known is an order of its own.
+    whose = [f"{quoted(told[name].name)}::varchar" for name in ("customer_id", "ordered_at") if "customer_id" in told]
+    each = f"md5({table.view}::varchar)"
+    number = f"coalesce(md5({' || '.join(whose)}), {each})" if whose else each
+    start = f"{table.prelude},\n{NUMBERED} as" if table.prelude else f"with {NUMBERED} as"
+    prelude = f"{start} (\n  select *, {number} as {NUMBER}\n  from {table.view}\n)"
+    sql = f"SELECT *, {number} AS {NUMBER} FROM ({table.sql}) AS {table.view}"
+    column = inspected(sql, NUMBER, "VARCHAR", engine)
+    return replace(table, sql=sql, columns=(*table.columns, column), prelude=prelude, view=NUMBERED)
 
 
 def _mains(tables: Sequence[Found], sources: Mapping[str, Contract]) -> dict[str, _Reading]:
@@ -141,8 +188,14 @@ def _mains(tables: Sequence[Found], sources: Mapping[str, Contract]) -> dict[str
     ]
     likely = [each for each in readings if _may_be_of(each.table, each.main, each.found)]
     # What names a product is a line, be there one for each order.
-    lines = {each.table.name for each in likely if _is_of_lines(each)}
-    weighed = [(_weight(each), each) for each in likely if each.main.name != "orders" or each.table.name not in lines]
+    lines = {each.table.name for each in likely if _is_of_lines(each, sources)}
+    sales = {each.table.name for each in likely if _is_of_sales(each)} | lines
+    weighed = [
+        (_weight(each), each)
+        for each in likely
+        if not (each.main.name == "orders" and each.table.name in lines)
+        and (each.main.name in OF_SALES or each.table.name not in sales or _is_called(each))
+    ]
     mains: dict[str, _Reading] = {}
     best: dict[str, float] = {}
     for weight, reading in sorted(weighed, key=lambda pair: -pair[0]):
@@ -153,25 +206,88 @@ def _mains(tables: Sequence[Found], sources: Mapping[str, Contract]) -> dict[str
     return mains
 
 
-def _is_of_lines(reading: _Reading) -> bool:
+def _is_of_lines(reading: _Reading, sources: Mapping[str, Contract]) -> bool:
     """Whether the table explains itself as lines of orders, each of a product."""
-    keys = [match for match in reading.found if match.column.name in PRODUCT_KEYS]
-    is_named = any(match.score >= SURE and match.seen.distinct >= REFERRING for match in keys)
-    return reading.main.name == LINES and is_named and _weight(reading) >= LEAST
+    if reading.main.name != LINES or _weight(reading) < LEAST:
+        return False
+    sure = {match.column.name: match.seen for match in reading.found if match.score >= SURE}
+    products = [sure[name].distinct for name in PRODUCT_KEYS if name in sure]
+    # Of a few products, or of some that have no ID, it has to be said how many were sold, or for how much each.
+    if any(distinct >= REFERRING for distinct in products) or "qty" in sure:
+        return bool(products) or _names_product(reading, sources)
+    return "unit_price" in sure and _names_product(reading, sources)
+
+
+def _names_product(reading: _Reading, sources: Mapping[str, Contract]) -> bool:
+    product = sources["product"]
+    named = scores(reading.table.columns, product, LINES)
+    return any(likely >= SURE and column.name == NAMED_BY["product"] for _, column, likely in named)
+
+
+def _is_of_sales(reading: _Reading) -> bool:
+    """Whether the table surely has all that an order needs."""
+    sure = {match.column.name for match in reading.found if match.score >= SURE}
+    needed = {column.name for column in reading.main.columns if column.required or column.is_needed}
+    return reading.main.name == "orders" and needed <= sure
+
+
+def _is_called(reading: _Reading) -> bool:
+    """Whether the table is called one of the dataset, or surely has what is of it alone, as the action of an event."""
+    sure = {match.column.name for match in reading.found if match.score >= SURE}
+    needed = {column.name for column in reading.main.columns if column.required and not column.key_position}
+    return names_dataset(reading.table.name, reading.main.name) or (bool(needed) and needed <= sure)
 
 
 def _own_matches(table: Found, contract: Contract, sources: Mapping[str, Contract]) -> list[Match]:
     """The columns that go with a dataset; of lines not those that go better with their orders or products."""
     found = matches(table, contract, contract.name)
+    found += _only_ones(table, contract, found)
     if contract.name != LINES:
         return (
             found
             if any(match.column.key_position for match in found)
             else [*found, *_repeated_key(table, contract, sources)]
         )
+    found = _with_order(_with_product(found, contract), table, contract, sources["orders"])
     others = [pair for name in GROUPED for pair in scores(table.columns, sources[name], contract.name)]
     better = {seen.name for seen, column, likely in others if likely >= SURE and not column.is_identifier}
     return [match for match in found if match.score >= SURE or match.column.required or match.seen.name not in better]
+
+
+def _only_ones(table: Found, contract: Contract, found: Sequence[Match]) -> list[Match]:
+    """What rows need and no name says, where one column alone can be it and says nothing else; if the rows are told."""
+    lacking = [column for column in _lacking(contract, {match.column.name for match in found}) if column.name != "qty"]
+    taken = {match.seen.name for match in found}
+    only = []
+    for column in lacking if _is_told(table, contract, found) else []:
+        kind, what = KINDS_ALONE.get(column.type, ("", ""))
+        alike = [seen for seen in table.columns if seen.distinct > 1 and seen.shares.get(kind, 0) > MANY]
+        if len(alike) == 1 and alike[0].name not in taken and says_nothing(alike[0].name):
+            doubt = f"its name does not say so, but it is the only column of {what}"
+            only.append(Match(alike[0], column, POSSIBLE, doubt))
+    return only
+
+
+def _with_product(found: list[Match], contract: Contract) -> list[Match]:
+    """The matches of lines, where an ID of items is that of the line only beside one of the product."""
+    item = {"product", "id"}
+    keys = [match for match in found if match.column.key_position and set(words_of(match.seen.name)) == item]
+    if not keys or any(match.column.name in PRODUCT_KEYS for match in found):
+        return found
+    return [*(match for match in found if match not in keys), replace(keys[0], column=contract.column("product_id"))]
+
+
+def _with_order(found: list[Match], table: Found, contract: Contract, orders: Contract) -> list[Match]:
+    """The matches of lines, whose own ID is that of their order where they are in a file of orders, one line each."""
+    given = {match.column.name for match in found}
+    if "order_id" in given or not names_dataset(table.name, "orders"):
+        return found
+    keys = [pair for pair in scores(table.columns, orders, "orders") if pair[1].key_position and pair[2] >= SURE]
+    if not keys:
+        return found
+    seen, _, likely = keys[0]
+    doubt = "a row is taken for an order of one line"
+    return [*(match for match in found if match.seen != seen), Match(seen, contract.column("order_id"), likely, doubt)]
 
 
 def _repeated_key(table: Found, contract: Contract, sources: Mapping[str, Contract]) -> list[Match]:
@@ -204,19 +320,31 @@ def _may_be_of(table: Found, contract: Contract, found: Sequence[Match]) -> bool
     given = {match.column.name for match in found}
     if any(column.required and not column.key_position and column.name not in given for column in contract.columns):
         return False
+    needed = {column.name for column in contract.columns if column.is_needed and not column.key_position}
+    if contract.name == "orders" and not needed & given:
+        return False
     keys = [match for match in found if match.column.key_position]
     if keys:
         # That a bare ID is one of products or brands is likely only where they have names.
         return _is_told(table, contract, keys) or NAMED_BY.get(contract.name, keys[0].column.name) in given
     if contract.name == LINES:
         return True
-    if contract.name in ("customer", "product") or _repeats_key(table, contract):
+    if _repeats_key(table, contract):
         return False
+    if contract.name in STAND_INS:
+        return _stand_in(contract, found) is not None or names_dataset(table.name, contract.name)
     # Without a key what happened is known by all that is told of it, and to whom or with what it was.
     told = {column.name for column in contract.columns if column.is_needed or column.required} - {_key(contract).name}
     whose = {column.name for column in contract.columns if _target(column) in GROUPED or column.name in SPENT_FOR}
     is_told = names_dataset(table.name, contract.name) or (bool(told) and told <= given)
     return is_told and bool(whose & given)
+
+
+def _stand_in(contract: Contract, found: Sequence[Match]) -> Match | None:
+    """What tells the rows apart where no column is their ID."""
+    whose = STAND_INS.get(contract.name, {})
+    given = {match.column.name: match for match in found if nearly_unique(match.seen)}
+    return next((given[name] for name in whose if name in given), None)
 
 
 def _is_told(table: Found, contract: Contract, found: Sequence[Match]) -> bool:
@@ -243,6 +371,30 @@ def _key(contract: Contract) -> Column:
 def _target(column: Column) -> str:
     """The dataset a column refers to, if any."""
     return (column.references or ("", ""))[0].removeprefix("sources/")
+
+
+def _with_key_referred_to(reading: _Reading, mains: Mapping[str, _Reading], engine: Engine) -> list[Match]:
+    """The matches, with the key by which other tables know the rows, of several that tell them apart."""
+    key = next((match for match in reading.found if match.column.key_position), None)
+    pairs = scores(reading.table.columns, reading.main, reading.main.name) if key else []
+    rivals = [seen for seen, column, likely in pairs if column.key_position and likely >= POSSIBLE]
+    if key is None or len(rivals) < 2:
+        return reading.found
+    referring = [
+        (other.table, match.seen)
+        for other in mains.values()
+        for match in other.found
+        if other is not reading and _target(match.column) == reading.main.name and match.score >= SURE
+    ]
+    for table, seen in referring:
+        # The key itself first, which is as good as any that has all the values.
+        known = [
+            each for each in (key.seen, *rivals) if _share_found(table, seen, reading.table, each, engine) >= REFERS
+        ]
+        if known and known[0] != key.seen:
+            others = [match for match in reading.found if match.seen != known[0] and match is not key]
+            return [*others, replace(key, seen=known[0], doubt="")]
+    return reading.found
 
 
 def _with_references(reading: _Reading, mains: Mapping[str, _Reading], engine: Engine) -> list[Match]:
@@ -292,7 +444,8 @@ def _share_found(table: Found, seen: Seen, other: Found, key: Seen, engine: Engi
 def _main_feed(reading: _Reading, engine: Engine) -> FeedProposal:
     table, contract = reading.table, reading.main
     is_grouped = any(match.column.key_position and not nearly_unique(match.seen) for match in reading.found)
-    lines = [_line(match, is_grouped) for match in reading.found]
+    lines = [_line(match, table, is_grouped) for match in reading.found]
+    lines += _parts_of_name(reading.table, contract, reading.found, is_grouped, is_main=True)
     if not any(line.column.key_position for line in lines):
         lines.append(_own_key(reading, engine))
     return FeedProposal(table, contract, tuple(_completed(lines, contract)), is_grouped)
@@ -331,14 +484,35 @@ def _line_of(feed: FeedProposal, name: str | None) -> Line | None:
     return next((line for line in feed.lines if line.column.name == name), None)
 
 
-def _line(match: Match, is_grouped: bool = False) -> Line:
+def _line(match: Match, table: Found, is_grouped: bool = False) -> Line:
     name = quoted(match.seen.name)
     expression = _plain(match, name)
     if is_grouped and not match.column.key_position:
         formats = ", ".join(map(literal, match.seen.date_formats))
         first = f"coalesce(min_by({name}, try_strptime({name}, [{formats}])), min({name}))"
         expression = first if formats else f"min({expression})"
+    if match.seen.name == NUMBER and table.view == NUMBERED:
+        doubt = "no column tells orders apart, so what one customer buys at one time is taken for one"
+        return Line(match.column, expression, POSSIBLE, doubt)
     return Line(match.column, expression, match.score, match.doubt, match.seen.name)
+
+
+def _parts_of_name(
+    table: Found, contract: Contract, found: Sequence[Match], is_grouped: bool, is_main: bool = False
+) -> list[Line]:
+    """The first and last names of customers, where one column has both."""
+    given, taken = {match.column.name for match in found}, {match.seen.name for match in found}
+    if contract.name != "customer" or given & set(PARTS):
+        return []
+    whole = next((seen for seen in table.columns if seen.name not in taken and is_whole_name(seen, is_main)), None)
+    if whole is None:
+        return []
+    doubt = "of a whole name, the first word is taken for the first name and the rest for the last"
+    parts = {name: part.format(quoted(whole.name)) for name, part in PARTS.items()}
+    return [
+        Line(contract.column(name), f"min({part})" if is_grouped else part, POSSIBLE, doubt)
+        for name, part in parts.items()
+    ]
 
 
 def _plain(match: Match, name: str) -> str:
@@ -359,6 +533,10 @@ def _plain(match: Match, name: str) -> str:
 def _own_key(reading: _Reading, engine: Engine) -> Line:
     """A key made of what the rows have: the number of a line in its order, or a digest of the row."""
     key = _key(reading.main)
+    if stand_in := _stand_in(reading.main, reading.found):
+        what = STAND_INS[reading.main.name][stand_in.column.name]
+        doubt = f"no column is an id of rows of {reading.main.name}, so they are known by their {what}"
+        return Line(key, quoted(stand_in.seen.name), POSSIBLE, doubt, stand_in.seen.name)
     taken, view = {match.seen.name for match in reading.found}, reading.table.view
     free = [seen for seen in reading.table.columns if seen.name not in taken]
     order = next((match.seen for match in reading.found if match.column.name == "order_id"), None)
@@ -371,10 +549,17 @@ def _own_key(reading: _Reading, engine: Engine) -> Line:
         )
         return Line(key, numbered, POSSIBLE, "nothing numbers the lines, so they are numbered by what they hold")
     for seen in free:
-        if seen.is_unique and (not words_of(seen.name) or "id" in words_of(seen.name) or seen.name == "column0"):
+        if seen.is_unique and _may_be_id(seen.name):
             return Line(key, quoted(seen.name), POSSIBLE, "the only column that tells all rows apart", seen.name)
     digest = f"md5({view}::varchar) || '-' || row_number() over (partition by {view})"
     return Line(key, digest, POSSIBLE, "no column tells the rows apart, so they are known by all they hold")
+
+
+def _may_be_id(name: str) -> bool:
+    """Whether a column may be an ID of whatever the rows are: it says so, and not of what else."""
+    words = set(words_of(name))
+    nouns = {noun for listed in column_names.load().nouns.values() for noun in listed}
+    return not words or name == "column0" or ("id" in words and not words & nouns)
 
 
 def _tell_apart(table: Found, columns: Sequence[Seen], engine: Engine) -> bool:
@@ -408,6 +593,9 @@ def _further_feeds(
 ) -> list[FeedProposal]:
     """The feeds of datasets that no table is of and that lie in this one."""
     main = reading.main.name
+    # Money is spent on nobody in particular: customers are counted there.
+    if main == "marketing_spend":
+        return []
     used = {match.seen.name for match in reading.found}
     free = [seen for seen in reading.table.columns if seen.name not in used]
     names = [name for name in (*GROUPED, *PER_ROW) if name not in feeds and name != main]
@@ -433,7 +621,13 @@ def _grouped(reading: _Reading, contract: Contract, free: Sequence[Seen], left: 
     others = [match for match in left if match.seen != key.seen or key.score < SURE]
     if contract.name == "orders" and not others:
         return None
-    lines = [_line(key), *(_line(match, is_grouped=True) for match in others)]
+    lines = [_line(key, reading.table), *(_line(match, reading.table, is_grouped=True) for match in others)]
+    lines += _parts_of_name(reading.table, contract, [*reading.found, *others], is_grouped=True)
+    if contract.name == "orders" and names_dataset(reading.table.name, "orders"):
+        lacking = [
+            match for match in _only_ones(reading.table, contract, [key, *others]) if match.column.type != "DOUBLE"
+        ]
+        lines += [_line(match, reading.table, is_grouped=True) for match in lacking]
     return FeedProposal(reading.table, contract, tuple(_completed(lines, contract)), is_grouped=True)
 
 
@@ -477,9 +671,11 @@ def _key_of(
             [seen for seen in free if seen.is_nearly("email")],
             "customers, so they are known by their e-mail address",
         )
+        if not stand_ins and of in ("orders", LINES):
+            stand_ins, what = list(filter(is_name_of_customer, free)), "customers, so they are known by their name"
     else:
-        names = [match for match in left if match.column.name == "product_name" and match.score >= SURE]
-        stand_ins, what = [match.seen for match in names if of == LINES], "products, so they are known by their name"
+        names = [match.seen for match in left if match.column.name == "product_name"]
+        stand_ins, what = names if of in (LINES, "review") else [], "products, so they are known by their name"
     return Match(stand_ins[0], key, POSSIBLE, f"no column is an id of {what}") if stand_ins else None
 
 
@@ -490,7 +686,9 @@ def _of_each_customer(
     enough = {name for name, found in left.items() if sum(match.score >= LEFT_SURE for match in found) >= LEFT}
     if "orders" not in enough:
         return []
-    (customer,) = [match.seen for match in reading.found if match.column.key_position]
+    customer = next((match.seen for match in reading.found if match.column.key_position), None)
+    if customer is None:
+        return []
     products = left["product"] if "product" in enough else []
     found = {name: left[name] for name in PER_ROW if left.get(name)} | ({"product": products} if products else {})
     totals = [match for match in left["orders"] if match.column.name == "total_amount"]
@@ -507,7 +705,7 @@ def _of_purchase(
     is_product = contract.name == "product"
     told = "no column is an id of products, so they are known by all that is told of them"
     product = " || '/' || ".join(f"coalesce({quoted(match.seen.name)}, '')" for match in products)
-    lines = [_line(match, is_grouped=is_product) for match in found]
+    lines = [_line(match, table, is_grouped=is_product) for match in found]
     for column in contract.columns:
         target = _target(column)
         if (is_product and column.key_position) or (target == "product" and products):

@@ -29,12 +29,14 @@ CELLS = "cells"
 LINES_SEEN, VALUES_SEEN = 200, 5_000
 # An encoding shows where the first letter beyond ASCII is.
 BYTES_SEEN, BYTES_THAT_TELL = 16 * 1024 * 1024, 400
+# A column of dates written in more ways is not read.
+MOST_FORMATS = 4
 # A column with more different values is no vocabulary.
 VOCABULARY = 60
 # What share of the values must be of a kind for the column to be of it.
 NEARLY_ALL = 0.95
 DAYS = (
-    "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y%m%d", "%Y.%m.%d",
+    "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y%m%d", "%Y.%m.%d", "%Y/%m/%d",
     "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d %b %Y", "%b %d, %Y", "%d-%b-%Y",
 )  # fmt: skip
 TIMES = ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
@@ -42,7 +44,7 @@ ISO_DAY, ISO_TIMES = "%Y-%m-%d", ("", " %H:%M:%S", "T%H:%M:%S", " %H:%M", " %H:%
 DATE_LIKE = r"^\d{1,4}[./ -](\d{1,2}|[A-Za-z]{3})[./ -]\d{2,4}|^[A-Za-z]{3} \d{1,2}, \d{4}|^(19|20)\d{6}$"
 COMMA_DECIMAL = r"^[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+$"
 COMMA_THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"
-PHONE = r"^[+(]?[\d ()./-]{7,20}( ?(x|ext\.?) ?\d+)?$"
+PHONE = r"^'?[+(]?[\d ()./-]{7,20}( ?(x|ext\.?) ?\d+)?$"
 CURRENCY = r"^[€$£¥]\s*[+-]?\d|\d\s*(€|\$|£|EUR|USD|GBP|CHF)$"
 BOOLEANS = ("yes", "no", "true", "false", "t", "f", "y", "n", "0", "1")
 YES_AND_NO = {"ja": True, "nein": False, "oui": True, "non": False, "si": True, "sí": True, "sim": True, "não": False}
@@ -53,7 +55,8 @@ NUMBER = re.compile(r"[+-]?[\d.,]*\d[\d.,]*")
 class Seen:
     """What the values of a column are like: `rows` of the table, `filled` of them with a value, `distinct` values.
 
-    Shares are of the filled ones. `words` are the values, in small letters, of a column with few of them.
+    Shares are of the filled ones. Each of the `date_formats` reads nearly all of them or, where they `is_mixed`, all of
+    the formats together do. `words` are the values, in small letters, of a column with few of them.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Seen:
     shares: dict[str, float]
     date_formats: tuple[str, ...] = ()
     words: frozenset[str] = frozenset()
+    is_mixed: bool = False
 
     @property
     def is_unique(self) -> bool:
@@ -173,7 +177,7 @@ def _table(file: Path, path: str, sheet: str | None, folder: Path, engine: Engin
     raw = connector.read(Request(name=name, dataset="", folder=folder), engine)
     view = CELLS if prelude else "raw"
     sql = f"WITH raw AS ({raw.sql}){prelude and ', '}{prelude.removeprefix('with ')} SELECT * FROM {view}"
-    columns = tuple(_seen(sql, name, type_, engine) for name, type_, *_ in engine.query(f"DESCRIBE {sql}"))
+    columns = tuple(inspected(sql, name, type_, engine) for name, type_, *_ in engine.query(f"DESCRIBE {sql}"))
     notation, more = _notation(columns)
     if notation:
         connector = Files.model_validate({"type": "files", "path": written, **options, **notation})
@@ -228,11 +232,20 @@ def _text_options(file: Path) -> tuple[dict[str, Any], dict[str, str], str]:
     title = next(place for place, count in enumerate(widths) if count == width)
     if title and not lines[0].lower().startswith("sep="):
         options["skip"] = start.splitlines().index(lines[title])
+    if title and (names := _quoted_header(lines[title - 1], delimiter, width)):
+        return options | {"header": False, "columns": names}, {}, ""
     records = list(csv.reader(io.StringIO("\n".join(lines[title:])), delimiter=delimiter))
     if is_header(records):
         return options, {}, ""
     doubt = "the first line looks like a row; name the columns with `columns: [...]`"
     return options | {"header": False}, {"header": doubt}, ""
+
+
+def _quoted_header(line: str, delimiter: str, width: int) -> list[str]:
+    """The names of columns in a line that is quoted as a whole, as if it were one cell; nothing where it is a title."""
+    cells = next(csv.reader([line], delimiter=delimiter))
+    names = next(csv.reader(cells, delimiter=delimiter), []) if len(cells) == 1 else []
+    return [name.strip() for name in names] if len(names) == width and len(set(names)) == width else []
 
 
 def _split_at_blanks(lines: Sequence[str]) -> str:
@@ -305,7 +318,8 @@ def is_header(records: Sequence[Sequence[str]]) -> bool:
 # Columns.
 
 
-def _seen(sql: str, name: str, type_: str, engine: Engine) -> Seen:
+def inspected(sql: str, name: str, type_: str, engine: Engine) -> Seen:
+    """What the values of a column of these rows are like."""
     column = quoted(name)
     nothing = ", ".join(map(literal, NO_VALUE))
     value = f"CASE WHEN lower(trim({column}::VARCHAR)) NOT IN ({nothing}) THEN trim({column}::VARCHAR) END"
@@ -329,6 +343,8 @@ def _seen(sql: str, name: str, type_: str, engine: Engine) -> Seen:
         "guid": f"regexp_matches(v, {literal(GUID)})",
         "url": r"regexp_matches(v, '^(https?://|www\.|/[\w/.-]*$)')",
         "phone": f"regexp_matches(v, {literal(PHONE)}) AND regexp_matches(v, '[ ()/+-]|^0')",
+        # As a number has them that says neither country nor area apart.
+        "digits": r"regexp_matches(v, '^\+?\d{8,15}(\.0)?$')",
         "words": r"regexp_matches(v, '\S\s+\S')",
         "digit": r"regexp_matches(v, '\d')",
         "hash": r"regexp_matches(v, '^#\d+$')",
@@ -343,12 +359,15 @@ def _seen(sql: str, name: str, type_: str, engine: Engine) -> Seen:
     shares = {kind: count / len(seen) if seen else 0.0 for kind, count in zip(tests, kinds, strict=True)}
     words = frozenset(value.lower() for value in seen) if distinct <= VOCABULARY else frozenset()
     formats: tuple[str, ...] = ()
+    is_mixed = False
     if type_ == "VARCHAR" and shares["date_like"] >= NEARLY_ALL > shares["date"]:
         formats = _date_formats(seen, engine)
+        is_mixed = not formats
+        formats = formats or _mixed_formats(seen, engine)
         shares["date"] = 1.0 if formats else 0.0
     if type_ == "VARCHAR" and shares["date"] < NEARLY_ALL:
         shares["number"] = _number_share(shares)
-    return Seen(name, type_, rows, filled, distinct, float(length), shares, formats, words)
+    return Seen(name, type_, rows, filled, distinct, float(length), shares, formats, words, is_mixed)
 
 
 def _number_share(shares: dict[str, float]) -> float:
@@ -362,10 +381,29 @@ def _number_share(shares: dict[str, float]) -> float:
 
 def _date_formats(seen: Sequence[str], engine: Engine) -> tuple[str, ...]:
     """The formats in which nearly all of the values are dates, likeliest first."""
-    formats = [day + time for day in DAYS for time in TIMES]
+    counts = _read_by([day + time for day in DAYS for time in TIMES], seen, engine)
+    return tuple(each for each, count in counts.items() if count >= NEARLY_ALL * len(seen))
+
+
+def _mixed_formats(seen: Sequence[str], engine: Engine) -> tuple[str, ...]:
+    """The few formats in which nearly all of the values together are dates; none where day and month may be either."""
+    formats = [ISO_DAY + time for time in ISO_TIMES] + [day + time for day in DAYS for time in TIMES]
+    chosen: list[str] = []
+    left = list(seen)
+    while len(left) > (1 - NEARLY_ALL) * len(seen) and len(chosen) < MOST_FORMATS:
+        counts = _read_by(formats, left, engine)
+        best = max(formats, key=lambda each: counts[each])
+        read = f"SELECT v FROM (SELECT unnest(?::VARCHAR[]) AS v) WHERE try_strptime(v, {literal(best)}) IS NULL"
+        chosen, left = [*chosen, best], [value for (value,) in engine.query(read, [left])]
+    is_read = len(left) <= (1 - NEARLY_ALL) * len(seen)
+    return tuple(chosen) if is_read and not {"dmy", "mdy"} <= {_order(each) for each in chosen} else ()
+
+
+def _read_by(formats: Sequence[str], seen: Sequence[str], engine: Engine) -> dict[str, int]:
+    """How many of the values each format reads."""
     counts = ", ".join(f"count(try_strptime(v, {literal(each)}))" for each in formats)
     (found,) = engine.query(f"SELECT {counts} FROM (SELECT unnest(?::VARCHAR[]) AS v)", [list(seen)])
-    return tuple(each for each, count in zip(formats, found, strict=True) if count >= NEARLY_ALL * len(seen))
+    return dict(zip(formats, found, strict=True))
 
 
 def _notation(columns: Sequence[Seen]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -377,14 +415,17 @@ def _notation(columns: Sequence[Seen]) -> tuple[dict[str, Any], dict[str, str]]:
         options["decimal"] = ","
     elif any(column.shares["thousands"] for column in numbers):
         options["thousands"] = ","
-    written = [column for column in columns if column.date_formats]
-    if written:
+    mixed = [each for column in columns if column.is_mixed for each in column.date_formats]
+    written = [column for column in columns if column.date_formats and not column.is_mixed]
+    if written or mixed:
         open_ones = [column for column in written if len({_order(each) for each in column.date_formats}) > 1]
         known = {_order(column.date_formats[0]) for column in written if column not in open_ones}
+        known |= set(map(_order, mixed))
         chosen = [
             next((each for each in column.date_formats if _order(each) in known), column.date_formats[0])
             for column in written
         ]
+        chosen += mixed
         if any(column.type == "VARCHAR" and column.is_nearly("date") and not column.date_formats for column in columns):
             chosen += [ISO_DAY + time for time in ISO_TIMES]
         formats = list(dict.fromkeys(chosen))

@@ -18,6 +18,7 @@ CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 # Shorter ones are found in too many words to be part of one, but for these.
 SHORTEST_PART = 3
 SHORT_PARTS = ("id", "no", "nr", "at", "on", "ts")
+UMLAUTS = {"ä": "ae", "ö": "oe", "ü": "ue"}
 BRACKETED = re.compile(r"\([^)]*\)|\[[^]]*\]")
 
 
@@ -57,11 +58,23 @@ class ColumnNames:
 
     @cached_property
     def _meanings(self) -> dict[str, str]:
-        return {_plain(other): word for word, others in self.words.items() for other in others if " " not in other}
+        return {
+            spelt: word
+            for word, others in self.words.items()
+            for other in others
+            if " " not in other
+            for spelt in spellings(other)
+        }
 
     @cached_property
     def _phrases(self) -> dict[str, str]:
-        return {_plain(other): word for word, others in self.words.items() for other in others if " " in other}
+        return {
+            spelt: word
+            for word, others in self.words.items()
+            for other in others
+            if " " in other
+            for spelt in spellings(other)
+        }
 
     @cached_property
     def _known(self) -> frozenset[str]:
@@ -99,6 +112,12 @@ def load() -> ColumnNames:
         document["values"],
         document["status"],
     )
+
+
+def spellings(word: str) -> list[str]:
+    """How a word of the reference is written without accents: größe is grosse and groesse."""
+    apart = "".join(UMLAUTS.get(letter, letter) for letter in unicodedata.normalize("NFC", word.lower()))
+    return list(dict.fromkeys([_plain(word), _plain(apart)]))
 
 
 def _singular(word: str) -> str:

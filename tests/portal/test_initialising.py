@@ -309,6 +309,29 @@ def test_an_archive_and_titles_above_the_table_are_read(tmp_path: Path) -> None:
     assert counts(tmp_path) == {"orders": (2, 0)}
 
 
+def test_a_header_quoted_as_a_whole_is_no_title(tmp_path: Path) -> None:
+    rows = "C1,Ann Doe,a@example.org\nC2,Bob Roe,b@example.org\n"
+    (tmp_path / "customers.csv").write_text('"id,name,email"\n' + rows)
+    text = initialised(tmp_path)
+    assert yaml.safe_load(text)["connectors"]["customers"] == {
+        "type": "files",
+        "path": "customers.csv",
+        "skip": 1,
+        "header": False,
+        "columns": ["id", "name", "email"],
+    }
+    assert counts(tmp_path) == {"customer": (2, 0)}
+
+
+def test_sales_without_a_number_load_as_orders_and_lines(tmp_path: Path) -> None:
+    rows = "".join(f"2025-03-0{n // 4 + 1},K{n // 2 % 2},A{n},1,{n}.50\n" for n in range(12))
+    (tmp_path / "sales.csv").write_text("date,customer,product_id,quantity,unit_price\n" + rows)
+    initialised(tmp_path)
+    found = counts(tmp_path)
+    assert (found["orders"], found["order_line_item"]) == ((6, 0), (12, 0))
+    assert c360("lint", "--config", tmp_path / "c360.yaml").exit_code == 0
+
+
 def test_each_sheet_of_a_workbook_is_a_table(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     customers, orders = book.active, book.create_sheet("Orders 2024")

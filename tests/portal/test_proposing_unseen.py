@@ -115,6 +115,48 @@ def marked(feed: FeedProposal) -> set[str]:
             "web_analytics",
             "activity_ts event_action visitor_id session_id order_id",
         ),
+        (
+            "customers_export.csv",
+            "Email,Default Address City,Default Address Zip,Phone,Accepts SMS Marketing",
+            "p{n}@example.org,Rome,{n}0100,4930123{n:04},yes",
+            "customer",
+            "customer_id city zipcode phone_number accepts_sms",
+        ),
+        (
+            "artikel.csv",
+            "ID,Titel,Größe,Preis,Unterkategorie",
+            "{n},Hose {n},XL,{n}.95,Jeans{few}",
+            "product",
+            "sku_id product_name product_size list_price product_subcategory",
+        ),
+        (
+            "klanten.csv",
+            "klantnummer,voornaam,achternaam,geboortedatum,woonplaats",
+            "K{n},Ann,Doe{n},1987-04-0{month},Utrecht{few}",
+            "customer",
+            "customer_id first_name last_name date_of_birth city",
+        ),
+        (
+            "clienti.csv",
+            "id_cliente,nome,cognome,indirizzo,citta",
+            "C{n},Ann,Doe{n},Via Roma {n},Pisa{few}",
+            "customer",
+            "customer_id first_name last_name mailing_street city",
+        ),
+        (
+            "support_tickets.csv",
+            "ticket_id,customer_id,issue_category,issue_description,severity,submission_date,resolution_date",
+            "T{n},C{few},Refund{few},It broke {n} times,low,2025-03-{month:02},2025-04-{month:02}",
+            "support_ticket",
+            "ticket_id customer_id topic subject priority opened_at resolved_at",
+        ),
+        (
+            "campaign_performance.csv",
+            "date,platform,campaign_name,impressions,clicks,amount_spent",
+            "2025/03/{month:02},Meta{few},Spring{few},{n}00,{n},{n}.50",
+            "marketing_spend",
+            "spent_on traffic_channel campaign impressions clicks spend_amount",
+        ),
     ],
 )
 def test_columns_go_where_they_belong(
@@ -181,6 +223,70 @@ def test_what_is_of_no_dataset_is_mapped_to_none_for_sure(
 def test_where_neither_file_nor_key_says_what_rows_are_every_column_is_doubtful(tmp_path: Path, engine: Engine) -> None:
     feeds = feeds_of(tmp_path, engine, {"staff.csv": table("id,country,gender,age", "{n},FR,f,3{few}")})
     assert marked(feeds["customer"]) == set(went(feeds["customer"]))
+
+
+def test_a_whole_name_is_taken_apart_and_doubtful(tmp_path: Path, engine: Engine) -> None:
+    rows = ["C1,Ann Doe", "C2,Bob de la Cruz", 'C3,"Doe, Carl"', "C4,Dora"]
+    (tmp_path / "customers.csv").write_text("\n".join(["customer_id,full_name", *rows]) + "\n")
+    feed = feeds_of(tmp_path, engine, {})["customer"]
+    assert values(feed, "first_name", "VARCHAR", engine) == {("Ann",), ("Bob",), ("Carl",), ("Dora",)}
+    assert values(feed, "last_name", "VARCHAR", engine) == {("Doe",), ("de la Cruz",), (None,)}
+    assert {"first_name", "last_name"} <= marked(feed)
+
+
+def test_the_key_of_a_table_is_that_by_which_others_know_its_rows(tmp_path: Path, engine: Engine) -> None:
+    files = {
+        "orders.csv": table("_id,order_number,created_at,total", "a{n}f,ORD-{n},2025-03-{month:02},{n}.50"),
+        "order_items.csv": table("_id,order_id,product_id,quantity", "b{n}f,a{half}f,P{few},{few}"),
+    }
+    assert went(feeds_of(tmp_path, engine, files)["orders"])["order_id"] == "_id"
+
+
+def test_what_says_that_it_is_of_the_line_leaves_the_other_amounts_to_the_order(tmp_path: Path, engine: Engine) -> None:
+    header = "Order ID,Created at,Discount Amount,Taxes,Total,"
+    header += "Lineitem quantity,Lineitem price,Lineitem sku,Lineitem discount"
+    row = "O{half},2025-03-01,{half}.00,{half}.00,{half}.00,{few},{n}.50,S{n},0.00"
+    feeds = feeds_of(tmp_path, engine, {"orders_export.csv": table(header, row)})
+    assert went(feeds["order_line_item"])["discount_amount"] == "Lineitem discount"
+    assert went(feeds["orders"])["discounted_amount"] == "Discount Amount"
+    assert went(feeds["orders"])["tax_amount"] == "Taxes"
+
+
+def test_sales_without_a_number_are_orders_of_what_one_customer_bought_at_one_time(
+    tmp_path: Path, engine: Engine
+) -> None:
+    header, row = "Datum,Kunde,Artikel-ID,Menge,Einzelpreis", "2025-03-{month:02},K{few},A{half},{month},{n}.50"
+    feeds = feeds_of(tmp_path, engine, {"bestellungen.csv": table(header, row)})
+    lines, orders = feeds["order_line_item"], feeds["orders"]
+    assert {"product_id": "Artikel-ID", "qty": "Menge", "unit_price": "Einzelpreis"}.items() <= went(lines).items()
+    assert {"customer_id": "Kunde", "ordered_at": "Datum"}.items() <= went(orders).items()
+    assert "order_id" in marked(lines) & marked(orders)
+    assert len(values(orders, "order_id", "VARCHAR", engine)) == len({(n % 3, n % 9) for n in range(24)})
+
+
+def test_the_only_column_of_dates_is_when_rows_happened_and_doubtful(tmp_path: Path, engine: Engine) -> None:
+    header, row = "Nr. Beleg,Kunde,Gebongt,Gesamtbetrag", "B{n},K{few},2025-03-{month:02},{n}.50"
+    feed = feeds_of(tmp_path, engine, {"bestellungen.csv": table(header, row)})["orders"]
+    assert went(feed)["ordered_at"] == "Gebongt"
+    assert "ordered_at" in marked(feed)
+
+
+def test_columns_of_which_some_values_are_something_else_are_doubtful(tmp_path: Path, engine: Engine) -> None:
+    text = table("order_id,order_date,total", "O{n},2025-03-{month:02},{n}.50").replace("2025-03-03", "soon")
+    feed = feeds_of(tmp_path, engine, {"orders.csv": text})["orders"]
+    assert went(feed)["ordered_at"] == "order_date"
+    assert "ordered_at" in marked(feed)
+
+
+def test_dates_in_several_notations_are_read_unless_day_and_month_may_be_either(tmp_path: Path, engine: Engine) -> None:
+    dates = ["2025-03-31", "31/03/2025", "2025/03/31"] * 8
+    for name, extra in (("a.csv", []), ("b.csv", ["03/31/2025"] * 8)):
+        rows = [f"{n},{date}" for n, date in enumerate([*dates, *extra])]
+        (tmp_path / name).write_text("\n".join(["order_id,order_date", *rows]) + "\n")
+    tables, _ = look([tmp_path], tmp_path, engine)
+    read, unread = (table.column("order_date") for table in tables)
+    assert (read.is_nearly("date"), set(read.date_formats)) == (True, {"%Y-%m-%d", "%d/%m/%Y", "%Y/%m/%d"})
+    assert unread.date_formats == ()
 
 
 def test_a_whole_name_is_no_family_name_and_a_fax_no_phone(tmp_path: Path, engine: Engine) -> None:
