@@ -80,7 +80,6 @@ def run(
     Returns the report whether or not every table succeeded; C360Error where nothing could be started, or where a feed
     cannot work: then nothing is built.
     """
-    deployment.lake.check_known()
     if not selection:
         _check_feeds(deployment, deployment.contracts)
     # Dagster is imported here, for seconds; of a feed that cannot work its reader has heard by now.
@@ -89,6 +88,7 @@ def run(
     refresh = Refresh(deployment, selection, as_of)
     if selection:
         _check_feeds(deployment, refresh.keys)
+    deployment.lake.check_known()
     report = RunReport(str(uuid.uuid4()), as_of is not None or "as_of" not in refresh.keys)
     expect(len(refresh.keys))
     refresh.run(report, notice, whole, tags)

@@ -330,7 +330,7 @@ class Lake:
         except NoSuchTableError:
             self._check_nothing_lies_there(key)
             return None
-        except (OSError, ValueError) as fault:
+        except Exception as fault:  # whatever a reader of JSON and of its model makes of bytes that are none
             raise self._damaged(key) or fault from None
 
     def _check_nothing_lies_there(self, key: str) -> None:

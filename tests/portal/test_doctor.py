@@ -143,6 +143,17 @@ def shown_products(config: Path) -> list[str]:
     return [row["sku_id"] for row in json.loads(done.stdout)]
 
 
+def test_a_run_that_meets_a_damaged_table_names_it_and_not_the_one_it_builds(config: Path) -> None:
+    (data,) = config.parent.glob(".c360/lake/sources/product/data/*/*.parquet")
+    cut(data)
+    done = c360("run", "--select", "products", "--config", config)
+    assert done.exit_code == 1
+    told = plain(done.output)
+    assert plain(f"products failed: Table sources/product is damaged: {data} has") in told
+    assert plain(REMEDY) in told
+    assert "Unexpected" not in told
+
+
 def test_a_single_bit_is_found_by_looking_deep(config: Path) -> None:
     flip_a_bit(newest(config, FILES["data"]))
     assert c360("doctor", "--config", config).exit_code == 0

@@ -2,12 +2,14 @@
 
 import re
 from datetime import date, datetime
+from pathlib import Path
 
 import pytest
 from dagster._utils.error import SerializableErrorInfo
 
 from portal import building, running
 from portal.running import SelectionError
+from resources import deployment as deployments
 
 
 @pytest.mark.parametrize(
@@ -45,9 +47,16 @@ def error(name: str, message: str, cause: SerializableErrorInfo | None = None) -
     return SerializableErrorInfo(message=message, stack=[], cls_name=name, cause=cause)
 
 
-def test_own_errors_are_told_as_they_are_and_others_by_their_kind_alone() -> None:
+def test_own_errors_are_told_as_they_are_those_of_the_machine_in_our_words_and_others_by_their_kind_alone(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "c360.yaml"
+    file.write_text("name: Test\ncurrency: EUR\nconnectors: {}\nfeeds: {}\n")
+    deployment = deployments.load(file)
     own = error("SelectionError", "portal.running.SelectionError: Table x: is not there\n")
     wrapped = error("DagsterExecutionStepExecutionError", "Error in x", own)
-    assert building._fault(wrapped) == "Table x: is not there"
-    told = building._fault(error("ValueError", "ValueError: ann@example.com is no number\n"))
+    assert building._fault(wrapped, deployment) == "Table x: is not there"
+    full = error("OSError", "OSError: [Errno 28] No space left on device\n")
+    assert building._fault(full, deployment).startswith(f"The disk that holds {deployment.home} is full")
+    told = building._fault(error("ValueError", "ValueError: ann@example.com is no number\n"), deployment)
     assert told == "Unexpected fault (ValueError). To see where, run again with: c360 --debug run"
