@@ -19,7 +19,7 @@ from governance.errors import C360Error
 from resources import deployment as deployments
 from resources.deployment import Deployment
 from resources.feeds import Feeds
-from resources.io_manager import LakeIOManager
+from resources.io_manager import lake_io_manager
 from resources.operations import TABLES
 
 LAYERS: tuple[ModuleType, ...] = (conformed, analytics, serving)
@@ -73,7 +73,7 @@ def build(deployment: Deployment) -> dg.Definitions:
         resources={
             "feeds": Feeds(deployment),
             "former": lambda key: deployment.lake.newest(contracts[key])[0],
-            "io_manager": LakeIOManager(deployment),
+            "io_manager": lake_io_manager(deployment),
             # Read anew by each run, so that a changed rule counts without a restart.
             "rules": deployment.rules,
             "playbook": deployment.playbook,

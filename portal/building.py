@@ -24,6 +24,9 @@ STEP_STARTED, STEP_DONE, STEP_FAILED, STEP_SKIPPED = (
     "STEP_FAILURE",
     "STEP_SKIPPED",
 )
+RUN_FAILED = "PIPELINE_FAILURE"
+
+AS_OF = dg.AssetKey("as_of")
 
 
 class Refresh:
@@ -37,9 +40,9 @@ class Refresh:
         self.deployment = deployment
         self.as_of = as_of
         self.job = definitions.resolve_job_def("refresh")
-        self.selected = _selected(definitions, selection)
+        self.selected, self.behind = _selected(definitions, selection)
         self.keys = [key.to_user_string() for key in self.selected]
-        if as_of is not None and "as_of" not in self.keys:
+        if as_of is not None and AS_OF not in self.selected:
             raise SelectionError(_without_moment(definitions, selection))
 
     def run(self, report: RunReport, notice: Callable[[TableRun], None], whole: bool, tags: Mapping[str, str]) -> None:
@@ -63,7 +66,11 @@ class Refresh:
             report.tables.setdefault(key, TableRun(key, "skipped"))
 
 
-def _selected(definitions: dg.Definitions, selection: Sequence[str]) -> list[dg.AssetKey]:
+def _selected(definitions: dg.Definitions, selection: Sequence[str]) -> tuple[list[dg.AssetKey], list[str]]:
+    """The tables to build, and those that will be of another moment then, as nobody asked for them.
+
+    With as_of come the tables by which a selected one depends on it: of two moments, they would not fit together.
+    """
     graph = definitions.resolve_asset_graph()
     buildable = graph.materializable_asset_keys
     chosen = dg.AssetSelection.all()
@@ -76,14 +83,20 @@ def _selected(definitions: dg.Definitions, selection: Sequence[str]) -> list[dg.
         chosen = parts[0]
         for part in parts[1:]:
             chosen = chosen | part
-    return sorted(key for key in chosen.resolve(graph) if key in buildable)
+    keys = chosen.resolve(graph)
+    behind: set[dg.AssetKey] = set()
+    if AS_OF in keys:
+        of_moment = dg.AssetSelection.assets(AS_OF).downstream().resolve(graph) & buildable
+        keys |= of_moment & chosen.upstream().resolve(graph)
+        behind = of_moment - keys
+    return sorted(keys & buildable), sorted(key.to_user_string() for key in behind)
 
 
 def _without_moment(definitions: dg.Definitions, selection: Sequence[str]) -> str:
     """What to select so that a moment which is asked for matters."""
     graph = definitions.resolve_asset_graph()
     for name in (part.lstrip("+") for part in selection):
-        if dg.AssetKey("as_of") in _part(f"+{name}").resolve(graph):
+        if AS_OF in _part(f"+{name}").resolve(graph):
             told = "--as-of changes the table as_of and all that depends on it. Select them too, for example"
             return f"{told} --select +{name}"
     return "--as-of changes the table as_of and what depends on it, which nothing selected does. Leave it out."
@@ -104,9 +117,14 @@ class _Listener:
 
     def __call__(self, entry: dg.EventLogEntry) -> None:
         event = entry.dagster_event
-        if event is None or event.step_key is None:
+        if event is None:
             return
         kind = event.event_type_value
+        if kind == RUN_FAILED and event.job_failure_data.error:
+            # Of no table: a run that could not begin, or could not end.
+            self.report.fault = _fault(event.job_failure_data.error, self.deployment)
+        if event.step_key is None:
+            return
         key = event.step_key.replace("__", "/")
         if kind == "ASSET_MATERIALIZATION":
             self._materialised(event)
@@ -176,6 +194,7 @@ def _fault(error: Any, deployment: Deployment) -> str:
         "DagsterExecutionStepExecutionError",
         "DagsterExecutionHandleOutputError",
         "DagsterExecutionLoadInputError",
+        "DagsterResourceFunctionError",
     ):
         error = error.cause
     own = {cls.__name__ for cls in _subclasses(C360Error)}

@@ -126,7 +126,10 @@ def run(ctx: click.Context, deployment: Any, selection: tuple[str, ...], as_of: 
       c360 run --select +rfm
     """
     from portal.progress import ProgressLine
+    from resources.run_lock import at_work
 
+    if other := at_work(deployment):
+        err.print(f"Waits for {other} to end. Ctrl-C leaves it alone.")
     with ProgressLine() as progress:
         # Takes seconds, in which the line moves already.
         from portal import running

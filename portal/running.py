@@ -50,17 +50,21 @@ class TableRun:
 class RunReport:
     """What became of a run, table by table in the order they were built.
 
-    `is_moment_asked` unless as_of was computed in it from the newest event.
+    `is_moment_asked` unless as_of was computed in it from the newest event. Tables `behind` depend on as_of, which was
+    built, but were not asked for, so they are of the moment before if there are any rows of theirs. `fault` is what
+    stopped the run apart from its tables.
     """
 
     run_id: str
     is_moment_asked: bool = False
+    behind: Sequence[str] = ()
+    fault: str = ""
     tables: dict[str, TableRun] = field(default_factory=dict)
 
     @property
     def success(self) -> bool:
         """Whether every table was built."""
-        return all(table.state == "done" for table in self.tables.values())
+        return not self.fault and all(table.state == "done" for table in self.tables.values())
 
 
 def run(
@@ -89,7 +93,7 @@ def run(
     if selection:
         _check_feeds(deployment, refresh.keys)
     deployment.lake.check_known()
-    report = RunReport(str(uuid.uuid4()), as_of is not None or "as_of" not in refresh.keys)
+    report = RunReport(str(uuid.uuid4()), as_of is not None or "as_of" not in refresh.keys, refresh.behind)
     expect(len(refresh.keys))
     refresh.run(report, notice, whole, tags)
     return report

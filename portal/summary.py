@@ -57,11 +57,19 @@ def print_summary(console: Console, deployment: Deployment, report: RunReport, d
             console.print(Text.assemble((f"{table.key} {state}:", "bold red"), f" {table.fault}"))
         if debug and table.trace:
             console.print(table.trace)
+    if report.fault:
+        console.print(Text.assemble(("The run failed:", "bold red"), f" {report.fault}"))
     skipped = [table.key for table in report.tables.values() if table.state == "skipped"]
     if skipped:
         console.print(f"Not built, because they depend on what failed: {', '.join(skipped)}. They keep their old rows.")
     if any(table.failing_rules for table in report.tables.values()):
         console.print("Quality, 0 to 100, and the rules behind it: c360 quality")
+    behind = [key for key in report.behind if deployment.lake.state(key)]
+    if behind:
+        console.print(
+            f"Still of the moment before, as they were not selected: {', '.join(behind)}. Bring all to one moment:"
+            " c360 run"
+        )
     if quarantined:
         console.print("Rows set aside, with the reason, and how to correct them: c360 quarantine")
     for line in feeds_told(report):

@@ -9,9 +9,22 @@ from resources.deployment import Deployment
 from resources.feeds import Feeds, Load
 from resources.lake import Commit
 from resources.lineage import column_lineage
+from resources.run_lock import only_run
 
 # Told with each snapshot, so that its history says when which segment rules came into force.
 RULE_VERSION = "c360.rule_version"
+
+
+def lake_io_manager(deployment: Deployment) -> dg.IOManagerDefinition:
+    """The IO manager of a deployment, by which a run is the only one at work from its first table to its last."""
+
+    @dg.io_manager
+    def of_run(context: dg.InitResourceContext) -> Any:
+        run, log = context.run, context.log
+        with only_run(deployment, run.run_id if run else "", log.info if log else print):
+            yield LakeIOManager(deployment)
+
+    return of_run
 
 
 class LakeIOManager(dg.IOManager):

@@ -382,3 +382,14 @@ def test_every_command_explains_itself_with_an_example(command: str) -> None:
     result = c360(command, "--help")
     assert result.exit_code == 0
     assert "Example:" in result.output
+
+
+def test_tables_between_as_of_and_those_selected_come_with_them_and_those_left_behind_are_named(shop: Path) -> None:
+    assert c360("run", "--config", shop, "--select", "+rfm", "--select", "+customers").exit_code == 0
+    result = c360("run", "--config", shop, "--select", "as_of", "--select", "rfm", "--as-of", "2026-01-02")
+    assert result.exit_code == 0, result.output
+    assert set(re.findall(r"│ ✓ │ (\w+) ", result.output)) == {"as_of", "products", "orders", "order_lines", "rfm"}
+    told = plain(result.output)
+    assert "Still of the moment before, as they were not selected: customers. Bring all to one moment: c360 run" in told
+    (ann,) = json.loads(c360("show", "rfm", "--config", shop, "--format", "json").output)
+    assert (ann["recency_days"], ann["frequency"]) == (1, 1)
