@@ -553,6 +553,11 @@ def ui(deployment: Any, port: int) -> None:
     type=click.IntRange(min=365),
     help="Time the hourly loading of a year of so many web events instead.",
 )
+@click.option(
+    "--writes",
+    type=click.IntRange(min=20),
+    help="Time writes of a table, and reads, after so many writes instead.",
+)
 def bench(
     customers: tuple[int, ...],
     orders: tuple[int, ...],
@@ -561,6 +566,7 @@ def bench(
     kind: str,
     database: str | None,
     events: int | None,
+    writes: int | None,
 ) -> None:
     """Time our tables, our checks or our loading against the same work done by hand, in turn, with peak memory.
 
@@ -571,8 +577,9 @@ def bench(
       c360 bench --orders 1000000
       c360 bench --orders 1000000 --database postgresql://localhost/scratch
       c360 bench --events 50000000
+      c360 bench --writes 10000
     """
-    from portal import benchmark, checks_benchmark, loading_benchmark
+    from portal import aging_benchmark, benchmark, checks_benchmark, loading_benchmark
 
     def tell(text: str) -> None:
         err.print(text, style="dim")
@@ -585,7 +592,9 @@ def bench(
             if database
             else checks_benchmark.compare(count, rounds, tell)
         )
-    if (orders or events) and not customers:
+    if writes:
+        out.print(aging_benchmark.writes(writes, tell))
+    if (orders or events or writes) and not customers:
         return
     customers = customers or (100_000,)
     results = [benchmark.compare(count, rounds, only, tell) for count in customers]
