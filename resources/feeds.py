@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -22,7 +23,7 @@ from governance.contracts import HOURLY, MASK, UPSERT, Column, Contract
 from governance.errors import C360Error, nearest
 from resources import corrections
 from resources.conditions import Conditions
-from resources.connectors import MARK, Connector, Raw, Request
+from resources.connectors import MARK, Connector, Raw, Request, read_again, unchanged
 from resources.corrections import ENTRY_ID, Corrections
 from resources.databases import WATERMARK
 from resources.deployment import EVERYTHING, Deployment, Feed, Settings
@@ -123,6 +124,7 @@ class Feeds:
         self.deployment = deployment
         self.engine = deployment.engine
 
+    @read_again
     def load(
         self, contract: Contract, window: Window | None = None, is_whole: bool = False, batch: str | None = None
     ) -> Load:
@@ -131,7 +133,7 @@ class Feeds:
         All of it (so where `is_whole` is asked for), or the events of a `window`, or, where the contract says upsert
         and the feed names a `watermark`, the rows changed since the last load by the same mapping; or the corrections
         of one `batch` alone. Rows that were corrected come as they are now. ConnectorError and FeedError say what
-        cannot be read or mapped; nothing is written by either.
+        cannot be read or mapped; nothing is written by either. Files that change while they are read are read again.
         """
         feed = self.deployment.feeds.get(contract.name)
         if feed is None:
@@ -141,7 +143,7 @@ class Feeds:
             return self._corrected(contract, batch)
         head = self.deployment.lake.head(contract)
         sorting = self._sorting(contract, self._requests(contract, None if is_whole else head, window), window)
-        load, raws, is_part = sorting.load(), sorting.raws, sorting.is_part
+        load, raws, is_part = self._loaded(sorting), sorting.raws, sorting.is_part
         empty_ones = [raws[name].origin for name, count in load.read_counts.items() if not (count and load.row_count)]
         if empty_ones and not (is_part or feed.may_be_empty) and head and head.rows:
             raise FeedError(
@@ -175,7 +177,7 @@ class Feeds:
         faults = []
         for request in self._requests(contract, None):
             try:
-                raws[request.name] = self._connector(request).look(request, engine)
+                raws[request.name] = read_again(self._connector(request).look)(request, engine)
             except C360Error as fault:
                 faults.append(str(fault))
         if faults:
@@ -197,6 +199,7 @@ class Feeds:
         requests = self._requests(contract, self.deployment.lake.head(contract))
         return contract.loading == HOURLY or any(request.since is not None for request in requests)
 
+    @read_again
     def set_aside(self, contract: Contract) -> tuple[str, Mapping[str, str]]:
         """The rows that a load of the whole dataset sets aside, as the mapping gives them and not masked.
 
@@ -205,6 +208,7 @@ class Feeds:
         """
         return self._sorting(contract, self._requests(contract, None)).as_given()
 
+    @read_again
     def given(self, contract: Contract) -> Mapping[str, str]:
         """Names and types of the columns that the mapping gives. FeedError where they do not match the contract."""
         return self._glance(contract).given
@@ -221,6 +225,13 @@ class Feeds:
             corrected=self.corrections.of(contract.name),
             is_part=window is not None or any(request.since is not None for request in requests),
         )
+
+    def _loaded(self, sorting: "_Sorting") -> Load:
+        """What the sorting loads; SourceChanged where files that it read are others afterwards."""
+        with ExitStack() as reading:
+            for raw in sorting.raws.values():
+                reading.enter_context(unchanged(raw.files, f"Feed {sorting.contract.name} ({raw.origin})"))
+            return sorting.load()
 
     def _glance(self, contract: Contract) -> "_Sorting":
         """As few rows as tell the columns that the mapping gives."""
@@ -244,7 +255,7 @@ class Feeds:
         rows = corrections.as_mapped(known.given, meant)
         feed = self.deployment.feeds[contract.name].model_copy(update={"select": rows})
         settings = self.deployment.settings
-        load = _Sorting(self.engine, contract, raws, feed, None, settings, is_judged=False).load()
+        load = self._loaded(_Sorting(self.engine, contract, raws, feed, None, settings, is_judged=False))
         kept = {name: head.properties[name] for name in OF_THE_SOURCE if name in head.properties}
         return replace(load, is_part=True, properties=kept, corrections=found, notes=[*notes, *load.notes])
 
@@ -275,6 +286,7 @@ class Feeds:
     def _connector(self, request: Request) -> Connector:
         return self.deployment.settings.connectors[request.name]
 
+    @read_again
     def has_news(self, contract: Contract) -> bool:
         """Whether the source may hold something that was not loaded; cheap enough to be asked every few seconds."""
         head = self.deployment.lake.head(contract)
