@@ -21,7 +21,7 @@ import ibis.expr.types as ir
 
 from governance.contracts import HOURLY, MASK, UPSERT, Column, Contract
 from governance.errors import C360Error, nearest
-from resources import corrections
+from resources import corrections, volume
 from resources.conditions import Conditions
 from resources.connectors import MARK, Connector, Raw, Request, read_again, unchanged
 from resources.corrections import ENTRY_ID, Corrections
@@ -37,7 +37,7 @@ MAPPING = "c360.mapping"
 # The property in which a table keeps in how many of its rows the last load left a cell empty that did not fit.
 EMPTIED = "c360.emptied"
 # What a table says of its source, which no correction changes.
-OF_THE_SOURCE = (MAPPING, EMPTIED, MARK, WATERMARK, HOURS)
+OF_THE_SOURCE = (MAPPING, EMPTIED, MARK, WATERMARK, HOURS, volume.READ)
 # How the reasons in the quarantine begin or end, by which the rows set aside are counted again.
 BREAKS = "breaks rule "
 REPEATS = ": key repeats, another row of that key is kept"
@@ -151,6 +151,12 @@ class Feeds:
                 " are held, which stay. If that is right, set `may_be_empty: true` for the feed in c360.yaml."
             )
         properties = {MAPPING: self._mapping(contract), **load.properties, **_reached(raws.values())}
+        if not is_part:
+            read = volume.read_of(raws, load.read_counts, self.deployment.folder)
+            properties[volume.READ] = json.dumps(read)
+            if head and load.kept_count < head.rows:
+                before = json.loads(head.properties.get(volume.READ, "{}"))
+                load = replace(load, notes=[*load.notes, *volume.gone(before, read)])
         return replace(load, is_part=is_part, window=window, properties=properties)
 
     def faults(self, contracts: Iterable[Contract]) -> list[str]:
@@ -334,10 +340,29 @@ class Feeds:
         )
         return self.engine.view("quarantine without corrected rows", left, held.schema())
 
-    def check_some_are_kept(self, contract: Contract, load: Load) -> None:
-        """FeedError where rows came and none of them keeps the contract: an empty table is no success."""
-        feed = self.deployment.feeds.get(contract.name)
-        if load.kept_count or not load.read_count or load.is_part or (feed and feed.may_be_empty):
+    def check_volume(self, contract: Contract, load: Load, is_accepted: bool = False) -> None:
+        """FeedError where a load of the whole brings far fewer rows than are held, unless that `is_accepted`."""
+        head = self.deployment.lake.head(contract)
+        if head is None or is_accepted or not self._should_bring_rows(contract, load):
+            return
+        before, now = (json.loads(known.get(volume.READ, "{}")) for known in (head.properties, load.properties))
+        faults = volume.shortfalls(contract, load.kept_count + load.quarantined_count, head.rows, before, now)
+        if faults:
+            told = "; ".join([*faults, *volume.gone(before, now)])
+            raise FeedError(
+                f"Feed {contract.name} ({load.origin}): {told}. What is held stays. See that the source is whole, such"
+                f" as by fetching it again. {_accepting(contract)}"
+            )
+
+    def check_enough_are_kept(self, contract: Contract, load: Load, is_accepted: bool = False) -> None:
+        """FeedError where rows came, but none keeps the contract, or, unless that `is_accepted`, far fewer than are
+        held: neither is a success.
+        """
+        if not load.read_count or not self._should_bring_rows(contract, load):
+            return
+        head = self.deployment.lake.head(contract)
+        held = head.rows if head and not is_accepted else 0
+        if load.kept_count and not volume.is_short(contract, load.kept_count, held):
             return
         reasons = load.quarantine.group_by("reason").agg(copies=ibis._.copies.sum())
         most = reasons.order_by(ibis.desc("copies"), "reason").limit(REASONS_SHOWN).to_pyarrow().to_pylist()
@@ -345,11 +370,19 @@ class Feeds:
         more = advice(most[0]["reason"]) if most else ""
         told = f"Set aside: {why}. They are in the table quarantine." if why else "The select leaves all of them out."
         connectors = [self.deployment.settings.connectors[name] for name in load.read_counts]
+        kept, remedy = "none is kept", "If no others are to be expected, set `may_be_empty: true` for the feed."
+        if load.kept_count:
+            kept = f"only {load.kept_count:,} would be kept, while {held:,} are held, which stay"
+            remedy = _accepting(contract)
         raise FeedError(
-            f"Feed {contract.name} ({load.origin}): of {load.read_count:,} rows none is kept. {told}"
-            f" {_put_right(why, connectors)}{more} If no others are to be expected, set `may_be_empty: true` for the"
-            " feed."
+            f"Feed {contract.name} ({load.origin}): of {load.read_count:,} rows {kept}. {told}"
+            f" {_put_right(why, connectors)}{more} {remedy}"
         )
+
+    def _should_bring_rows(self, contract: Contract, load: Load) -> bool:
+        """Whether a load replaces all rows of a dataset that never is empty."""
+        feed = self.deployment.feeds.get(contract.name)
+        return feed is not None and not feed.may_be_empty and not load.is_part
 
     def commit(self, contract: Contract, load: Load, properties: Mapping[str, str] | None = None) -> Commit:
         """Write what was loaded, or merge it where it is a part; nobody reads it until it is published."""
@@ -825,6 +858,14 @@ class _Sorting:
             f"SELECT {literal(self.contract.name)} AS dataset, _origin AS source, _reason AS reason,"
             f" _record AS record, count(*)::BIGINT AS copies FROM ({' UNION ALL '.join(parts)}) GROUP BY ALL",
         )
+
+
+def _accepting(contract: Contract) -> str:
+    """How to say that fewer rows than are held are right."""
+    return (
+        f"If fewer are right, say so: c360 run --accept-fewer {contract.name}, or in the UI a run with the tag"
+        f" {volume.ACCEPT_FEWER} = {contract.name}. The loads after it are compared with what is held then."
+    )
 
 
 def _put_right(reasons: str, connectors: Iterable[Connector]) -> str:
