@@ -7,11 +7,9 @@ from collections.abc import Iterable
 from datetime import UTC, timedelta
 
 import dagster as dg
-from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 from governance.contracts import HOUR, HOURLY, RHYTHMS, Contract
 from resources.deployment import Deployment
-from resources.feeds import Feeds
 from resources.litter import purge
 from resources.notifications import deliver
 
@@ -20,7 +18,6 @@ HOURLY_CRON = "5 * * * *"
 CRONS = {"daily": "0 4 * * *", "weekly": "0 4 * * 1", "monthly": "0 4 1 * *"}
 NIGHTLY, WEEKLY_MODELS = "30 4 * * *", "0 6 * * 0"
 DAY = timedelta(days=1)
-IN_FLIGHT = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.QUEUED]
 
 refresh = dg.define_asset_job(
     "refresh", selection=dg.AssetSelection.all(), description="Load every source and rebuild every table."
@@ -52,9 +49,9 @@ def schedules(deployment: Deployment) -> list[dg.ScheduleDefinition]:
     whole = [contract for contract in datasets if contract.loading != HOURLY]
     plans.append(("load_every_hour", _of(whole, "hourly"), HOURLY_CRON, "Load what sources bring every hour."))
     derived = [contract for contract in contracts.values() if contract.layer in ("conformed", "analytics", "serving")]
-    plans.append(("derive_daily", _keys(derived), NIGHTLY, "Rebuild every table that is made from the sources."))
+    plans.append(("derive_daily", asset_keys(derived), NIGHTLY, "Rebuild every table that is made from the sources."))
     models = [contract for contract in contracts.values() if contract.layer == "models"]
-    plans.append(("models_weekly", _keys(models), WEEKLY_MODELS, "Train and apply the models."))
+    plans.append(("models_weekly", asset_keys(models), WEEKLY_MODELS, "Train and apply the models."))
     timed = [
         scheduled(name, dg.AssetSelection.assets(*keys), cron, timezone, told)
         for name, keys, cron, told in plans
@@ -76,7 +73,7 @@ def scheduled(name: str, selection: dg.AssetSelection, cron: str, timezone: str,
 
 
 def _hourly(datasets: Iterable[Contract]) -> list[dg.ScheduleDefinition]:
-    keys = _keys(contract for contract in datasets if contract.loading == HOURLY)
+    keys = asset_keys(contract for contract in datasets if contract.loading == HOURLY)
     if not keys:
         return []
     told = "Load the events of the hour that ended, and late ones of the hours before."
@@ -97,45 +94,6 @@ def _hourly(datasets: Iterable[Contract]) -> list[dg.ScheduleDefinition]:
         return dg.RunRequest(partition_key=f"{hour:%Y-%m-%d-%H}:00")
 
     return [ended]
-
-
-def real_time(deployment: Deployment) -> dg.SensorDefinition:
-    """Loads orders as they come in and change, and brings the profiles up to date with them."""
-    made = [contract for contract in deployment.contracts.values() if contract.layer != "operations"]
-    tables = [contract for contract in made if rhythm(contract) == "real_time"]
-    datasets = [contract for contract in tables if contract.layer == "sources" and contract.name in deployment.feeds]
-    sources = dg.AssetSelection.assets(*_keys(contract for contract in tables if contract.layer == "sources"))
-    derived = dg.AssetSelection.assets(*_keys(contract for contract in tables if contract.layer != "sources"))
-    job = dg.define_asset_job(
-        "real_time",
-        # The derived tables are published by their checks; those of whole sources run at night.
-        selection=sources.without_checks() | derived,
-        description="Load new and changed orders and bring the profiles up to date.",
-    )
-
-    @dg.sensor(
-        name="real_time",
-        job=job,
-        minimum_interval_seconds=deployment.settings.schedules.real_time_seconds,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Starts a batch as soon as orders or order lines are new or changed at the source.",
-    )
-    def batch(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        in_flight = context.instance.get_runs(dg.RunsFilter(job_name="real_time", statuses=IN_FLIGHT), limit=2)
-        # While the profiles are made of what a batch has loaded, the next may wait for its turn.
-        if in_flight and {run.run_id for run in in_flight} != {_last_run(deployment, one) for one in datasets}:
-            return dg.SkipReason("a batch is in flight; the next takes what comes meanwhile")
-        feeds = Feeds(deployment)
-        news = [contract.name for contract in datasets if feeds.has_news(contract)]
-        return dg.RunRequest(tags={"news": ", ".join(news)}) if news else dg.SkipReason("nothing new")
-
-    return batch
-
-
-def _last_run(deployment: Deployment, contract: Contract) -> str | None:
-    """The run that loaded a dataset last."""
-    head = deployment.lake.head(contract)
-    return head.properties.get("c360.run_id") if head else None
 
 
 def notifications(deployment: Deployment) -> dg.SensorDefinition:
@@ -170,8 +128,9 @@ def housekeeping(deployment: Deployment) -> dg.SensorDefinition:
 
 
 def _of(contracts: Iterable[Contract], name: str) -> list[dg.AssetKey]:
-    return _keys(contract for contract in contracts if rhythm(contract) == name)
+    return asset_keys(contract for contract in contracts if rhythm(contract) == name)
 
 
-def _keys(contracts: Iterable[Contract]) -> list[dg.AssetKey]:
+def asset_keys(contracts: Iterable[Contract]) -> list[dg.AssetKey]:
+    """The tables as Dagster knows them."""
     return [dg.AssetKey.from_user_string(contract.key) for contract in contracts]

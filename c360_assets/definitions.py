@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from c360_assets import analytics, automation, conformed, serving
+from c360_assets import analytics, automation, conformed, real_time, serving
 from c360_assets.sources.datasets import source
 from checks import quality, runs
 from governance.contracts import SUFFIX, Column, Contract, label
@@ -65,7 +65,7 @@ def build(deployment: Deployment) -> dg.Definitions:
             *quality.schedules(contracts, deployment.settings.schedule_clock),
         ],
         sensors=[
-            automation.real_time(deployment),
+            real_time.sensor(deployment),
             *runs.sensors(deployment),
             automation.notifications(deployment),
             automation.housekeeping(deployment),

@@ -63,6 +63,11 @@ def step_name(key: str) -> str:
     return key.replace("/", "__") + SUFFIX
 
 
+def check_keys(contract: Contract) -> list[dg.AssetCheckKey]:
+    """The checks of one table as Dagster knows them."""
+    return [spec.key for spec in _specs(contract, dg.AssetKey.from_user_string(contract.key))]
+
+
 def schedules(contracts: Mapping[str, Contract], timezone: str) -> list[dg.ScheduleDefinition]:
     """Publication of the scores of the sources, as often as their contracts say, by the clock of a time zone."""
     return [

@@ -13,6 +13,7 @@ from checks import incidents
 from checks.incidents import Outcome
 from checks.quality import SUFFIX
 from checks.scoring import ERROR, PASS
+from governance.contracts import Contract
 from resources.deployment import Deployment
 
 RULE = "built"
@@ -62,6 +63,17 @@ def record(deployment: Deployment, instance: dg.DagsterInstance, run_id: str) ->
             for table in sorted(tables):
                 found = [Outcome(RULE, outcome, "error", failing=0)]
                 incidents.record(deployment.operations, connection, table, run_id, ended, found)
+
+
+def record_source(deployment: Deployment, contract: Contract, moment: datetime, works: bool) -> None:
+    """Carry over to the incident of a source whether a sensor, at a `moment` (UTC), could look at it.
+
+    One that can be looked at and has nothing new is up to date, whatever failed before.
+    """
+    found = [Outcome(RULE, PASS if works else ERROR, "error", failing=0)]
+    with deployment.operations.begin() as connection:
+        run_id = f"sensor at {moment:%Y-%m-%d %H:%M:%S}"
+        incidents.record(deployment.operations, connection, contract.key, run_id, moment, found)
 
 
 def _failed(instance: dg.DagsterInstance, run_id: str) -> Iterable[str]:

@@ -48,9 +48,14 @@ MASK = "***"
 SNAPSHOT, UPSERT, HOURLY = "snapshot", "upsert", "hourly"
 LOADING = (SNAPSHOT, UPSERT, HOURLY)
 
-CONTRACT_PROPERTIES = {"eventTime", "loading", "optional", "qualityTarget", "sensitiveRows", "toleratedLossPercent"}
-# How many of a source's rows may be left out of what is made of them, where its contract says nothing.
+CONTRACT_PROPERTIES = {
+    "eventTime", "loading", "optional", "qualityTarget", "sensitiveRows", "toleratedLossPercent",
+    "toleratedShrinkPercent",
+}  # fmt: skip
+# How many of a source's rows may be left out of what is made of them, where its contract says nothing; and how many
+# fewer than are held may come with a load of the whole.
 TOLERATED_LOSS_PERCENT = 10.0
+TOLERATED_SHRINK_PERCENT = 50.0
 COLUMN_PROPERTIES = {"calendarDay", "identifier", "needed", "renamedFrom", "reportingCurrency", "synonyms"}
 TYPE_OPTIONS = {"minimum", "maximum"}
 HOURS = {"h": 1, "d": 24}
@@ -126,8 +131,9 @@ class Contract:
     `latency_hours` is how old the newest row may be, `quality_target` the quality score (0 to 100) it should have,
     `loading` how a source's rows come in: snapshot, upsert or hourly; `sensitive_rows` names the column that says which
     rows are hidden from whoever has no full access. `tolerated_loss_percent` of a source's rows may be left out of what
-    is made of them before anybody is warned. `files` say all this, the deployment's own last, and `own_columns` are
-    those which that one adds.
+    is made of them before anybody is warned; a load of the whole may bring `tolerated_shrink_percent` fewer rows than
+    are held before it is refused. `files` say all this, the deployment's own last, and `own_columns` are those which
+    that one adds.
     """
 
     layer: str
@@ -151,6 +157,7 @@ class Contract:
     files: tuple[Path, ...] = ()
     own_columns: tuple[str, ...] = ()
     tolerated_loss_percent: float = TOLERATED_LOSS_PERCENT
+    tolerated_shrink_percent: float = TOLERATED_SHRINK_PERCENT
 
     @property
     def key(self) -> str:
@@ -273,7 +280,8 @@ def contract_of(file: Path, raw: dict[str, Any]) -> Contract:
         quality_target=properties.get("qualityTarget"),
         loading=str(properties.get("loading", SNAPSHOT)),
         sensitive_rows=properties.get("sensitiveRows"),
-        tolerated_loss_percent=float(properties.get("toleratedLossPercent", TOLERATED_LOSS_PERCENT)),
+        tolerated_loss_percent=_percent(file, properties, "toleratedLossPercent", TOLERATED_LOSS_PERCENT),
+        tolerated_shrink_percent=_percent(file, properties, "toleratedShrinkPercent", TOLERATED_SHRINK_PERCENT),
         files=(file,),
     )
     _check_columns(file, contract)
@@ -394,6 +402,13 @@ def _latency_hours(file: Path, levels: list[Any]) -> float | None:
                 raise ContractError(file, "slaProperties.latency", "must be a number of unit 'h' or 'd'")
             return float(level.value * HOURS[level.unit])
     return None
+
+
+def _percent(file: Path, properties: Mapping[str, Any], name: str, usual: float) -> float:
+    value = properties.get(name, usual)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
+        raise ContractError(file, f"customProperties.{name}", "must be a number from 0 to 100")
+    return float(value)
 
 
 def _check_rules(file: Path, contract: Contract) -> None:

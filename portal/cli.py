@@ -115,15 +115,30 @@ def _with_deployment(command: Callable[..., None]) -> Callable[..., None]:
     help="Analyse as of this moment, by the shop's clock; a date means its end. Default: newest event.",
 )
 @click.option("--whole", is_flag=True, help="Load sources as a whole, not only what changed in them.")
+@click.option(
+    "--accept-fewer",
+    "shrunk",
+    multiple=True,
+    metavar="DATASET",
+    help="Take this dataset as it comes, however many rows fewer than are held. Repeatable.",
+)
 @_with_deployment
 @click.pass_context
-def run(ctx: click.Context, deployment: Any, selection: tuple[str, ...], as_of: str | None, whole: bool) -> None:
+def run(
+    ctx: click.Context,
+    deployment: Any,
+    selection: tuple[str, ...],
+    as_of: str | None,
+    whole: bool,
+    shrunk: tuple[str, ...],
+) -> None:
     """Load the sources and build the tables.
 
     \b
     Example:
       c360 run --config examples/online_retail/c360.yaml --as-of 2011-06-30
       c360 run --select +rfm
+      c360 run --accept-fewer orders     where a load was refused because it brought too few rows, and they are right
     """
     from portal.progress import ProgressLine
     from resources.run_lock import at_work
@@ -135,7 +150,8 @@ def run(ctx: click.Context, deployment: Any, selection: tuple[str, ...], as_of: 
         from portal import running
 
         moment = running.moment(as_of, deployment.settings.clock) if as_of else None
-        report = running.run(deployment, selection, moment, progress.notice, whole, progress.expect)
+        tags = running.accepting(deployment, shrunk)
+        report = running.run(deployment, selection, moment, progress.notice, whole, progress.expect, tags)
     from portal.summary import print_summary
 
     if not print_summary(out, deployment, report, debug=ctx.parent.params["debug"] if ctx.parent else False):

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from governance.errors import C360Error
 from resources.deployment import Deployment
 from resources.feeds import Feeds
+from resources.volume import ACCEPT_FEWER
 
 
 class SelectionError(C360Error):
@@ -97,6 +98,16 @@ def run(
     expect(len(refresh.keys))
     refresh.run(report, notice, whole, tags)
     return report
+
+
+def accepting(deployment: Deployment, datasets: Sequence[str]) -> dict[str, str]:
+    """The tags of a run that takes datasets as they come, however few rows. SelectionError where one has no feed."""
+    names = [name.removeprefix("sources/") for name in datasets]
+    for name in names:
+        if name not in deployment.feeds:
+            known = ", ".join(deployment.feeds) or "none"
+            raise SelectionError(f"--accept-fewer: {deployment.file.name} has no feed '{name}'; there are: {known}.")
+    return {ACCEPT_FEWER: ", ".join(names)} if names else {}
 
 
 def _check_feeds(deployment: Deployment, keys: Iterable[str]) -> None:

@@ -12,7 +12,7 @@ from portal import showing
 from portal.matching import crowded, matches, references
 from resources.deployment import Deployment
 from resources.engine import quoted
-from resources.feeds import Feeds, Load, advice, rows_read
+from resources.feeds import FeedError, Feeds, Load, advice, rows_read
 
 REASONS_SHOWN = 5
 
@@ -50,6 +50,10 @@ def try_feed(deployment: Deployment, dataset: str, limit: int, console: Console)
     )
     for line in (*_set_aside(deployment, load), *load.notes):
         console.print(f"  {line}")
+    try:
+        feeds.check_volume(contract, load)
+    except FeedError as fault:
+        console.print(str(fault), style="yellow")
     rows = quoted(load.rows.get_name())
     if load.kept_count and limit:
         filled = _filled(deployment, contract, rows)

@@ -1,12 +1,14 @@
 """Connectors: what a feed may read. Each brings a dataset as it is; the feed's SQL maps it to the contract."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 import duckdb
 from pydantic import BaseModel, ConfigDict
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from governance.errors import C360Error
 from resources.engine import Engine, quoted
@@ -15,10 +17,22 @@ from resources.values import Notation
 
 # The property in which a table keeps the mark of its source when it was read.
 MARK = "c360.mark"
+# How often files are read that change meanwhile.
+READINGS = 3
+# When a file was written (ns) and how many bytes it has: what tells that it is another by now.
+Stamp = tuple[int, int]
 
 
 class ConnectorError(C360Error):
     """A source that cannot be read."""
+
+
+class SourceChanged(ConnectorError):
+    """Files that changed while they were read; the next time they may hold still."""
+
+
+# For whoever reads sources: what was read of files that changed meanwhile is forgotten, and they are read again.
+read_again = retry(retry=retry_if_exception_type(SourceChanged), stop=stop_after_attempt(READINGS), reraise=True)
 
 
 @dataclass(frozen=True)
@@ -46,7 +60,8 @@ class Raw:
     `reached` is how far it read, as properties that the table keeps and that the next request starts from; `notes` say
     what was passed over, the `notation` is how numbers, moments and missing values are written, and `timezone` is the
     clock of moments without offset, where the source has one of its own. `doubt` says, where the names of columns may
-    be none but values of a row, what to set if they are.
+    be none but values of a row, what to set if they are. `files` are those the rows lie in, as they were before they
+    were read: not all rows are read yet.
     """
 
     sql: str
@@ -57,6 +72,7 @@ class Raw:
     notation: Notation = field(default_factory=Notation)
     timezone: str | None = None
     doubt: str = ""
+    files: Mapping[Path, Stamp] = field(default_factory=dict)
 
 
 class Connector(BaseModel):
@@ -78,6 +94,41 @@ class Connector(BaseModel):
     def mark(self, request: Request) -> str:
         """What changes whenever the source may hold something new for a feed; ConnectorError where nobody can tell."""
         raise NotImplementedError
+
+
+def stamps(files: Iterable[Path], where: str) -> dict[Path, Stamp]:
+    """The files as they are. SourceChanged where one is gone by now."""
+    found = {file: _stamp(file) for file in files}
+    _raise_changed([file for file, stamp in found.items() if stamp is None], where)
+    return {file: stamp for file, stamp in found.items() if stamp}
+
+
+@contextmanager
+def unchanged(files: Mapping[Path, Stamp], where: str) -> Iterator[None]:
+    """SourceChanged where at the end of the block files are not as they were, whatever else came of it."""
+    try:
+        yield
+    finally:
+        _raise_changed([file for file, stamp in files.items() if _stamp(file) != stamp], where)
+
+
+def _raise_changed(changed: Sequence[Path], where: str) -> None:
+    if changed:
+        more = f" and {len(changed) - 1:,} others" if len(changed) > 1 else ""
+        # Not chained: what a file that changes was read as may quote a row.
+        raise SourceChanged(
+            f"{where}: {changed[0].name}{more} changed while it was read, {READINGS} times in a row; nothing was"
+            " loaded. Run again once it is written. To be safe at any time, write to another name and move it into"
+            " place."
+        ) from None
+
+
+def _stamp(file: Path) -> Stamp | None:
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def no_rows(columns: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -20,9 +21,9 @@ import ibis.expr.types as ir
 
 from governance.contracts import HOURLY, MASK, UPSERT, Column, Contract
 from governance.errors import C360Error, nearest
-from resources import corrections
+from resources import corrections, volume
 from resources.conditions import Conditions
-from resources.connectors import MARK, Connector, Raw, Request
+from resources.connectors import MARK, Connector, Raw, Request, read_again, unchanged
 from resources.corrections import ENTRY_ID, Corrections
 from resources.databases import WATERMARK
 from resources.deployment import EVERYTHING, Deployment, Feed, Settings
@@ -36,7 +37,7 @@ MAPPING = "c360.mapping"
 # The property in which a table keeps in how many of its rows the last load left a cell empty that did not fit.
 EMPTIED = "c360.emptied"
 # What a table says of its source, which no correction changes.
-OF_THE_SOURCE = (MAPPING, EMPTIED, MARK, WATERMARK, HOURS)
+OF_THE_SOURCE = (MAPPING, EMPTIED, MARK, WATERMARK, HOURS, volume.READ)
 # How the reasons in the quarantine begin or end, by which the rows set aside are counted again.
 BREAKS = "breaks rule "
 REPEATS = ": key repeats, another row of that key is kept"
@@ -123,6 +124,7 @@ class Feeds:
         self.deployment = deployment
         self.engine = deployment.engine
 
+    @read_again
     def load(
         self, contract: Contract, window: Window | None = None, is_whole: bool = False, batch: str | None = None
     ) -> Load:
@@ -131,7 +133,7 @@ class Feeds:
         All of it (so where `is_whole` is asked for), or the events of a `window`, or, where the contract says upsert
         and the feed names a `watermark`, the rows changed since the last load by the same mapping; or the corrections
         of one `batch` alone. Rows that were corrected come as they are now. ConnectorError and FeedError say what
-        cannot be read or mapped; nothing is written by either.
+        cannot be read or mapped; nothing is written by either. Files that change while they are read are read again.
         """
         feed = self.deployment.feeds.get(contract.name)
         if feed is None:
@@ -141,7 +143,7 @@ class Feeds:
             return self._corrected(contract, batch)
         head = self.deployment.lake.head(contract)
         sorting = self._sorting(contract, self._requests(contract, None if is_whole else head, window), window)
-        load, raws, is_part = sorting.load(), sorting.raws, sorting.is_part
+        load, raws, is_part = self._loaded(sorting), sorting.raws, sorting.is_part
         empty_ones = [raws[name].origin for name, count in load.read_counts.items() if not (count and load.row_count)]
         if empty_ones and not (is_part or feed.may_be_empty) and head and head.rows:
             raise FeedError(
@@ -149,6 +151,12 @@ class Feeds:
                 " are held, which stay. If that is right, set `may_be_empty: true` for the feed in c360.yaml."
             )
         properties = {MAPPING: self._mapping(contract), **load.properties, **_reached(raws.values())}
+        if not is_part:
+            read = volume.read_of(raws, load.read_counts, self.deployment.folder)
+            properties[volume.READ] = json.dumps(read)
+            if head and load.kept_count < head.rows:
+                before = json.loads(head.properties.get(volume.READ, "{}"))
+                load = replace(load, notes=[*load.notes, *volume.gone(before, read)])
         return replace(load, is_part=is_part, window=window, properties=properties)
 
     def faults(self, contracts: Iterable[Contract]) -> list[str]:
@@ -175,7 +183,7 @@ class Feeds:
         faults = []
         for request in self._requests(contract, None):
             try:
-                raws[request.name] = self._connector(request).look(request, engine)
+                raws[request.name] = read_again(self._connector(request).look)(request, engine)
             except C360Error as fault:
                 faults.append(str(fault))
         if faults:
@@ -197,6 +205,7 @@ class Feeds:
         requests = self._requests(contract, self.deployment.lake.head(contract))
         return contract.loading == HOURLY or any(request.since is not None for request in requests)
 
+    @read_again
     def set_aside(self, contract: Contract) -> tuple[str, Mapping[str, str]]:
         """The rows that a load of the whole dataset sets aside, as the mapping gives them and not masked.
 
@@ -205,6 +214,7 @@ class Feeds:
         """
         return self._sorting(contract, self._requests(contract, None)).as_given()
 
+    @read_again
     def given(self, contract: Contract) -> Mapping[str, str]:
         """Names and types of the columns that the mapping gives. FeedError where they do not match the contract."""
         return self._glance(contract).given
@@ -221,6 +231,13 @@ class Feeds:
             corrected=self.corrections.of(contract.name),
             is_part=window is not None or any(request.since is not None for request in requests),
         )
+
+    def _loaded(self, sorting: "_Sorting") -> Load:
+        """What the sorting loads; SourceChanged where files that it read are others afterwards."""
+        with ExitStack() as reading:
+            for raw in sorting.raws.values():
+                reading.enter_context(unchanged(raw.files, f"Feed {sorting.contract.name} ({raw.origin})"))
+            return sorting.load()
 
     def _glance(self, contract: Contract) -> "_Sorting":
         """As few rows as tell the columns that the mapping gives."""
@@ -244,7 +261,7 @@ class Feeds:
         rows = corrections.as_mapped(known.given, meant)
         feed = self.deployment.feeds[contract.name].model_copy(update={"select": rows})
         settings = self.deployment.settings
-        load = _Sorting(self.engine, contract, raws, feed, None, settings, is_judged=False).load()
+        load = self._loaded(_Sorting(self.engine, contract, raws, feed, None, settings, is_judged=False))
         kept = {name: head.properties[name] for name in OF_THE_SOURCE if name in head.properties}
         return replace(load, is_part=True, properties=kept, corrections=found, notes=[*notes, *load.notes])
 
@@ -275,6 +292,7 @@ class Feeds:
     def _connector(self, request: Request) -> Connector:
         return self.deployment.settings.connectors[request.name]
 
+    @read_again
     def has_news(self, contract: Contract) -> bool:
         """Whether the source may hold something that was not loaded; cheap enough to be asked every few seconds."""
         head = self.deployment.lake.head(contract)
@@ -322,10 +340,29 @@ class Feeds:
         )
         return self.engine.view("quarantine without corrected rows", left, held.schema())
 
-    def check_some_are_kept(self, contract: Contract, load: Load) -> None:
-        """FeedError where rows came and none of them keeps the contract: an empty table is no success."""
-        feed = self.deployment.feeds.get(contract.name)
-        if load.kept_count or not load.read_count or load.is_part or (feed and feed.may_be_empty):
+    def check_volume(self, contract: Contract, load: Load, is_accepted: bool = False) -> None:
+        """FeedError where a load of the whole brings far fewer rows than are held, unless that `is_accepted`."""
+        head = self.deployment.lake.head(contract)
+        if head is None or is_accepted or not self._should_bring_rows(contract, load):
+            return
+        before, now = (json.loads(known.get(volume.READ, "{}")) for known in (head.properties, load.properties))
+        faults = volume.shortfalls(contract, load.kept_count + load.quarantined_count, head.rows, before, now)
+        if faults:
+            told = "; ".join([*faults, *volume.gone(before, now)])
+            raise FeedError(
+                f"Feed {contract.name} ({load.origin}): {told}. What is held stays. See that the source is whole, such"
+                f" as by fetching it again. {_accepting(contract)}"
+            )
+
+    def check_enough_are_kept(self, contract: Contract, load: Load, is_accepted: bool = False) -> None:
+        """FeedError where rows came, but none keeps the contract, or, unless that `is_accepted`, far fewer than are
+        held: neither is a success.
+        """
+        if not load.read_count or not self._should_bring_rows(contract, load):
+            return
+        head = self.deployment.lake.head(contract)
+        held = head.rows if head and not is_accepted else 0
+        if load.kept_count and not volume.is_short(contract, load.kept_count, held):
             return
         reasons = load.quarantine.group_by("reason").agg(copies=ibis._.copies.sum())
         most = reasons.order_by(ibis.desc("copies"), "reason").limit(REASONS_SHOWN).to_pyarrow().to_pylist()
@@ -333,11 +370,19 @@ class Feeds:
         more = advice(most[0]["reason"]) if most else ""
         told = f"Set aside: {why}. They are in the table quarantine." if why else "The select leaves all of them out."
         connectors = [self.deployment.settings.connectors[name] for name in load.read_counts]
+        kept, remedy = "none is kept", "If no others are to be expected, set `may_be_empty: true` for the feed."
+        if load.kept_count:
+            kept = f"only {load.kept_count:,} would be kept, while {held:,} are held, which stay"
+            remedy = _accepting(contract)
         raise FeedError(
-            f"Feed {contract.name} ({load.origin}): of {load.read_count:,} rows none is kept. {told}"
-            f" {_put_right(why, connectors)}{more} If no others are to be expected, set `may_be_empty: true` for the"
-            " feed."
+            f"Feed {contract.name} ({load.origin}): of {load.read_count:,} rows {kept}. {told}"
+            f" {_put_right(why, connectors)}{more} {remedy}"
         )
+
+    def _should_bring_rows(self, contract: Contract, load: Load) -> bool:
+        """Whether a load replaces all rows of a dataset that never is empty."""
+        feed = self.deployment.feeds.get(contract.name)
+        return feed is not None and not feed.may_be_empty and not load.is_part
 
     def commit(self, contract: Contract, load: Load, properties: Mapping[str, str] | None = None) -> Commit:
         """Write what was loaded, or merge it where it is a part; nobody reads it until it is published."""
@@ -813,6 +858,14 @@ class _Sorting:
             f"SELECT {literal(self.contract.name)} AS dataset, _origin AS source, _reason AS reason,"
             f" _record AS record, count(*)::BIGINT AS copies FROM ({' UNION ALL '.join(parts)}) GROUP BY ALL",
         )
+
+
+def _accepting(contract: Contract) -> str:
+    """How to say that fewer rows than are held are right."""
+    return (
+        f"If fewer are right, say so: c360 run --accept-fewer {contract.name}, or in the UI a run with the tag"
+        f" {volume.ACCEPT_FEWER} = {contract.name}. The loads after it are compared with what is held then."
+    )
 
 
 def _put_right(reasons: str, connectors: Iterable[Connector]) -> str:

@@ -9,7 +9,8 @@ import uuid
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +19,18 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import duckdb
 from pydantic import Field, field_validator, model_validator
 
-from resources.connectors import MARK, Connector, ConnectorError, Raw, Request, no_rows, readable
+from resources.connectors import (
+    MARK,
+    Connector,
+    ConnectorError,
+    Raw,
+    Request,
+    Stamp,
+    no_rows,
+    readable,
+    stamps,
+    unchanged,
+)
 from resources.engine import Engine, literal
 from resources.merging import Window
 from resources.sheets import Sheet
@@ -49,6 +61,8 @@ TEXT = ("csv", "lines")
 DELIMITERS = (",", ";", "\t", "|")
 # How many names of columns an error lists.
 LISTED = 6
+# Where the lines that are in no row, and what was passed over, are noted beside the rows of files.
+TOLD = "told.json"
 # Feeds that read the same files wait for whoever unpacks or parses them.
 STAGING = threading.RLock()
 
@@ -60,7 +74,7 @@ class OnDisk(Connector):
 
     def mark(self, request: Request) -> str:
         """Names, sizes and times of the files."""
-        return file_mark(self.found(request))
+        return file_mark(stamps(self.found(request), self.named(request)))
 
     def found(self, request: Request) -> list[Path]:
         """The files the path names, in order; ConnectorError where there is none."""
@@ -75,13 +89,17 @@ class OnDisk(Connector):
             )
         return found
 
-    def filled(self, request: Request) -> tuple[list[Path], list[str]]:
-        """The files with anything in them, and a note of each that has nothing; ConnectorError where all have not."""
-        found = self.found(request)
-        filled = [file for file in found if file.stat().st_size]
+    def filled(self, request: Request) -> tuple[list[Path], list[str], dict[Path, Stamp]]:
+        """The files with anything in them, a note of each that has nothing, and all as they are; ConnectorError where
+        none has.
+        """
+        found = stamps(self.found(request), self.named(request))
+        filled = [file for file, (_, size) in found.items() if size]
         if not filled:
-            raise ConnectorError(f"{self.named(request)}: {found[0].name} is empty; not even column names are there.")
-        return filled, [_passed_over(file.name) for file in found if file not in filled]
+            raise ConnectorError(
+                f"{self.named(request)}: {next(iter(found)).name} is empty; not even column names are there."
+            )
+        return filled, [_passed_over(file.name) for file in found if file not in filled], found
 
     def named(self, request: Request) -> str:
         """How errors name the connector."""
@@ -158,30 +176,30 @@ class Files(OnDisk):
         """The files' columns: of CSV from how each file begins, of JSON and sheets from all that is in them."""
         return self._brought(request, engine, self._columns)
 
-    def _brought(
-        self, request: Request, engine: Engine, stage: Callable[[str, Sequence["_Named"], Engine], "_Staged"]
-    ) -> Raw:
-        where, (files, notes) = self.named(request), self.filled(request)
-        try:
-            packed = [file for file in files if file.suffix == ".zip"]
-            unpacked = [table for file in packed for table in _unpacked(file, engine)]
-            tables = [*(_Named(file.name, file) for file in files if file not in packed), *unpacked]
-            kind = self.format or self._format_of(tables, where)
-            staged = stage(kind, tables, engine)
-            engine.query(f"DESCRIBE {staged.sql}")
-        except TextFileError as fault:
-            raise ConnectorError(f"{where}: {fault}.") from None
-        except duckdb.Error as fault:
-            # Not chained: DuckDB quotes the row, and the chain ends in Dagster's log.
-            raise ConnectorError(f"{where}: {readable(fault)}") from None
+    def _brought(self, request: Request, engine: Engine, stage: Callable[["_Opened", Engine], "_Staged"]) -> Raw:
+        where, (files, notes, found) = self.named(request), self.filled(request)
+        with unchanged(found, where):
+            try:
+                packed = [file for file in files if file.suffix == ".zip"]
+                unpacked = [table for file in packed for table in _unpacked(file, found[file], engine, where)]
+                tables = [*(_Named(file.name, file) for file in files if file not in packed), *unpacked]
+                kind = self.format or self._format_of(tables, where)
+                staged = stage(_Opened(kind, tables, found, where), engine)
+                engine.query(f"DESCRIBE {staged.sql}")
+            except TextFileError as fault:
+                raise ConnectorError(f"{where}: {fault}.") from None
+            except duckdb.Error as fault:
+                # Not chained: DuckDB quotes the row, and the chain ends in Dagster's log.
+                raise ConnectorError(f"{where}: {readable(fault)}") from None
         return Raw(
             staged.sql,
             self.origin(request),
             staged.broken,
-            {MARK: file_mark(files)},
+            {MARK: file_mark(found)},
             [*notes, *staged.notes],
             self._notation,
             doubt=self._doubt(kind, staged.sql, engine),
+            files=found,
         )
 
     def _doubt(self, kind: str, sql: str, engine: Engine) -> str:
@@ -220,49 +238,51 @@ class Files(OnDisk):
             )
         return str(*kinds)
 
-    def _stage(self, kind: str, tables: Sequence["_Named"], engine: Engine) -> "_Staged":
+    def _stage(self, opened: "_Opened", engine: Engine) -> "_Staged":
         """The rows of all files as Parquet: text is parsed once, into scratch files that all feeds of the connector
         read.
         """
-        if kind == "parquet":
-            columns = {table.name: [*parquet_columns(table.path, table.name, engine)] for table in tables}
+        if opened.kind == "parquet":
+            columns = {table.name: [*parquet_columns(table.path, table.name, engine)] for table in opened.tables}
             _check_columns(columns)
-            return _Staged(_parquet_rows([table.path for table in tables], self.filename))
-        name = uuid.uuid5(uuid.NAMESPACE_URL, self.model_dump_json() + file_mark(table.path for table in tables)).hex
+            return _Staged(_parquet_rows([table.path for table in opened.tables], self.filename))
+        name = uuid.uuid5(uuid.NAMESPACE_URL, self.model_dump_json() + file_mark(opened.files)).hex
         folder = engine.scratch / f"raw-{name}"
-        told = folder / "told.json"
         with STAGING:
-            if not told.exists():
-                folder.mkdir(exist_ok=True)
-                filled, notes = self._filled(kind, tables)
-                broken: list[str] = []
-                for position, file in enumerate(filled):
-                    more = f", {literal(file.name)} AS filename" if self.filename else ""
-                    broken += file.stage(folder / f"{position:05d}.parquet", engine, more)
-                told.write_text(json.dumps({"broken": broken, "notes": notes}), encoding="utf-8")
-        return _Staged(_parquet_rows(sorted(folder.glob("*.parquet"))), **json.loads(told.read_text(encoding="utf-8")))
+            if not folder.exists():
+                with _filling(folder, opened.files, opened.where) as fresh:
+                    filled, notes = self._filled(opened)
+                    broken: list[str] = []
+                    for position, file in enumerate(filled):
+                        more = f", {literal(file.name)} AS filename" if self.filename else ""
+                        broken += file.stage(fresh / f"{position:05d}.parquet", engine, more)
+                    told = json.dumps({"broken": broken, "notes": notes})
+                    (fresh / TOLD).write_text(told, encoding="utf-8")
+        told = (folder / TOLD).read_text(encoding="utf-8")
+        return _Staged(_parquet_rows(sorted(folder.glob("*.parquet"))), **json.loads(told))
 
-    def _columns(self, kind: str, tables: Sequence["_Named"], engine: Engine) -> "_Staged":
+    def _columns(self, opened: "_Opened", engine: Engine) -> "_Staged":
         """The columns of all files, with no rows where these need not be read for it; what is read stays staged."""
-        if kind not in TEXT:
-            return self._stage(kind, tables, engine)
-        filled, notes = self._filled(kind, tables)
-        names = [*(filled[0].column_names if kind in TABULAR else ["line"]), *(["filename"] if self.filename else [])]
+        if opened.kind not in TEXT:
+            return self._stage(opened, engine)
+        filled, notes = self._filled(opened)
+        is_table = opened.kind in TABULAR
+        names = [*(filled[0].column_names if is_table else ["line"]), *(["filename"] if self.filename else [])]
         return _Staged(no_rows(dict.fromkeys(names, "VARCHAR")), notes=notes)
 
-    def _filled(self, kind: str, tables: Sequence["_Named"]) -> tuple[list[TextFile | Sheet], list[str]]:
+    def _filled(self, opened: "_Opened") -> tuple[list[TextFile | Sheet], list[str]]:
         """The files with anything in them, and a note of each that has nothing; TextFileError where all have not, or
         where columns differ.
         """
-        files = [self._opened(kind, table) for table in tables]
+        files = [self._described(opened.kind, table) for table in opened.tables]
         filled = [file for file in files if not file.is_empty]
         if not filled:
             raise TextFileError(f"{files[0].name} is empty; not even column names are there")
-        if kind in TABULAR:
+        if opened.kind in TABULAR:
             _check_columns({file.name: file.first_names for file in filled})
         return filled, [_passed_over(file.name) for file in files if file not in filled]
 
-    def _opened(self, kind: str, table: "_Named") -> TextFile | Sheet:
+    def _described(self, kind: str, table: "_Named") -> TextFile | Sheet:
         shape: dict[str, Any] = {
             "header": self.header, "skip": self.skip, "columns": self.columns, "called": table.name
         }  # fmt: skip
@@ -277,6 +297,16 @@ class _Named:
 
     name: str
     path: Path
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """Tables to be read, of one `kind`; the files they lie in, packed or not, as they were before; how errors begin."""
+
+    kind: str
+    tables: Sequence[_Named]
+    files: Mapping[Path, Stamp]
+    where: str
 
 
 @dataclass(frozen=True)
@@ -334,18 +364,19 @@ def _listed(names: Sequence[str]) -> str:
     return f"the column{'s' if len(names) > 1 else ''} {shown}"
 
 
-def _unpacked(archive: Path, engine: Engine) -> list[_Named]:
+def _unpacked(archive: Path, stamp: Stamp, engine: Engine, where: str) -> list[_Named]:
     """The files in a zip archive, unpacked into the scratch folder."""
-    folder = engine.scratch / f"zip-{file_mark([archive])}"
+    folder = engine.scratch / f"zip-{file_mark({archive: stamp})}"
     try:
         with STAGING, zipfile.ZipFile(archive) as packed:
             members = [
                 one for one in packed.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")
             ]
-            found = [
-                _Named(f"{archive.name}/{one.filename}", _extracted(packed, one, folder / str(position)))
-                for position, one in enumerate(members)
-            ]
+            places = [Path(str(position), Path(one.filename).name) for position, one in enumerate(members)]
+            if not folder.exists():
+                with _filling(folder, {archive: stamp}, where) as fresh:
+                    for one, place in zip(members, places, strict=True):
+                        _extract(packed, one, fresh / place)
     except (zipfile.BadZipFile, EOFError, OSError, zlib.error) as fault:
         raise TextFileError(f"{archive.name} is no whole zip archive; fetch it again") from fault
     except (RuntimeError, NotImplementedError) as fault:
@@ -353,21 +384,30 @@ def _unpacked(archive: Path, engine: Engine) -> list[_Named]:
             f"{archive.name} is locked by a password or packed in a way we do not know; unpack it, and name what was in"
             " it as `path`"
         ) from fault
-    if not found:
+    if not members:
         raise TextFileError(f"{archive.name} holds no file; fetch it again")
+    names = [f"{archive.name}/{one.filename}" for one in members]
+    found = [_Named(name, folder / place) for name, place in zip(names, places, strict=True)]
     return sorted(found, key=lambda table: table.name)
 
 
-def _extracted(packed: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> Path:
-    """The file of an archive, alone in its folder: whole or not there, for another feed may have unpacked it."""
-    target = folder / Path(member.filename).name
-    if not target.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        fresh = folder / "unfinished"
-        with packed.open(member) as source, fresh.open("wb") as copy:
-            shutil.copyfileobj(source, copy)
-        fresh.rename(target)
-    return target
+def _extract(packed: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
+    target.parent.mkdir()
+    with packed.open(member) as source, target.open("wb") as copy:
+        shutil.copyfileobj(source, copy)
+
+
+@contextmanager
+def _filling(folder: Path, files: Mapping[Path, Stamp], where: str) -> Iterator[Path]:
+    """A scratch folder to be filled from files, which is there for others once it is whole and the files held still."""
+    fresh = folder.with_name(uuid.uuid4().hex)
+    fresh.mkdir()
+    try:
+        with unchanged(files, where):
+            yield fresh
+        fresh.rename(folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 class Sample(Connector):
@@ -411,10 +451,9 @@ class Sample(Connector):
         return Files(type="files", path=str(self._company(request) / request.dataset / "*.parquet"))
 
 
-def file_mark(files: Iterable[Path]) -> str:
-    """A word for the files as they are: their names, sizes and times."""
-    stamps = "".join(f"{file}{file.stat().st_mtime_ns}{file.stat().st_size}" for file in files)
-    return uuid.uuid5(uuid.NAMESPACE_URL, stamps).hex
+def file_mark(files: Mapping[Path, Stamp]) -> str:
+    """A word for files as they were: their names, sizes and times."""
+    return uuid.uuid5(uuid.NAMESPACE_URL, "".join(f"{file}{time}{size}" for file, (time, size) in files.items())).hex
 
 
 def _patterns(path: str, window: Window | None) -> list[str]:

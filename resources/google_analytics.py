@@ -12,7 +12,7 @@ from typing import Literal
 
 import duckdb
 
-from resources.connectors import MARK, ConnectorError, Raw, Request, no_rows, readable
+from resources.connectors import MARK, ConnectorError, Raw, Request, no_rows, readable, unchanged
 from resources.engine import Engine, literal, quoted
 from resources.files import OnDisk, ending, file_mark, parquet_columns
 from resources.text_files import LINES_THAT_TELL, TextFile, TextFileError
@@ -62,26 +62,28 @@ class GoogleAnalytics(OnDisk):
 
     def read(self, request: Request, engine: Engine) -> Raw:
         """The events in the columns of `web_analytics`; ConnectorError where a file is no such export."""
-        where, (files, notes) = self.named(request), self.filled(request)
-        try:
-            sql = _rows(_events([_parquet(file, where, engine) for file in files], where, engine))
-            engine.query(f"DESCRIBE {sql}")
-        except TextFileError as fault:
-            raise ConnectorError(f"{where}: {fault}.") from None
-        except duckdb.Error as fault:
-            # Not chained: DuckDB quotes the row, and the chain ends in Dagster's log.
-            raise ConnectorError(f"{where}: {readable(fault)}") from None
-        return Raw(sql, self.origin(request), [], {MARK: file_mark(files)}, notes, timezone="UTC")
+        where, (files, notes, found) = self.named(request), self.filled(request)
+        with unchanged(found, where):
+            try:
+                sql = _rows(_events([_parquet(file, where, engine) for file in files], where, engine))
+                engine.query(f"DESCRIBE {sql}")
+            except TextFileError as fault:
+                raise ConnectorError(f"{where}: {fault}.") from None
+            except duckdb.Error as fault:
+                # Not chained: DuckDB quotes the row, and the chain ends in Dagster's log.
+                raise ConnectorError(f"{where}: {readable(fault)}") from None
+        return Raw(sql, self.origin(request), [], {MARK: file_mark(found)}, notes, timezone="UTC", files=found)
 
     def look(self, request: Request, engine: Engine) -> Raw:
         """The columns of `web_analytics`, which every export has; of JSON lines no line is read."""
-        where, (files, notes) = self.named(request), self.filled(request)
+        where, (files, notes, found) = self.named(request), self.filled(request)
         for file in files:
             _check_ending(file, where)
-        try:
-            _events([file for file in files if ending(file) == ".parquet"], where, engine)
-        except TextFileError as fault:
-            raise ConnectorError(f"{where}: {fault}.") from None
+        with unchanged(found, where):
+            try:
+                _events([file for file in files if ending(file) == ".parquet"], where, engine)
+            except TextFileError as fault:
+                raise ConnectorError(f"{where}: {fault}.") from None
         return Raw(_rows(no_rows(COLUMNS)), self.origin(request), [], notes=notes, timezone="UTC")
 
 

@@ -237,9 +237,6 @@ class TextFile(TableFile):
         except TextFileError:
             copy.unlink(missing_ok=True)
             raise
-        except (EOFError, OSError, zlib.error) as fault:  # OSError is what a broken gzip or zstd raises
-            copy.unlink(missing_ok=True)
-            raise self._torn() from fault
         return copy, lines.total
 
     @cached_property
@@ -263,12 +260,16 @@ class TextFile(TableFile):
             return bytes(source.read(4096))
 
     def _texts(self) -> Iterator[str]:
-        decode, line = codecs.getincrementaldecoder(self._codec)().decode, 1
-        with _opened(self.path) as source:
-            while chunk := source.read(CHUNK_BYTES):
-                yield self._text(decode, chunk, line, final=False)
-                line += chunk.count(b"\n")
-            yield self._text(decode, b"", line, final=True)
+        line = 1
+        try:
+            decode = codecs.getincrementaldecoder(self._codec)().decode
+            with _opened(self.path) as source:
+                while chunk := source.read(CHUNK_BYTES):
+                    yield self._text(decode, chunk, line, final=False)
+                    line += chunk.count(b"\n")
+                yield self._text(decode, b"", line, final=True)
+        except (EOFError, OSError, zlib.error) as fault:  # OSError is what a broken gzip or zstd raises
+            raise self._torn() from fault
 
     def _text(self, decode: Any, chunk: bytes, line: int, final: bool) -> str:
         try:
@@ -362,6 +363,9 @@ class TextFile(TableFile):
             )
 
     def _json_rows(self, plain: Path, engine: Engine) -> str:
+        if _is_open_list(plain):
+            # DuckDB takes what is there.
+            raise self._error("breaks off: it is a list that does not end. Fetch it again")
         try:
             return _json_rows(plain, engine)
         except duckdb.InvalidInputException as fault:
@@ -565,6 +569,14 @@ def _json_rows(plain: Path, engine: Engine) -> str:
     )
     # All texts at once: each line is parsed but once for them.
     return f"SELECT {columns} FROM (SELECT json, json ->> [{paths}] AS texts FROM {lines})"
+
+
+def _is_open_list(plain: Path) -> bool:
+    """Whether a file begins as a list of JSON and does not end as one."""
+    with plain.open("rb") as file:
+        start = file.read(CHUNK_BYTES).removeprefix(codecs.BOM_UTF8).lstrip()
+        file.seek(max(0, plain.stat().st_size - CHUNK_BYTES))
+        return start.startswith(b"[") and not file.read().rstrip().endswith(b"]")
 
 
 def _json_types(names: Sequence[str], lines: str, engine: Engine) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Every source dataset as an asset. What fills it is a feed of c360.yaml; what it must look like is its contract."""
 
+import re
 from datetime import timedelta
 
 import dagster as dg
@@ -8,11 +9,14 @@ from governance.contracts import HOURLY, Contract
 from resources.deployment import ScheduleSettings
 from resources.feeds import Feeds, Load
 from resources.merging import Window
+from resources.volume import ACCEPT_FEWER
 
 # A run with this tag loads all of a source, not only what changed.
 WHOLE_TAG = "c360/whole"
 # A run with this tag loads one batch of corrections, and nothing of the source.
 CORRECTIONS_TAG = "c360/corrections"
+# What stands between the datasets that a run is told to take as they come.
+BETWEEN = re.compile(r"[\s,]+")
 
 
 def source(contract: Contract, schedules: ScheduleSettings) -> dg.AssetsDefinition:
@@ -35,9 +39,11 @@ def source(contract: Contract, schedules: ScheduleSettings) -> dg.AssetsDefiniti
     def dataset(context: dg.AssetExecutionContext, feeds: dg.ResourceParam[Feeds]) -> Load:
         is_whole = WHOLE_TAG in context.run.tags
         batch = context.run.tags.get(CORRECTIONS_TAG)
+        may_be_fewer = contract.name in BETWEEN.split(context.run.tags.get(ACCEPT_FEWER, ""))
         load = feeds.load(contract, _window(context, timedelta(hours=schedules.lateness_hours)), is_whole, batch)
+        feeds.check_volume(contract, load, may_be_fewer)
         feeds.quarantine(contract, load, {"c360.run_id": context.run.run_id})
-        feeds.check_some_are_kept(contract, load)
+        feeds.check_enough_are_kept(contract, load, may_be_fewer)
         if load.quarantined_count:
             context.log.warning("%s: %s rows set aside in quarantine", contract.name, f"{load.quarantined_count:,}")
         for note in load.notes:

@@ -12,7 +12,6 @@ from dagster._utils.schedules import schedule_execution_time_iterator
 from c360_assets import automation
 from c360_assets.definitions import build
 from resources.deployment import Deployment
-from resources.feeds import Feeds
 from tests.running import deployed
 from tests.tables import CONTRACTS
 
@@ -141,67 +140,6 @@ def test_every_table_is_overdue_half_its_frequency_late(tmp_path: Path) -> None:
     assert made <= hours.keys()
     expected = {"sources/web_analytics": 2, "sources/customer": 36, "sources/product": 252, "sources/orders": 36}
     assert {key: hours[key] for key in expected} == expected
-
-
-class Batches:
-    """The real-time sensor over a till that is one file."""
-
-    def __init__(self, folder: Path) -> None:
-        self.till = folder / "till.csv"
-        self.put("O1")
-        (folder / "c360.yaml").write_text(
-            "name: Shop\ncurrency: EUR\nconnectors:\n  till: {type: files, path: till.csv}\n"
-            "feeds:\n  orders: {from: till}\n"
-        )
-        self.deployment = deployed(folder / "c360.yaml", folder / "home")
-        self.defs = build(self.deployment)
-
-    def put(self, *orders: str) -> None:
-        self.till.write_text("order_id,customer_id,ordered_at\n" + "".join(f"{one},C1,2026-01-01\n" for one in orders))
-
-    def tick(self, instance: dg.DagsterInstance) -> dg.RunRequest | str:
-        sensor = self.defs.resolve_sensor_def("real_time")
-        context = dg.build_sensor_context(instance=instance, repository_def=self.defs.get_repository_def())
-        found = sensor.evaluate_tick(context)
-        return found.run_requests[0] if found.run_requests else found.skip_message or ""
-
-    def load(self, run_id: str = "earlier") -> None:
-        orders = self.deployment.contracts["sources/orders"]
-        load = Feeds(self.deployment).load(orders)
-        self.deployment.lake.write(orders, load.rows, {**load.properties, "c360.run_id": run_id})
-
-
-@pytest.fixture
-def batches(tmp_path: Path) -> Iterator[Batches]:
-    batches = Batches(tmp_path)
-    yield batches
-    batches.deployment.close()
-
-
-def test_a_batch_starts_when_a_source_has_news_and_not_before(batches: Batches) -> None:
-    with dg.DagsterInstance.ephemeral() as instance:
-        first = batches.tick(instance)
-        assert isinstance(first, dg.RunRequest)
-        assert first.tags["news"] == "orders"
-        batches.load()
-        assert batches.tick(instance) == "nothing new"
-        batches.put("O1", "O2")
-        assert isinstance(batches.tick(instance), dg.RunRequest)
-
-
-def test_one_batch_is_in_flight_and_the_next_may_wait_once_it_has_loaded(batches: Batches) -> None:
-    with dg.DagsterInstance.ephemeral() as instance:
-        job = batches.defs.resolve_job_def("real_time")
-        batches.load()
-        batches.put("O1", "O2")
-        first = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
-        assert "in flight" in str(batches.tick(instance))
-        batches.load(first.run_id)
-        assert batches.tick(instance) == "nothing new"
-        batches.put("O1", "O2", "O3")
-        assert isinstance(batches.tick(instance), dg.RunRequest)
-        instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTING)
-        assert "in flight" in str(batches.tick(instance))
 
 
 def test_rhythms_are_those_of_the_contracts() -> None:

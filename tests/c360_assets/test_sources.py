@@ -13,6 +13,7 @@ import pytest
 from c360_assets.definitions import build
 from checks.quality import measure
 from resources.lake import HOURS
+from resources.volume import ACCEPT_FEWER
 from tests.running import deployed
 
 KEY = dg.AssetKey(["sources", "web_analytics"])
@@ -191,6 +192,30 @@ def test_a_load_that_keeps_no_row_is_no_success(
         assert bool(failures) == bool(complaint)
         assert not complaint or re.search(complaint, failures[0])
         assert deployment.read("quarantine").count().to_pyarrow().as_py() == 3 * is_broken
+
+
+def test_a_run_that_is_told_to_takes_fewer_rows_and_another_keeps_those_held(tmp_path: Path) -> None:
+    def put(count: int) -> None:
+        (tmp_path / "o.csv").write_text("order_id\n" + "".join(f"O{number}\n" for number in range(count)))
+
+    (tmp_path / "c360.yaml").write_text(
+        "name: Shop\ncurrency: EUR\nconnectors:\n  shop: {type: files, path: o.csv}\nfeeds:\n  orders: {from: shop}\n"
+    )
+    with closing(deployed(tmp_path / "c360.yaml", tmp_path / "home")) as deployment:
+        job, only = build(deployment).resolve_job_def("real_time"), [dg.AssetKey(["sources", "orders"])]
+
+        def load(**tags: str) -> tuple[bool, int]:
+            with dg.DagsterInstance.ephemeral() as instance:
+                done = job.execute_in_process(
+                    QUIET, instance=instance, asset_selection=only, tags=tags, raise_on_error=False
+                )
+            return done.success, deployment.read("sources/orders").count().to_pyarrow().as_py()
+
+        put(30)
+        load()
+        put(2)
+        assert load(**{ACCEPT_FEWER: "customer"}) == (False, 30)
+        assert load(**{ACCEPT_FEWER: "customer, orders"}) == (True, 2)
 
 
 def _is_failure(event: dg.DagsterEvent) -> bool:

@@ -185,6 +185,11 @@ FAULTS = {
     "a reference to no place": ("#/schema/things/properties/thing_id", "", "part_of.relationships.to"),
     "a reference to another file": ("things.odcs.yaml#", "parts.odcs.yaml#", "part_of.relationships"),
     "an event time that is no column": ("value: made_on", "value: made_at", "eventTime"),
+    "a share that is none": (
+        "value: made_on",
+        "value: made_on\n  - {property: toleratedShrinkPercent, value: 150}",
+        "customProperties.toleratedShrinkPercent",
+    ),
     "a property we do not know": ("property: eventTime", "property: eventtime", "eventtime"),
     "a property of a column we do not know": ("property: renamedFrom", "property: renamed", "maker.renamed"),
     "a table named otherwise than its file": ("- name: things", "- name: parts", "schema.name"),

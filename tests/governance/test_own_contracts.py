@@ -112,6 +112,13 @@ def test_an_extension_adds_columns_and_rules_and_keeps_the_rest(tmp_path: Path) 
     assert [file.parent.parent.name for file in theirs.files] == ["contracts", "ours"]
 
 
+def test_how_far_a_dataset_may_shrink_is_for_a_deployment_to_say(tmp_path: Path) -> None:
+    shrinking = "customProperties: [{property: toleratedShrinkPercent, value: 80}]\nslaProperties:"
+    theirs = orders(tmp_path, ORDERS.replace("slaProperties:", shrinking))
+    assert (theirs.tolerated_shrink_percent, CONTRACTS["sources/orders"].tolerated_shrink_percent) == (80, 50)
+    assert theirs.loading == CONTRACTS["sources/orders"].loading
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_ours_promises_can_only_be_made_stricter(fault: str, tmp_path: Path) -> None:
     old, new, key = FAULTS[fault]

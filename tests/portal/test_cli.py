@@ -20,6 +20,7 @@ from governance import segments
 from portal import cli, running
 from portal.running import SelectionError
 from resources import deployment as deployments
+from resources.feeds import Feeds
 from tests.tables import CONTRACTS
 from tests.tables import table as literal_table
 
@@ -393,3 +394,20 @@ def test_tables_between_as_of_and_those_selected_come_with_them_and_those_left_b
     assert "Still of the moment before, as they were not selected: customers. Bring all to one moment: c360 run" in told
     (ann,) = json.loads(c360("show", "rfm", "--config", shop, "--format", "json").output)
     assert (ann["recency_days"], ann["frequency"]) == (1, 1)
+
+
+def test_fewer_rows_are_taken_where_the_command_says_so(tmp_path: Path) -> None:
+    shop, orders = shop_in(tmp_path), CONTRACTS["sources/orders"]
+    rows = [f"{number},ann,2026-01-01,10\n" for number in range(30)]
+    (tmp_path / "orders.csv").write_text("id,customer,day,total\n" + "".join(rows))
+    with closing(deployments.load(shop)) as deployment:
+        feeds = Feeds(deployment)
+        deployment.lake.publish(feeds.commit(orders, feeds.load(orders)))
+    (tmp_path / "orders.csv").write_text("id,customer,day,total\n" + "".join(rows[:5]))
+    told = "5 rows came, while 30 are held. What is held stays."
+    assert told in plain(c360("try", "orders", "--config", shop).output)
+    run = ("run", "--config", shop, "--select", "sources/orders", "--accept-fewer")
+    assert "c360.yaml has no feed 'order'; there are: orders, customer." in plain(c360(*run, "order").output)
+    assert c360(*run, "orders").exit_code == 0
+    with closing(deployments.load(shop)) as deployment:
+        assert deployment.read("sources/orders").count().to_pyarrow().as_py() == 5

@@ -86,7 +86,7 @@ class Shop:
             contract = deployment.contracts[f"sources/{dataset}"]
             loaded = Feeds(deployment).load(contract)
             if is_checked:
-                Feeds(deployment).check_some_are_kept(contract, loaded)
+                Feeds(deployment).check_enough_are_kept(contract, loaded)
             return outcome(loaded)
 
     def lines(self, content: str | bytes, **mapping: Any) -> Outcome:

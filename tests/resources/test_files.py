@@ -690,6 +690,42 @@ def test_a_broken_archive_is_refused(content: bytes, complaint: str, engine: Eng
         read(engine, tmp_path, "orders.zip")
 
 
+def packed_as(name: str, content: bytes) -> bytes:
+    """The content of a file of that name: packed as its ending says, or, of Parquet and Excel, a table of its own."""
+    target = io.BytesIO()
+    if name.endswith(".gz"):
+        return gzip.compress(content)
+    if name.endswith(".zst"):
+        with pa.CompressedOutputStream(sink := pa.BufferOutputStream(), "zstd") as stream:
+            stream.write(content)
+        return sink.getvalue().to_pybytes()
+    if name.endswith(".zip"):
+        put_archive(target, **{"people.csv": content.decode()})
+    elif name.endswith(".parquet"):
+        pq.write_table(pa.table({"id": ["1", "2"]}), target)
+    elif name.endswith(".xlsx"):
+        put_workbook(target, people=[["id"], ["1"], ["2"]])
+    return target.getvalue() or content
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["p.csv.gz", "p.csv.zst", "p.jsonl.gz", "p.zip", "p.parquet", "p.xlsx", "list.json", "p.json"],
+)
+def test_a_file_that_is_cut_off_is_refused_wherever_it_is_cut(name: str, engine: Engine, tmp_path: Path) -> None:
+    """But for lines of JSON cut between two of them."""
+    rows = [f'{{"id": "{number}", "name": "Ann"}}' for number in range(4)]
+    text = f"[{', '.join(rows)}]" if name == "list.json" else "".join(f"{row}\n" for row in rows)
+    whole = packed_as(name, (text if ".json" in name else HEADER + "".join(numbered(4))).encode())
+    ends = {
+        place for place in range(len(whole)) if name == "p.json" and whole[place - 1 : place + 1] in (b"}\n", b"\n{")
+    }
+    for place in {*range(1, len(whole), len(whole) // 40 + 1), len(whole) - 1} - ends:
+        put(tmp_path, whole[:place], name)
+        with pytest.raises(ConnectorError, match=re.escape(name)):
+            read(engine, tmp_path, name)
+
+
 def test_an_archive_of_nothing_is_refused(engine: Engine, tmp_path: Path) -> None:
     put_archive(tmp_path / "orders.zip")
     with pytest.raises(ConnectorError, match=r"orders\.zip holds no file"):
@@ -924,8 +960,8 @@ REMEDIES = {
     ),
     "JSON that breaks off": Remedy(
         '[{"id": "1"},\n{"id": "2"',
-        r"people\.jsonl at one place is no JSON\. Export it again with one object on each line",
-        mended='{"id": "1"}\n{"id": "2"}\n',
+        r"people\.jsonl breaks off: it is a list that does not end\. Fetch it again",
+        mended='[{"id": "1"},\n{"id": "2"}]',
         name="people.jsonl",
         rows=[("1",), ("2",)],
     ),
