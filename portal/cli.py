@@ -378,8 +378,7 @@ def profile(deployment: Any, table: str, target: Path | None) -> None:
 
     found = profiling.profile_of(deployment, table)
     target = target or Path(f"{table.replace('/', '-')}.html")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(profile_page.page(found, deployment.settings.name), encoding="utf-8")
+    printing.put_file(target, profile_page.page(found, deployment.settings.name).encode())
     profile_page.print_summary(found, out)
     out.print(f"Pictures and more: {target}", soft_wrap=True)
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from governance.contracts import MASK, Column, Contract
 from governance.errors import C360Error
 from portal import printing
+from portal.printing import put_file
 from resources.deployment import Deployment
 from resources.engine import literal, quoted
 from resources.operations import TABLES
@@ -80,8 +81,7 @@ def write(rows: "DuckDBPyRelation", kind: str, target: Path | None, console: Con
     if target is None:
         _put(content)
     else:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
+        put_file(target, content)
 
 
 def write_json(rows: Sequence[Row]) -> None:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from resources.deployment import Deployment
 
 SIGNS: Mapping[str, str] = {
-    "No space left on device|disk is full|[Dd]isk quota exceeded": (
-        "The disk that holds {home} is full; nothing is half-written. Free some space on it (c360 purge deletes what"
-        " killed runs left behind), then do the same again."
+    "No space left on device|disk is full|[Dd]isk quota exceeded|File too large|disk I/O error": (
+        "The disk that holds {home} takes nothing more (full, a quota used up, or broken); nothing is half-written."
+        " Free some space on it (c360 purge deletes what killed runs left behind), then do the same again."
     ),
     "Read-only file system|readonly database|Permission denied": (
         "Something below {home} cannot be read or written. Give the user of this process the right to do so in the"

@@ -4,6 +4,8 @@ import json
 import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from tests.tables import CONTRACTS, table
 BRAND = CONTRACTS["sources/brand"]
 CONFIG = "name: Test\ncurrency: EUR\nconnectors: {}\nfeeds: {}\n"
 OLD, NEW = ["b1"], ["b1", "b2"]
+ROOT = Path(__file__).parents[2]
 REMEDY = "c360 doctor --repair"
 
 
@@ -292,3 +295,44 @@ def test_a_clock_that_is_behind_is_told(config: Path) -> None:
     told["snapshots"][0]["timestamp-ms"] += 86_400_000
     metadata.write_text(json.dumps(told))
     assert plain("The clock of this machine is behind") in plain(c360("doctor", "--config", config).output)
+
+
+FILLS_THE_DISK = """
+import resource, sys
+from portal import cli
+
+# Its last argument is how large a file may become, as on a disk that is full.
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[-1]),) * 2)
+cli.main(sys.argv[1:-1])
+"""
+
+
+def test_a_file_that_cannot_be_written_whole_leaves_the_one_before(config: Path) -> None:
+    target = config.parent / "brands.csv"
+    target.write_text("what was there")
+    command = ["show", "sources/brand", "--format", "csv", "--out", str(target), "--config", str(config)]
+    full = subprocess.run(
+        [sys.executable, "-c", FILLS_THE_DISK, *command, "20"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert full.returncode == 1
+    assert "The disk that holds" in full.stderr
+    assert "Traceback" not in full.stderr
+    assert target.read_text() == "what was there"
+    assert c360(*command).exit_code == 0
+    assert target.read_text().count("\n") == len(NEW) + 1
+    assert not list(config.parent.glob(".brands.csv*"))
+
+
+# Full at once, and in the middle of a run.
+@pytest.mark.parametrize("room", ["2000", "170000"])
+def test_a_run_on_a_full_disk_says_so_and_the_rows_before_stay(config: Path, room: str) -> None:
+    command = ["run", "--select", "products", "--config", str(config)]
+    full = subprocess.run(
+        [sys.executable, "-c", FILLS_THE_DISK, *command, room], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert full.returncode == 1
+    assert "The disk that holds" in " ".join((full.stdout + full.stderr).split())
+    assert "Traceback" not in full.stdout + full.stderr
+    assert shown_products(config) == ["p1"]
+    assert c360("doctor", "--deep", "--config", config).exit_code == 0
+    assert c360(*command).exit_code == 0

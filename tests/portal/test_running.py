@@ -57,6 +57,6 @@ def test_own_errors_are_told_as_they_are_those_of_the_machine_in_our_words_and_o
     wrapped = error("DagsterExecutionStepExecutionError", "Error in x", own)
     assert building._fault(wrapped, deployment) == "Table x: is not there"
     full = error("OSError", "OSError: [Errno 28] No space left on device\n")
-    assert building._fault(full, deployment).startswith(f"The disk that holds {deployment.home} is full")
+    assert building._fault(full, deployment).startswith(f"The disk that holds {deployment.home} takes nothing more")
     told = building._fault(error("ValueError", "ValueError: ann@example.com is no number\n"), deployment)
     assert told == "Unexpected fault (ValueError). To see where, run again with: c360 --debug run"
