@@ -35,7 +35,7 @@ from governance.quality import (
     fingerprint,
     lookups,
 )
-from resources.conditions import Conditions
+from resources.conditions import Conditions, refusal
 from resources.connectors import no_rows
 from resources.deployment import Deployment
 from resources.engine import complaint, literal, missing_column, quoted
@@ -164,14 +164,15 @@ class _Measuring:
 
     def _running(self, rules: Sequence[Rule]) -> tuple[dict[Rule, list[str]], dict[Rule, str]]:
         """What each rule judges of a row, the marks of it made; and why some rules do not run."""
-        judged = {rule: conditions for rule in rules if (conditions := self._judged(rule))}
+        refused = {rule: told for rule in rules if (told := refusal(self.engine, rule.need))}
+        judged = {rule: found for rule in rules if rule not in refused and (found := self._judged(rule))}
         # One statement for all; only where it fails are they asked one by one.
         if not _complaint(lambda: self._mark(judged)):
-            return judged, {}
+            return judged, refused
         problems = {rule: problem for rule, found in judged.items() if (problem := self._problem(rule, found))}
         running = {rule: found for rule, found in judged.items() if rule not in problems}
         self._mark(running)
-        return running, problems
+        return running, problems | refused
 
     def _judged(self, rule: Rule) -> list[str]:
         """What a rule judges of a row, in SQL: its condition, or of each cell to be filled whether it is."""
@@ -291,6 +292,8 @@ class _Binding(_Measuring):
 
     def problem(self, rule: Rule) -> str | None:
         """Why a rule does not run; None where it does."""
+        if refused := refusal(self.engine, rule.need):
+            return refused
         try:
             if conditions := self._judged(rule):
                 self.engine.query(f"SELECT {', '.join(conditions)} {self._from([rule])}")

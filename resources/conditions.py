@@ -14,14 +14,19 @@ from governance.quality import (
     OneOf,
     Ordered,
     Present,
+    Reconciles,
     RefersTo,
     SameWithin,
     SetAside,
+    Steady,
     Unique,
     Usual,
 )
-from resources.engine import literal, quoted
+from resources.engine import Engine, literal, quoted
+from resources.statements import StatementError, check_expression
 
+# A moment in SQL, in whose place others come.
+SOME_MOMENT = "TIMESTAMP '2024-01-01 00:00:00'"
 # As many groups as must be known before what is usual can be learnt from them.
 GROUPS_THAT_TELL = 500
 
@@ -136,6 +141,33 @@ class Conditions:
         column, group = quoted(need.column), quoted(need.group)
         filling = f"SELECT {group} FROM {self.rows} WHERE {column} IS NOT NULL AND {group} IS NOT NULL"
         return f"CASE WHEN {column} IS NOT NULL THEN true WHEN {group} IN ({filling}) THEN false END"
+
+
+def refusal(engine: Engine, need: Need) -> str | None:
+    """Why the SQL that is written in a need may not run; None where it may, as far as can be told without a table."""
+    try:
+        for sql in _written(need):
+            check_expression(engine, sql.replace("{as_of}", SOME_MOMENT).replace("{end}", SOME_MOMENT))
+    except StatementError as fault:
+        return (
+            f"its SQL {fault}. A condition is one expression over the columns of the row, an aggregate one over those"
+            " of the table; what is needed of another table comes by `lookup`."
+        )
+    return None
+
+
+def _written(need: Need) -> list[str]:
+    """The SQL that is written in a need."""
+    match need:
+        case Holds():
+            return [need.condition, *([need.where] if need.where else [])]
+        case Usual():
+            return [need.where]
+        case Steady():
+            return [need.value]
+        case Reconciles():
+            return [need.value, need.other]
+    return []
 
 
 def _list(values: tuple[str, ...]) -> str:

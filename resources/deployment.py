@@ -129,6 +129,11 @@ class Feed(_Section):
     def _check_connectors(cls, named: Any) -> Any:
         return (named,) if isinstance(named, str) else named
 
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The tables that the select may read: each connector by its name; of one, `raw` is another name."""
+        return self.connectors if len(self.connectors) > 1 else ("raw", *self.connectors)
+
     def table_of(self, connector: str) -> str | None:
         """The table read of a connector that is a database; None where it is called like the dataset."""
         return self.table.get(connector) if isinstance(self.table, dict) else self.table

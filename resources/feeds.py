@@ -5,7 +5,6 @@ the reason, its classified values masked; the rest is the dataset. Nothing is dr
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,7 @@ import ibis.expr.types as ir
 from governance.contracts import HOURLY, MASK, UPSERT, Column, Contract
 from governance.errors import C360Error, nearest
 from resources import corrections, volume
-from resources.conditions import Conditions
+from resources.conditions import Conditions, refusal
 from resources.connectors import MARK, Connector, Raw, Request, read_again, unchanged
 from resources.corrections import ENTRY_ID, Corrections
 from resources.databases import WATERMARK
@@ -30,6 +29,7 @@ from resources.deployment import EVERYTHING, Deployment, Feed, Settings
 from resources.engine import Engine, complaint, literal, missing_column, quoted
 from resources.lake import HOURS, Commit, ibis_schema
 from resources.merging import Window
+from resources.statements import StatementError, check_select, nodes, parsed
 from resources.values import EITHER_WAY, GROUPED, NAIVE, Notation, Value
 
 # The property in which a table keeps how its rows were mapped.
@@ -179,6 +179,10 @@ class Feeds:
 
     def _looked_at(self, contract: Contract, engine: Engine) -> list[str]:
         """What is wrong with the sources of a dataset's feed, else with its mapping."""
+        try:
+            feed = self._checked(contract, engine)
+        except C360Error as fault:
+            return [str(fault)]
         raws: dict[str, Raw] = {}
         faults = []
         for request in self._requests(contract, None):
@@ -188,9 +192,8 @@ class Feeds:
                 faults.append(str(fault))
         if faults:
             return faults
-        feed, settings = self.deployment.feeds[contract.name], self.deployment.settings
         try:
-            _Sorting(engine, contract, raws, feed, None, settings).check()
+            _Sorting(engine, contract, raws, feed, None, self.deployment.settings).check()
         except C360Error as fault:
             return [str(fault)]
         return []
@@ -219,13 +222,27 @@ class Feeds:
         """Names and types of the columns that the mapping gives. FeedError where they do not match the contract."""
         return self._glance(contract).given
 
+    def _checked(self, contract: Contract, engine: Engine) -> Feed:
+        """The dataset's feed; FeedError where its select is no SELECT, or reaches for more than the connectors."""
+        feed = self.deployment.feeds[contract.name]
+        try:
+            check_select(engine, feed.select, feed.views)
+        except StatementError as fault:
+            raise FeedError(
+                f"Feed {contract.name}: the select {fault}. It is one SELECT over the rows of {', '.join(feed.views)};"
+                " for another file, name the file as a connector: in `connectors`, and in the feed's `from`."
+                " Correct it in c360.yaml."
+            ) from None
+        return feed
+
     def _sorting(self, contract: Contract, requests: Sequence[Request], window: Window | None = None) -> "_Sorting":
+        feed = self._checked(contract, self.engine)
         raws = {request.name: self._connector(request).read(request, self.engine) for request in requests}
         return _Sorting(
             self.engine,
             contract,
             raws,
-            self.deployment.feeds[contract.name],
+            feed,
             window,
             self.deployment.settings,
             corrected=self.corrections.of(contract.name),
@@ -736,6 +753,9 @@ class _Sorting:
     def _with_broken_rules(self, sql: str) -> str:
         """The typed rows, those that break a `quarantine` rule of the contract with that as a reason."""
         conditions = Conditions(self.contract)
+        for rule in self.contract.rules:
+            if rule.quarantine and (told := refusal(self.engine, rule.need)):
+                raise FeedError(f"{self.where}: rule {rule.name} of the contract does not run: {told}")
         faults = [
             f"CASE WHEN NOT coalesce({conditions.of(rule.need)}, true) THEN {literal(BREAKS + rule.name)} END"
             for rule in self.contract.rules
@@ -907,14 +927,8 @@ def _differing(ways: Iterable[Notation]) -> list[str]:
 
 def _extremes(engine: Engine, select: str) -> list[tuple[str, str, str]]:
     """The columns of a select that are the least or greatest of a column as it is: name, min or max, and of what."""
-    ((tree,),) = engine.query(f"SELECT json_serialize_sql({literal(select)})")
-    nodes, found = [json.loads(tree)], []
-    while nodes:
-        node = nodes.pop()
-        if not isinstance(node, dict):
-            nodes += node if isinstance(node, list) else []
-            continue
-        nodes += node.values()
+    found = []
+    for node in nodes(parsed(engine, select)):
         if node.get("function_name") in EXTREMES and node.get("alias"):
             (argument, *_) = node["children"]
             if argument["class"] == "COLUMN_REF":
