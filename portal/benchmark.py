@@ -20,6 +20,7 @@ import yaml
 from rich.table import Table
 
 from governance.errors import C360Error
+from governance.reference import us_states
 from resources import deployment as deployments
 from resources.deployment import Deployment
 from resources.engine import literal
@@ -27,7 +28,6 @@ from resources.lake import ROW_GROUP_ROWS
 
 PROJECT = Path(__file__).parent.parent
 FLOOR = Path(__file__).parent / "floor"
-STATES = PROJECT / "governance/reference/us_states.csv"
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,8 @@ def floor_sql(deployment: Deployment, table: str) -> str:
     for contract in deployment.contracts.values():
         deployment.lake.read(contract)
     engine = deployment.engine
-    engine.query(f"CREATE OR REPLACE TEMP TABLE us_states AS SELECT * FROM read_csv({literal(str(STATES))})")
+    states = ", ".join(f"({literal(code)}, {literal(state)})" for code, state in us_states.names_by_code().items())
+    engine.query(f"CREATE OR REPLACE TEMP TABLE us_states AS FROM (VALUES {states}) AS us_states(state_code, state)")
     (as_of,) = engine.query("SELECT as_of FROM as_of")[0]
     known = {"{as_of}": f"TIMESTAMP '{as_of}'", "{rule_version}": literal(deployment.rules().full_version)}
     sql = (FLOOR / f"{table}.sql").read_text()
@@ -197,7 +198,7 @@ def _ours(deployment: Deployment, table: str) -> tuple[float, int]:
 def _floor(deployment: Deployment, table: str) -> tuple[float, int]:
     sql = floor_sql(deployment, table)
     _warm_up(deployment)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=deployment.engine.scratch) as folder:
         target = literal(str(Path(folder) / "part-0.parquet"))
         options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS}"
         started = time.perf_counter()

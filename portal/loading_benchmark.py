@@ -197,13 +197,13 @@ def _load(deployment: Deployment, dataset: str, window: Window | None = None) ->
     return commit.rows
 
 
-def _by_hand(deployment: Deployment, folder: Path) -> None:
+def _by_hand(deployment: Deployment) -> None:
     from adbc_driver_postgresql import dbapi
 
     with dbapi.connect(os.environ[DATABASE]) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT * FROM c360_bench.orders")
         deployment.engine.backend.con.register("batches", cursor.fetch_record_batch())
-        target = literal(str(folder / "orders.parquet"))
+        target = literal(str(deployment.engine.scratch / "orders.parquet"))
         deployment.engine.query(f"COPY (SELECT * FROM batches) TO {target} (FORMAT parquet, COMPRESSION zstd)")
 
 
@@ -245,7 +245,7 @@ def _main() -> None:
         case "pandas":
             _by_pandas(folder)
         case _:
-            _by_hand(deployment, folder)
+            _by_hand(deployment)
     seconds, peak = time.perf_counter() - started, peak_megabytes()
     deployment.close()
     print(json.dumps({"seconds": seconds, "megabytes": peak, "rows": rows}))

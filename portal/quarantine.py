@@ -4,6 +4,8 @@ import csv
 import glob
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -216,9 +218,11 @@ def _opened(path: str, flags: int) -> int:
 def _corrected_lines(deployment: Deployment, file: Path, given: Mapping[str, str]) -> tuple[str, int, int]:
     """The SELECT of a file's lines that were changed, how many they are, and how many are as they were."""
     engine = deployment.engine
-    path = glob.escape(str(file.resolve()))
-    raw = Files(type="files", path=path, format="csv", null_values=()).read(
-        Request(name="corrections", dataset="", folder=file.resolve().parent), engine
+    folder = Path(tempfile.mkdtemp(dir=engine.scratch))
+    # The engine reaches no file but those of connectors.
+    copy = shutil.copy(file, folder)
+    raw = Files(type="files", path=glob.escape(copy), format="csv", null_values=()).read(
+        Request(name="corrections", dataset="", folder=folder), engine
     )
     if raw.broken:
         raise QuarantineError(f"{raw.broken[0]}. Correct that line; nothing was loaded.")

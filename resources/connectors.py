@@ -91,6 +91,10 @@ class Connector(BaseModel):
         """The columns that `read` would bring, without the rows as far as they tell none; ConnectorError as there."""
         raise NotImplementedError
 
+    def reach(self, folder: Path) -> list[Path]:
+        """The files and folders on this machine that the engine reads for it; relative paths start at `folder`."""
+        return []
+
     def mark(self, request: Request) -> str:
         """What changes whenever the source may hold something new for a feed; ConnectorError where nobody can tell."""
         raise NotImplementedError

@@ -48,7 +48,8 @@ KNOWN = (16, 17, 25, 700, 701, 1043, *NUMBERS)
 ENDS_OF_TIME = ("4713-01-01 BC", "294246-12-31")
 FARTHEST_ZONE = timedelta(hours=14)
 # The name of a schema or table, quoted or not.
-PART = re.compile(r'"(?:[^"]|"")+"|[^.]+')
+QUOTED = re.compile(r'"(?:[^"]|"")+"')
+PART = re.compile(rf"{QUOTED.pattern}|[^.]+")
 # What is wrong, by the class or code of SQLSTATE, or by words of libpq where there is none, and what to do about it.
 COMPLAINTS = (
     (
@@ -346,7 +347,7 @@ def _named(request: Request) -> str:
 
 
 def _part(name: str) -> str:
-    return name if name.startswith('"') else quoted(name)
+    return name if QUOTED.fullmatch(name) else quoted(name)
 
 
 def _shown(column: str, type_: int) -> str:

@@ -20,6 +20,7 @@ from governance.errors import C360Error
 from governance.playbook import Playbook
 from governance.segments import Rules
 from governance.yaml_loader import SafeLoader
+from resources import iceberg
 from resources.databases import Postgres, Redshift
 from resources.engine import Engine, quoted
 from resources.files import Files, Sample
@@ -237,16 +238,22 @@ class Deployment:
 
     @cached_property
     def engine(self) -> Engine:
-        """The deployment's engine; opens at first use."""
-        return Engine(self.settings.engine.memory_limit, self.settings.engine.threads)
+        """The deployment's engine; opens at first use. It reaches the lake and the files of the connectors alone."""
+        lake = Path(iceberg.path(self.warehouse.as_uri()))
+        files = [path for connector in self.settings.connectors.values() for path in connector.reach(self.folder)]
+        return Engine(self.settings.engine.memory_limit, self.settings.engine.threads, [lake, *files])
+
+    @property
+    def warehouse(self) -> Path:
+        """The folder of the lake's files."""
+        return (self.folder / (self.settings.lake.warehouse or self.home / "lake")).resolve()
 
     @cached_property
     def lake(self) -> Lake:
         """The deployment's tables; opens at first use. DeploymentError where the home is another deployment's."""
         home = self.opened_home()
         catalog = self.settings.lake.catalog or f"sqlite:///{home / 'catalog.db'}"
-        warehouse = self.folder / (self.settings.lake.warehouse or home / "lake")
-        return Lake(catalog, warehouse.resolve(), self.engine)
+        return Lake(catalog, self.warehouse, self.engine)
 
     @cached_property
     def operations(self) -> "Operations":

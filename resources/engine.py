@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,12 +28,16 @@ SCRATCH = "c360-"
 class Engine:
     """One in-memory DuckDB per process; what outgrows memory spills into a scratch folder of its own.
 
-    `threads` None means all cores; `memory_limit` is DuckDB's, such as '4GB' or '80%'.
+    `threads` None means all cores; `memory_limit` is DuckDB's, such as '4GB' or '80%'. `reach` are the files and
+    folders that statements may read and write beside the scratch folder; None means any.
     """
 
-    def __init__(self, memory_limit: str = "4GB", threads: int | None = None) -> None:
+    def __init__(
+        self, memory_limit: str = "4GB", threads: int | None = None, reach: Iterable[Path] | None = None
+    ) -> None:
         self.memory_limit = memory_limit
         self.threads = threads
+        self.reach = reach
 
     @cached_property
     def scratch(self) -> Path:
@@ -43,10 +47,19 @@ class Engine:
     @cached_property
     def connection(self) -> duckdb.DuckDBPyConnection:
         """The connection to DuckDB, opened at first use so that importing the code location costs nothing."""
-        settings: dict[str, Any] = {"memory_limit": self.memory_limit, "temp_directory": str(self.scratch)}
+        settings: dict[str, Any] = {
+            "memory_limit": self.memory_limit,
+            "temp_directory": str(self.scratch),
+            # A function that DuckDB has not may be in an extension, which it would fetch from the network.
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
         if self.threads:
             settings["threads"] = self.threads
-        return _settled(duckdb.connect(config=settings))
+        connection = _settled(duckdb.connect(config=settings))
+        if self.reach is not None:
+            _fence(connection, [self.scratch, *self.reach])
+        return connection
 
     @cached_property
     def backend(self) -> Backend:
@@ -84,7 +97,7 @@ class Engine:
 
     def sibling(self) -> Engine:
         """The same engine by a connection of its own, for another thread; is closed with this one."""
-        other = Engine(self.memory_limit, self.threads)
+        other = Engine(self.memory_limit, self.threads, self.reach)
         other.__dict__ |= {"scratch": self.scratch, "connection": _settled(self.cursor())}
         return other
 
@@ -118,6 +131,14 @@ def _settled(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection
     # A name in a statement is a table or nothing, as Ibis has it; DuckDB would look among Python's variables.
     connection.execute("SET python_enable_replacements = false")
     return connection
+
+
+def _fence(connection: duckdb.DuckDBPyConnection, reach: Iterable[Path]) -> None:
+    """Let no statement read or write anything but these files and folders, nor take this back."""
+    listed = f"[{', '.join(literal(str(path)) for path in reach)}]"
+    connection.execute(f"SET allowed_directories = {listed}")
+    connection.execute(f"SET allowed_paths = {listed}")
+    connection.execute("SET enable_external_access = false")
 
 
 def quoted(name: str) -> str:

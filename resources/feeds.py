@@ -5,6 +5,7 @@ the reason, its classified values masked; the rest is the dataset. Nothing is dr
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -71,6 +72,13 @@ class OnDisk(Connector):
     """What lies in files below a path, which may be a glob."""
 
     path: str
+
+    def reach(self, folder: Path) -> list[Path]:
+        """The file, or the folder below which the files are, and those in which files are that it only links to."""
+        certain = takewhile(lambda part: not (glob.has_magic(part) or DAY.search(part)), Path(self.path).parts)
+        base = folder.joinpath(*certain)
+        found = _matching(_patterns(self.path, None), folder) if base != folder / self.path else []
+        return [base, *{file.resolve().parent for file in found}]
 
     def mark(self, request: Request) -> str:
         """Names, sizes and times of the files."""
@@ -439,6 +447,10 @@ class Sample(Connector):
                 generate(company, 1)
         files = Files(type="files", path=str(company / request.dataset / "*.parquet"))
         return replace(files.look(request, engine), timezone="UTC")
+
+    def reach(self, folder: Path) -> list[Path]:
+        """The folder of the generated files."""
+        return [folder / self.path]
 
     def mark(self, request: Request) -> str:
         """That of the generated files; nothing as long as there are none."""

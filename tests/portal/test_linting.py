@@ -29,6 +29,16 @@ RULES: dict[str, tuple[str, dict[str, Any], str]] = {
     "no SQL": ("holds", {"condition": "total_amount >"}, "Parser Error"),
     "types that do not meet": ("holds", {"condition": "ordered_at > 5"}, "Cannot compare"),
     "a pattern": ("matches", {"column": "order_id", "pattern": "("}, "missing"),
+    "a file": (
+        "holds",
+        {"condition": "order_id in (from read_text('/etc/hosts'))"},
+        r"reads read_text\(\).*by `lookup`",
+    ),
+    "another table": (
+        "steady",
+        {"column": "ordered_at", "value": "(select count(*) from brand)", "by": "day"},
+        "'brand'",
+    ),
     "a group": ("usual", {"per": "customer_id", "where": "totl > 0", "start": 5}, '"totl" not found'),
     "a trend": ("steady", {"column": "ordered_at", "value": "sum(totl)", "by": "day"}, '"totl" not found'),
     "a sum": (

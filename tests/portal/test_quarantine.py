@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -103,7 +104,7 @@ def rewritten(file: Path, old: str, new: str) -> Path:
 def corrections(deployment: Deployment, dataset: str, file: Path) -> str:
     """Keep the changed lines of a file, which is what a reload does first; the word of their batch."""
     feeds, connection = Feeds(deployment), deployment.engine.connection
-    connection.sql(f"CREATE OR REPLACE TEMP TABLE lines AS FROM read_csv('{file}', all_varchar = true)")
+    connection.register("lines", duckdb.sql(f"FROM read_csv('{file}', all_varchar = true)").to_arrow_table())
     given = feeds.given(deployment.contracts[f"sources/{dataset}"])
     return feeds.corrections.keep(dataset, f"SELECT * FROM lines WHERE {row_id(given)} <> {ROW}", given)
 

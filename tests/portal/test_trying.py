@@ -56,6 +56,17 @@ def plain(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
+@pytest.mark.parametrize("command", [("try", "orders"), ("lint",), ("run",)])
+def test_a_select_that_reads_another_file_is_told_by_whatever_would_run_it(
+    command: tuple[str, ...], shop: Path
+) -> None:
+    shop.write_text(CONFIG.replace("from raw where", "from raw, read_csv('customers.csv') where"))
+    result = c360(*command, "--config", shop)
+    assert result.exit_code == 1
+    told = "Feed orders: the select reads read_csv(), which reaches beyond the rows. It is one SELECT over the rows of"
+    assert f"{told} raw, shop; for another file, name the file as a connector" in plain(result.output)
+
+
 def test_a_feed_is_tried_without_building_anything(shop: Path) -> None:
     result = c360("try", "orders", "--config", shop, "--limit", "1")
     told = plain(result.output)

@@ -757,6 +757,15 @@ def test_the_name_of_a_table_is_no_complaint(orders: Shop) -> None:
         orders.load(table="no password, certificate for SSL error")
 
 
+@pytest.mark.parametrize(
+    "name", ['"" ; drop table orders; --', '"orders"; drop table orders; --', 'orders"; drop table orders']
+)
+def test_the_name_of_a_table_is_no_statement(name: str, orders: Shop) -> None:
+    with pytest.raises(ConnectorError, match="there is no such table"):
+        orders.load(table=name)
+    assert orders.load(table="orders").read == 5
+
+
 def test_a_server_that_is_down_is_told_and_caught_up_with_afterwards(orders: Shop, database: Database) -> None:
     change(database, n2=21)
     log = orders.run(connector={"url": database.as_ann(port=str(free_port()))})

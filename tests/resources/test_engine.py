@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -99,6 +100,47 @@ def test_closing_removes_the_scratch_folder_and_what_is_in_it() -> None:
     engine.query(f"COPY (SELECT 1) TO {literal(str(scratch / 'part.parquet'))}")
     engine.close()
     assert not scratch.exists()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM read_text('{secret}')",
+        "SELECT * FROM read_text('{inside}/../secret.csv')",
+        "SELECT * FROM read_text('{inside}/link.csv')",
+        "SELECT * FROM '{secret}'",
+        "SELECT * FROM glob('{secret}')",
+        "SELECT * FROM read_text('https://example.org/')",
+        "COPY (SELECT 1) TO '{secret}'",
+        "ATTACH '{secret}' AS evil",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "SET allowed_directories = ['/']",
+        "SET allowed_paths = ['{secret}']",
+        "RESET allowed_directories",
+    ],
+)
+def test_a_statement_reaches_no_further_than_the_engine(statement: str, tmp_path: Path) -> None:
+    secret, inside = tmp_path / "secret.csv", tmp_path / "inside"
+    secret.write_text("secret")
+    inside.mkdir()
+    (inside / "link.csv").symlink_to(secret)
+    with closing(Engine("200MB", threads=1, reach=[inside])) as engine, closing(engine.sibling()) as other:
+        for each in (engine, other):
+            with pytest.raises(duckdb.Error, match=r"disabled|Cannot"):
+                each.query(statement.format(secret=secret, inside=inside))
+    assert secret.read_text() == "secret"
+
+
+def test_what_the_engine_reaches_is_read_and_written(tmp_path: Path) -> None:
+    file = tmp_path / "number.csv"
+    file.write_text("n\n1\n")
+    for reach in (file, tmp_path):
+        with closing(Engine("200MB", threads=1, reach=[reach])) as engine:
+            engine.query(f"COPY (SELECT 2 AS n) TO {literal(str(engine.scratch / 'two.parquet'))}")
+            files = [literal(str(path)) for path in (file, engine.scratch / "*.parquet")]
+            assert [engine.query(f"SELECT n FROM {path}") for path in files] == [[(1,)], [(2,)]]
 
 
 def test_closing_twice_is_closing_once_and_a_closed_engine_opens_again() -> None:

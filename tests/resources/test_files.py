@@ -6,12 +6,14 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import duckdb
 import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resources.connectors import ConnectorError, Raw, Request
-from resources.engine import Engine
+from resources.engine import Engine, literal
 from resources.files import Files, Sample
 
 HEADER = "id,name\n"
@@ -1051,3 +1053,19 @@ def test_what_is_advised_of_a_setting_can_be_set(
     with pytest.raises(ValueError, match=told):
         read(engine, tmp_path, **wrong)
     assert row in rows(engine, read(engine, tmp_path, **right))
+
+
+@pytest.mark.parametrize("path", ["people.csv", "*.csv", "%Y/*.csv", "**/*.csv"])
+def test_the_engine_may_reach_the_files_of_a_path_wherever_they_are_linked_to(path: str, tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "shop [1]", tmp_path / "elsewhere"
+    for each in (folder, folder / "2026", elsewhere):
+        each.mkdir()
+    target = put(elsewhere, "id\n7\n")
+    for place in (folder, folder / "2026"):
+        (place / "people.csv").symlink_to(target)
+    secret = put(tmp_path, "id\n8\n", "secret.csv")
+    files = Files(type="files", path=path)
+    with closing(Engine("200MB", threads=1, reach=files.reach(folder))) as engine:
+        assert set(rows(engine, files.read(Request("shop", "customer", folder), engine))) == {("7",)}
+        with pytest.raises(duckdb.PermissionException):
+            engine.query(f"FROM read_csv({literal(str(secret))})")

@@ -125,7 +125,7 @@ def test_an_error_of_the_select_lists_the_columns_of_each_view(tmp_path: Path) -
             tmp_path,
             select="select bon as order_id, price as total_amount from till union all select id, amount from web",
         )
-    with pytest.raises(FeedError, match=r"reads 'raw', which is none of its tables\\. .* the rows of till, web;"):
+    with pytest.raises(FeedError, match=r"reads 'raw', which is none of its tables\. .* the rows of till, web;"):
         load(tmp_path, select=UNION.replace("till", "raw"))
     _, found, _ = load(tmp_path)
     assert amounts(found) == [("B1", 10.5), ("B2", 20.0), ("W1", 3.0)]
