@@ -20,7 +20,6 @@ from governance.errors import C360Error
 from governance.playbook import Playbook
 from governance.segments import Rules
 from governance.yaml_loader import SafeLoader
-from resources import iceberg
 from resources.databases import Postgres, Redshift
 from resources.engine import Engine, quoted
 from resources.files import Files, Sample
@@ -239,9 +238,8 @@ class Deployment:
     @cached_property
     def engine(self) -> Engine:
         """The deployment's engine; opens at first use. It reaches the lake and the files of the connectors alone."""
-        lake = Path(iceberg.path(self.warehouse.as_uri()))
         files = [path for connector in self.settings.connectors.values() for path in connector.reach(self.folder)]
-        return Engine(self.settings.engine.memory_limit, self.settings.engine.threads, [lake, *files])
+        return Engine(self.settings.engine.memory_limit, self.settings.engine.threads, [self.warehouse, *files])
 
     @property
     def warehouse(self) -> Path:

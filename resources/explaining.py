@@ -17,6 +17,10 @@ SIGNS: Mapping[str, str] = {
         "Something below {home} cannot be read or written. Give the user of this process the right to do so in the"
         " folder and all that is below, then do the same again."
     ),
+    "disabled by configuration": (
+        "A file lies where this process may not look: it reaches the lake and the files of the connectors, as they were"
+        " when it started. If a folder or a link was added since, start it again."
+    ),
     "file is not a database|database disk image is malformed": (
         "A database below {home} is damaged. See which, and put it aside: c360 doctor --repair"
     ),

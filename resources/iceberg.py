@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlparse
+from urllib.parse import unquote, urlparse
 
 from governance.contracts import HOURLY, Column, Contract
 from resources.engine import literal, quoted
@@ -34,7 +34,7 @@ def key(namespace: str, name: str) -> str:
 
 def path(uri: str) -> str:
     """The path of a local file or folder."""
-    return urlparse(uri).path if uri.startswith("file:") else uri
+    return unquote(urlparse(uri).path) if uri.startswith("file:") else uri
 
 
 def schema(contract: Contract) -> Any:

@@ -603,7 +603,7 @@ def _replace(
     from resources.overwriting import Overwrite
 
     metadata = transaction.table_metadata
-    added = [parquet_file_to_data_file(table.io, metadata, f"file://{path}") for path, _, _ in written.files]
+    added = [parquet_file_to_data_file(table.io, metadata, Path(path).as_uri()) for path, _, _ in written.files]
     with Overwrite(transaction, table.io, dict(summary)) as overwrite:
         for file in dropped:
             overwrite.delete_data_file(file)

@@ -109,6 +109,17 @@ def other(lake: Lake, tmp_path: Path) -> Iterator[Lake]:
 # Reading and writing
 
 
+@pytest.mark.parametrize("name", ["our lake", "50% off", "Läden", "shop#1"])
+def test_a_lake_may_lie_in_a_folder_of_any_name(tmp_path: Path, engine: Engine, name: str) -> None:
+    lake = _lake(tmp_path / name, engine)
+    _write(lake, THINGS, NEW)
+    assert _read(lake, THINGS) == NEW
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert lake.integrity(deep=True).examine("things").faults == []
+    assert lake.integrity().tables() == ["things"]
+    lake.close()
+
+
 @given(values=st.lists(VALUES, max_size=5))
 @settings(max_examples=30, deadline=None)
 def test_a_table_reads_back_as_it_was_written(
