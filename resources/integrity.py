@@ -62,6 +62,11 @@ def sealed(file: Path) -> Path:
     return file.rename(file.with_stem(f"{file.stem}-{_digest(file)}"))
 
 
+def has_snapshots(folder: Path) -> bool:
+    """Whether rows of a table were ever committed there. A process killed as it makes a table leaves a folder, too."""
+    return any(folder.glob("metadata/snap-*.avro"))
+
+
 class Integrity:
     """The tables of a catalog and of the folders below a warehouse. Where it is `deep`, it reads all of their bytes."""
 
@@ -71,9 +76,10 @@ class Integrity:
         self.deep = deep
 
     def tables(self) -> list[str]:
-        """Every table that the catalog knows, or of which there is a folder with metadata."""
+        """Every table that the catalog knows, or of which there is a folder with rows."""
         known = [name for space in self.catalog.list_namespaces() for name in self.catalog.list_tables(space)]
-        lying = [file.relative_to(self.warehouse).parts[:2] for file in self.warehouse.glob("*/*/metadata/*.json")]
+        folders = [folder for folder in self.warehouse.glob("*/*/") if has_snapshots(folder)]
+        lying = [folder.relative_to(self.warehouse).parts for folder in folders]
         return sorted({iceberg.key(*identity) for identity in (*known, *lying)})
 
     def examine(self, key: str) -> Examined:

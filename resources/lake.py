@@ -26,7 +26,7 @@ from resources import iceberg, merging
 from resources.engine import Engine, literal, quoted
 from resources.expiry import MOST_SNAPSHOTS, expire, sweep
 from resources.iceberg import PUBLISHED
-from resources.integrity import Integrity, sealed
+from resources.integrity import Integrity, has_snapshots, sealed
 from resources.merging import Merge, Window
 
 if TYPE_CHECKING:
@@ -186,8 +186,10 @@ class Lake:
 
     def check_known(self) -> None:
         """LakeError where the catalog does not know tables that lie in the warehouse, as when it was lost."""
+        # In this order, for another process may make a table meanwhile.
+        lying = self.integrity().tables()
         known = {name for space in self.catalog.list_namespaces() for name in self.catalog.list_tables(space)}
-        lost = [key for key in self.integrity().tables() if iceberg.identifier(key) not in known]
+        lost = [key for key in lying if iceberg.identifier(key) not in known]
         if lost:
             raise LakeError(
                 f"{len(lost)} tables lie in {self.warehouse}, {', '.join(lost[:3])} among them, that the catalog"
@@ -328,16 +330,13 @@ class Lake:
         try:
             return self.catalog.load_table(identity)
         except NoSuchTableError:
-            self._check_nothing_lies_there(key)
+            folder = self.warehouse.joinpath(*identity)
+            # A new table would delete its rows by and by. Asked again, for another process may have made it meanwhile.
+            if has_snapshots(folder) and not self.catalog.table_exists(identity):
+                raise LakeError(f"Table {key} lies in {folder}, but the catalog does not know it. {AGAIN}") from None
             return None
         except Exception as fault:  # whatever a reader of JSON and of its model makes of bytes that are none
             raise self._damaged(key) or fault from None
-
-    def _check_nothing_lies_there(self, key: str) -> None:
-        """LakeError where a table that the catalog does not know has a folder: a new one would delete its rows."""
-        folder = self.warehouse.joinpath(*iceberg.identifier(key))
-        if any(folder.glob("metadata/*.metadata.json")):
-            raise LakeError(f"Table {key} lies in {folder}, but the catalog does not know it. {AGAIN}")
 
     def _table(self, contract: Contract) -> Any:
         table = self._load(contract.key)

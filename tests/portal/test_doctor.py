@@ -197,6 +197,15 @@ def test_a_lost_catalog_is_told_and_made_anew_from_the_folders_and_no_row_is_los
     assert shown_products(config) == ["p1"]
 
 
+def test_what_a_process_killed_as_it_made_a_table_left_is_no_lost_table(config: Path) -> None:
+    folder = config.parent / ".c360/lake/c360/rfm/metadata"
+    folder.mkdir(parents=True)
+    shutil.copy(newest(config, "metadata/00000-*.metadata.json"), folder)
+    looked = c360("show", "rfm", "--config", config)
+    assert "has not been built yet" in " ".join(looked.stderr.split())
+    assert c360("doctor", "--config", config).exit_code == 0
+
+
 def test_where_nothing_whole_is_left_a_table_is_put_aside_and_built_again(config: Path) -> None:
     for file in brand_folder(config).glob(FILES["data"]):
         cut(file)

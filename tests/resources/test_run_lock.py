@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from portal import cli
 from resources import deployment as deployments
 from resources.deployment import Deployment
-from resources.run_lock import at_work, only_run
+from resources.run_lock import HOLDER, at_work, only_run
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """
@@ -116,3 +116,11 @@ def test_the_command_says_for_whom_it_waits_and_then_builds(deployment: Deployme
         assert process.wait(10) == 0
     assert done.exit_code == 0, (done.output, done.exception)
     assert f"Waits for run 12345678 (process {process.pid} on" in " ".join(done.stderr.split())
+
+
+def test_what_stops_a_run_before_its_first_table_is_told(deployment: Deployment) -> None:
+    deployment.claim_home()
+    (deployment.home / HOLDER).mkdir()
+    done = CliRunner().invoke(cli.main, ["run", "--select", "sources/orders", "--config", str(deployment.file)])
+    assert done.exit_code == 1
+    assert "The run failed: Unexpected fault (IsADirectoryError)" in " ".join(done.output.split())
