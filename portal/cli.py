@@ -19,7 +19,7 @@ from portal import printing
 from resources.garbage import collect_seldom
 
 # Commands that write, and options by which others do: these name the deployment whoever reads the output.
-WRITING = ("run", "ui", "profile", "notify", "doctor", "purge")
+WRITING = ("run", "ui", "profile", "notify", "doctor", "purge", "rollback")
 WRITING_OPTIONS = ("target", "picture", "acknowledge", "mute")
 # Told by click itself.
 CLICKS = (click.ClickException, click.exceptions.Exit, click.Abort)
@@ -502,6 +502,23 @@ def doctor(ctx: click.Context, deployment: Any, repair: bool, deep: bool) -> Non
 
     if not surgery.report(deployment, out, deep, repair):
         ctx.exit(1)
+
+
+@main.command()
+@click.option("--to", "moment", required=True, metavar="TIMESTAMP", help="Forget what was seen after this moment.")
+@click.option("--yes", is_flag=True, help="Do it; else only say what would go.")
+@_with_deployment
+def rollback(deployment: Any, moment: str, yes: bool) -> None:
+    """Roll the history of customers back, where a wrong moment closed it to all that came later.
+
+    \b
+    Example:
+      c360 rollback --to 2026-06-30         what would be forgotten
+      c360 rollback --to 2026-06-30 --yes
+    """
+    from portal import rolling_back, running
+
+    rolling_back.roll_back(deployment, running.moment(moment, deployment.settings.clock), yes, out)
 
 
 @main.command()

@@ -82,6 +82,9 @@ def print_summary(console: Console, deployment: Deployment, report: RunReport, d
     found = [*much_set_aside(deployment, report.tables.values()), *losses(deployment, report)]
     errors = [finding for finding in found if finding.severity == ERROR]
     _print_findings(console, [finding for finding in found if finding not in errors])
+    if "customer_history" in report.tables and not report.is_moment_asked:
+        for line in closed_history(deployment):
+            console.print(line, style="yellow")
     if "customer_segments" in report.tables:
         console.print(engagement(deployment))
         for line in unsupported(deployment):
@@ -221,3 +224,17 @@ def _money(value: Decimal) -> str:
     """All the digits there are, and no more zeros than cents need."""
     exact = Decimal(value).normalize()
     return f"{exact:,.2f}" if exact.as_tuple().exponent > -2 else f"{exact:,f}"
+
+
+def closed_history(deployment: Deployment) -> list[str]:
+    """Whether the history of customers is closed to the moment that the tables are of, for it knows a later one."""
+    held, moments = (deployment.lake.select(deployment.contracts[key]) for key in ("customer_history", "as_of"))
+    ((newest, as_of),) = deployment.engine.query(
+        f"SELECT (SELECT max(coalesce(valid_to, valid_from)) FROM ({held})), (SELECT max(as_of) FROM ({moments}))"
+    )
+    if newest is None or as_of is None or newest <= as_of:
+        return []
+    return [
+        f"customer_history stays as it was: it knows of {newest:%Y-%m-%d}, and the newest event is of {as_of:%Y-%m-%d}."
+        f" If the later one was a mistake, let it be forgotten: c360 rollback --to {as_of:%Y-%m-%d}"
+    ]

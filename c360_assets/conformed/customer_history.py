@@ -52,6 +52,14 @@ def advanced(customer: ir.Table, former: ir.Table, moment: datetime, run_id: str
     return ibis.union(kept, begun.select(kept.columns))
 
 
+def rolled_back(former: ir.Table, moment: datetime) -> ir.Table:
+    """The history as runs up to a moment had left it: what later ones saw is forgotten."""
+    at = ibis.literal(moment, type=MOMENT)
+    held = former.filter(former.valid_from <= at)
+    ended = held.mutate(valid_to=(held.valid_to > at).ifelse(ibis.null(MOMENT), held.valid_to))
+    return ended.mutate(is_current=ended.valid_to.isnull())
+
+
 def _compared(customer: ir.Table, before: ir.Table) -> ir.Table:
     """The snapshot, each customer compared with the last version before it, and told what a next one would be."""
     per_customer = ibis.window(group_by=before.customer_id)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from c360_assets import definitions
 from c360_assets.conformed import customer_history
-from c360_assets.conformed.customer_history import advanced, history
+from c360_assets.conformed.customer_history import advanced, history, rolled_back
 from resources.deployment import Deployment
 from tests.checks.measured import empty_deployment, hold
 from tests.tables import CONTRACTS, computed, day, rows, table
@@ -287,3 +287,10 @@ def test_a_run_finds_the_versions_of_the_run_before(tmp_path: Path) -> None:
             (1, "ann", day("2026-01-01"), day("2026-01-03"), ids[0], "Oslo"),
             (2, "ann", day("2026-01-03"), None, ids[2], "Bergen"),
         ]
+
+
+@given(runs=runs_in_order, moment=moments)
+@settings(max_examples=15, deadline=None)
+def test_rolled_back_it_is_what_the_runs_up_to_then_had_made_it(runs: list[Run], moment: datetime) -> None:
+    up_to = [run for run in runs if run[0] is None or run[0] <= moment]
+    assert content(rolled_back(after(runs), moment)) == content(after(up_to))
