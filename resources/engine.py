@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 # How DuckDB says that a column is not there.
 MISSING = re.compile(r'(?:Referenced column|have a column named|Error: Column) "(.+)"(?: not found| in [A-Z]+ list|$)')
-# How folders of intermediate files are called; what follows is of each its own.
+# How folders of intermediate files are called; the number of the process follows.
 SCRATCH = "c360-"
 
 
@@ -42,7 +43,7 @@ class Engine:
     @cached_property
     def scratch(self) -> Path:
         """A folder for intermediate files, removed with the engine."""
-        return Path(tempfile.mkdtemp(prefix=SCRATCH))
+        return Path(tempfile.mkdtemp(prefix=f"{SCRATCH}{os.getpid()}-"))
 
     @cached_property
     def connection(self) -> duckdb.DuckDBPyConnection:

@@ -1,5 +1,7 @@
 """Litter: what killed processes left behind. It goes once it is so old that nobody can be at work with it."""
 
+import os
+import re
 import shutil
 import tempfile
 import time
@@ -31,7 +33,8 @@ class Purged:
 def purge(deployment: Deployment) -> Purged:
     """Delete the litter of a deployment, and the scratch folders of all on this machine, that is a day old."""
     files, left_alone = deployment.lake.sweep()
-    old = [folder for folder in _folders(deployment) if _youngest(folder) < time.time() - GUARD_SECONDS]
+    young = time.time() - GUARD_SECONDS
+    old = [folder for folder in _folders(deployment) if _youngest(folder) < young and not _is_in_use(folder)]
     for folder in old:
         shutil.rmtree(folder, ignore_errors=True)
     return Purged(files, sum(not folder.exists() for folder in old), left_alone)
@@ -43,6 +46,20 @@ def _folders(deployment: Deployment) -> Iterable[Path]:
     for connector in deployment.settings.connectors.values():
         if isinstance(connector, Sample):
             yield from (deployment.folder / connector.path).glob(".customers-*")
+
+
+def _is_in_use(folder: Path) -> bool:
+    """Whether the process that made a folder of intermediate files is alive: a daemon may need it again after days."""
+    number = re.match(rf"{SCRATCH}(\d+)-", folder.name)
+    if number is None:
+        return False
+    try:
+        os.kill(int(number[1]), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        pass
+    return True
 
 
 def _youngest(folder: Path) -> float:

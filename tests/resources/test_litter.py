@@ -1,6 +1,8 @@
 """Litter: folders of killed processes go once nobody can be at work with them, and nothing else does."""
 
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -35,13 +37,15 @@ def test_old_folders_of_killed_processes_go_and_those_in_use_and_others_stay(
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     (tmp_path / "c360.yaml").write_text(CONFIG)
-    engine = Engine()
-    killed, running, busy, theirs = engine.scratch, Engine().scratch, scratch / "c360-busy", scratch / "other"
+    engine, ended = Engine(), subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    killed, running, busy = scratch / f"c360-{ended.pid}-x", engine.scratch, scratch / f"c360-{ended.pid}-busy"
+    theirs = scratch / "other"
     half_made = tmp_path / "sample/.customers-1-seed-7-x1"
-    for folder in (busy, theirs, half_made):
+    for folder in (killed, busy, theirs, half_made):
         folder.mkdir(parents=True)
         (folder / "part").write_text("rows")
-    for folder in (killed, busy, theirs, half_made):
+    for folder in (killed, running, busy, theirs, half_made):
         age(folder)
     (busy / "part").touch()
     deployment = deployments.load(tmp_path / "c360.yaml")
