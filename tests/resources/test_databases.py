@@ -199,13 +199,6 @@ def database(ann: Database) -> Database:
     return ann
 
 
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    engine = Engine("500MB", threads=1)
-    yield engine
-    engine.close()
-
-
 @pytest.fixture
 def shop(tmp_path: Path, database: Database) -> Shop:
     return Shop(tmp_path, database.as_ann())

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -19,13 +18,6 @@ from resources.engine import Engine, literal, quoted
 ROOT = Path(__file__).parents[2]
 # DuckDB reads a statement up to its first NUL.
 TEXT = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=20)
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    engine = Engine("500MB", threads=1)
-    yield engine
-    engine.close()
 
 
 def test_a_view_is_a_lazy_table_of_its_name(engine: Engine) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from resources.expiry import CROWD, GUARD_SECONDS, KEPT_SNAPSHOTS, MOST_SNAPSHOT
 from resources.lake import Lake
 from resources.merging import Window
 from resources.overwriting import MOST_MANIFESTS
+from tests.lakes import opened
 from tests.tables import CONTRACTS, rows, table
 
 BRAND, WEB = CONTRACTS["sources/brand"], CONTRACTS["sources/web_analytics"]
@@ -26,28 +26,10 @@ BRAND, WEB = CONTRACTS["sources/brand"], CONTRACTS["sources/web_analytics"]
 METADATA_FILES = 21
 
 
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    engine = Engine("500MB", threads=1)
-    yield engine
-    engine.close()
-
-
-@pytest.fixture
-def lake(tmp_path: Path, engine: Engine) -> Iterator[Lake]:
-    lake = opened(tmp_path, engine)
-    yield lake
-    lake.close()
-
-
 @pytest.fixture
 def nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     """No snapshot is kept for those who may read it still."""
     monkeypatch.setattr(expiry, "READING_SECONDS", 0)
-
-
-def opened(folder: Path, engine: Engine) -> Lake:
-    return Lake(f"sqlite:///{folder}/catalog.db", folder / "lake", engine)
 
 
 def brand(generation: int) -> ir.Table:

@@ -1,19 +1,11 @@
 """A first look at files: how to read each, and what its columns are like."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from resources.engine import Engine
 from resources.inspection import Seen, is_header, look
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    engine = Engine("500MB", threads=1)
-    yield engine
-    engine.close()
 
 
 def seen(engine: Engine, folder: Path, values: list[str], column: str = "total") -> Seen:

@@ -28,6 +28,7 @@ from pyiceberg.avro.file import AvroFile
 from governance.contracts import Column, Contract
 from resources.engine import Engine
 from resources.lake import ROW_GROUP_ROWS, Lake, LakeError, TableState
+from tests.lakes import opened
 from tests.tables import CONTRACTS
 
 ROOT = Path(__file__).parents[2]
@@ -83,24 +84,10 @@ VALUES = st.fixed_dictionaries(
 )
 
 
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    engine = Engine("500MB", threads=1)
-    yield engine
-    engine.close()
-
-
-@pytest.fixture
-def lake(tmp_path: Path, engine: Engine) -> Iterator[Lake]:
-    lake = _lake(tmp_path, engine)
-    yield lake
-    lake.close()
-
-
 @pytest.fixture
 def other(lake: Lake, tmp_path: Path) -> Iterator[Lake]:
     """The same lake as another process would open it."""
-    other = _lake(tmp_path, Engine("500MB", threads=1))
+    other = opened(tmp_path, Engine("500MB", threads=1))
     yield other
     other.close()
     other.engine.close()
@@ -111,7 +98,7 @@ def other(lake: Lake, tmp_path: Path) -> Iterator[Lake]:
 
 @pytest.mark.parametrize("name", ["our lake", "50% off", "Läden", "shop#1"])
 def test_a_lake_may_lie_in_a_folder_of_any_name(tmp_path: Path, engine: Engine, name: str) -> None:
-    lake = _lake(tmp_path / name, engine)
+    lake = opened(tmp_path / name, engine)
     _write(lake, THINGS, NEW)
     assert _read(lake, THINGS) == NEW
     assert [path.name for path in tmp_path.iterdir()] == [name]
@@ -125,7 +112,7 @@ def test_a_lake_may_lie_in_a_folder_of_any_name(tmp_path: Path, engine: Engine, 
 def test_a_table_reads_back_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory, engine: Engine, values: list[Row]
 ) -> None:
-    lake = _lake(tmp_path_factory.mktemp("lake"), engine)
+    lake = opened(tmp_path_factory.mktemp("lake"), engine)
     rows = [{"id": place, **value} for place, value in enumerate(values)]
     _write(lake, EVERY_TYPE, rows)
     assert _read(lake, EVERY_TYPE) == rows
@@ -509,7 +496,7 @@ def test_a_writer_killed_at_any_moment_leaves_one_whole_generation(tmp_path: Pat
     for kill in range(KILLS):
         home, first = tmp_path / str(kill % LAKES), 1000 * (kill + 1)
         home.mkdir(exist_ok=True)
-        lake = _lake(home, engine)
+        lake = opened(home, engine)
         print(home, first, file=writer.stdin, flush=True)
         process = int(writer.stdout.readline())
         time.sleep(chance.uniform(0, 0.4))
@@ -531,10 +518,6 @@ def _generation(lake: Lake) -> tuple[int, int]:
     found = lake.read(brand).group_by(mark).agg(rows=ibis._.count()).to_pyarrow().to_pylist()
     assert len(found) == 1, "no generation, or a mixture"
     return int(found[0][mark]), found[0]["rows"]
-
-
-def _lake(home: Path, engine: Engine) -> Lake:
-    return Lake(f"sqlite:///{home / 'catalog.db'}", home / "lake", engine)
 
 
 def _writer(*arguments: str) -> subprocess.Popen[str]:

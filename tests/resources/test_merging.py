@@ -1,6 +1,5 @@
 """Merging batches: what a table holds afterwards, which files were touched, and what is told of it."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ from resources import merging
 from resources.engine import Engine
 from resources.lake import HOURS, Commit, Lake
 from resources.merging import Window, covered, gaps
+from tests.lakes import opened
 
 Row = dict[str, Any]
 START = datetime(2026, 1, 31, 20)
@@ -43,24 +43,6 @@ THINGS = Contract(
     loading=UPSERT,
 )
 EVENTS = replace(THINGS, name="events", loading=HOURLY)
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    engine = Engine("500MB", threads=1)
-    yield engine
-    engine.close()
-
-
-@pytest.fixture
-def lake(tmp_path: Path, engine: Engine) -> Iterator[Lake]:
-    lake = new_lake(tmp_path, engine)
-    yield lake
-    lake.close()
-
-
-def new_lake(folder: Path, engine: Engine) -> Lake:
-    return Lake(f"sqlite:///{folder}/catalog.db", folder / "lake", engine)
 
 
 def hour(number: int) -> datetime:
@@ -166,7 +148,7 @@ def test_merging_is_what_updating_a_dictionary_is(
     tmp_path_factory: pytest.TempPathFactory,
     engine: Engine,
 ) -> None:
-    lake = new_lake(tmp_path_factory.mktemp("lake"), engine)
+    lake = opened(tmp_path_factory.mktemp("lake"), engine)
     expected: dict[str, Row] = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(merging, "SMALL_FILE_ROWS", small)
@@ -257,7 +239,7 @@ def test_a_merge_takes_up_what_another_process_committed_meanwhile(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(lake, THINGS, [row("a", 0), row("b", 0)])
-    other = new_lake(tmp_path, Engine("200MB", threads=1))
+    other = opened(tmp_path, Engine("200MB", threads=1))
     copy, pending = lake._copy, [lambda: merge(other, THINGS, [row("b", 5, "theirs"), row("c", 5, "theirs")])]
 
     def interrupted(*arguments: Any) -> Any:
