@@ -17,6 +17,7 @@ from rich.text import Text
 from governance.errors import C360Error
 from portal import printing
 from resources.garbage import collect_seldom
+from resources.replacing import replacing
 
 # Commands that write, and options by which others do: these name the deployment whoever reads the output.
 WRITING = ("run", "ui", "profile", "notify", "doctor", "purge", "rollback")
@@ -88,7 +89,7 @@ def _with_deployment(command: Callable[..., None]) -> Callable[..., None]:
             command(deployment, **options)
         except (C360Error, *CLICKS):
             raise
-        except Exception as fault:
+        except Exception as fault:  # libraries tell of a full disk or a damaged file by errors of any kind
             from resources.explaining import explained
 
             if (told := explained(deployment, str(fault))) is None:
@@ -378,7 +379,8 @@ def profile(deployment: Any, table: str, target: Path | None) -> None:
 
     found = profiling.profile_of(deployment, table)
     target = target or Path(f"{table.replace('/', '-')}.html")
-    printing.put_file(target, profile_page.page(found, deployment.settings.name).encode())
+    with replacing(target) as fresh:
+        fresh.write_text(profile_page.page(found, deployment.settings.name), encoding="utf-8")
     profile_page.print_summary(found, out)
     out.print(f"Pictures and more: {target}", soft_wrap=True)
 

@@ -1,6 +1,5 @@
 """The doctor: is everything that a deployment keeps there and whole, and what is put back where it is not."""
 
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -21,8 +20,10 @@ from governance.contracts import SNAPSHOT
 from governance.errors import C360Error
 from portal.showing import human_size
 from resources.deployment import Deployment
+from resources.instance import folder_of
 from resources.instance import home as dagster_home
 from resources.integrity import Examined
+from resources.replacing import unused
 
 ENOUGH_FREE_BYTES = 1_000_000_000
 # So far two machines' clocks may be apart.
@@ -119,16 +120,14 @@ def _sqlite_files(deployment: Deployment) -> dict[Path, str]:
     """The files, and what begins anew without each."""
     begins = {
         deployment.lake.catalog_uri: "the tables are made known again from their folders",
-        deployment.settings.operations or f"sqlite:///{deployment.home / 'operations.db'}": "scores and incidents"
-        " begin anew",
+        deployment.operations_uri: "scores and incidents begin anew",
     }
     files = {}
     for address, told in begins.items():
         url = sa.make_url(address)
         if url.get_backend_name() == "sqlite" and url.database and Path(url.database).exists():
             files[Path(url.database)] = told
-    folder = Path(os.environ.get("DAGSTER_HOME") or deployment.home / "dagster")
-    return files | dict.fromkeys(sorted(folder.glob("**/*.db")), "the history of runs begins anew")
+    return files | dict.fromkeys(sorted(folder_of(deployment).glob("**/*.db")), "the history of runs begins anew")
 
 
 def _problem(file: Path) -> str:
@@ -141,7 +140,7 @@ def _problem(file: Path) -> str:
 
 
 def _put_aside(file: Path, begins: str) -> str:
-    aside = file.with_name(f"{file.name}.damaged")
+    aside = unused(file.with_name(f"{file.name}.damaged"))
     for suffix in ("", "-wal", "-shm", "-journal"):
         if (part := file.with_name(f"{file.name}{suffix}")).exists():
             part.replace(aside.with_name(f"{aside.name}{suffix}"))
@@ -218,6 +217,6 @@ def _dagster(deployment: Deployment) -> Part:
 
 
 def _settings_anew(deployment: Deployment, file: Path) -> str:
-    file.replace(file.with_name(f"{file.name}.damaged"))
+    aside = file.rename(unused(file.with_name(f"{file.name}.damaged")))
     dagster_home(deployment)
-    return f"{file} was written anew; what it was is in {file.name}.damaged."
+    return f"{file} was written anew; what it was is in {aside.name}."

@@ -1,11 +1,9 @@
 """What is printed on a terminal: values as they are, on any terminal."""
 
 import codecs
-import os
 import sys
 import unicodedata
 from io import TextIOWrapper
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -25,17 +23,6 @@ def print_anywhere() -> None:
     codecs.register_error(PLAIN, _plain)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors=PLAIN)
-
-
-def put_file(target: Path, content: bytes) -> None:
-    """Write a file whole: what was there stays until all of the new one is written."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        fresh.write_bytes(content)
-        fresh.replace(target)
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _plain(fault: UnicodeError) -> tuple[str, int]:

@@ -22,6 +22,7 @@ from resources.deployment import Deployment
 from resources.engine import literal, quoted
 from resources.feeds import Feeds
 from resources.files import Files
+from resources.replacing import replacing
 
 # Reasons name the line of a file; without its number they are one.
 ALIKE = r"regexp_replace({reason}, '\bline [0-9,]+', 'line …', 'g')"
@@ -195,19 +196,13 @@ def _count(deployment: Deployment, contract: Contract) -> int:
 
 def _write(columns: Sequence[str], batches: Iterator[Sequence[tuple[Any, ...]]], target: Path) -> int:
     """Write rows to a file that its owner alone may read, whole or not at all; how many they are."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.part")
     count = 0
-    try:
-        with open(part, "w", newline="", encoding="utf-8", opener=_opened) as file:
-            writer = csv.writer(file)
-            writer.writerow(columns)
-            for rows in batches:
-                writer.writerows(rows)
-                count += len(rows)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(target) as fresh, open(fresh, "w", newline="", encoding="utf-8", opener=_opened) as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        for rows in batches:
+            writer.writerows(rows)
+            count += len(rows)
     return count
 
 

@@ -14,10 +14,10 @@ from rich.table import Table
 from governance.contracts import MASK, Column, Contract
 from governance.errors import C360Error
 from portal import printing
-from portal.printing import put_file
 from resources.deployment import Deployment
 from resources.engine import literal, quoted
 from resources.operations import TABLES
+from resources.replacing import replacing
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
@@ -81,7 +81,8 @@ def write(rows: "DuckDBPyRelation", kind: str, target: Path | None, console: Con
     if target is None:
         _put(content)
     else:
-        put_file(target, content)
+        with replacing(target) as fresh:
+            fresh.write_bytes(content)
 
 
 def write_json(rows: Sequence[Row]) -> None:

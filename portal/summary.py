@@ -99,6 +99,20 @@ def _print_findings(console: Console, found: Iterable[Finding]) -> None:
         console.print(finding.text, style=STYLES[finding.severity])
 
 
+def closed_history(deployment: Deployment) -> list[str]:
+    """Whether the history of customers is closed to the moment that the tables are of, for it knows a later one."""
+    held, moments = (deployment.lake.select(deployment.contracts[key]) for key in ("customer_history", "as_of"))
+    ((newest, as_of),) = deployment.engine.query(
+        f"SELECT (SELECT max(coalesce(valid_to, valid_from)) FROM ({held})), (SELECT max(as_of) FROM ({moments}))"
+    )
+    if newest is None or as_of is None or newest <= as_of:
+        return []
+    return [
+        f"customer_history stays as it was: it knows of {newest:%Y-%m-%d}, and the newest event is of {as_of:%Y-%m-%d}."
+        f" If the later one was a mistake, let it be forgotten: c360 rollback --to {as_of:%Y-%m-%d}"
+    ]
+
+
 def feeds_told(report: RunReport) -> list[str]:
     """How many rows were read, selected, kept and set aside, in words: of each feed that did not bring all it read, or
     that has several connectors.
@@ -224,17 +238,3 @@ def _money(value: Decimal) -> str:
     """All the digits there are, and no more zeros than cents need."""
     exact = Decimal(value).normalize()
     return f"{exact:,.2f}" if exact.as_tuple().exponent > -2 else f"{exact:,f}"
-
-
-def closed_history(deployment: Deployment) -> list[str]:
-    """Whether the history of customers is closed to the moment that the tables are of, for it knows a later one."""
-    held, moments = (deployment.lake.select(deployment.contracts[key]) for key in ("customer_history", "as_of"))
-    ((newest, as_of),) = deployment.engine.query(
-        f"SELECT (SELECT max(coalesce(valid_to, valid_from)) FROM ({held})), (SELECT max(as_of) FROM ({moments}))"
-    )
-    if newest is None or as_of is None or newest <= as_of:
-        return []
-    return [
-        f"customer_history stays as it was: it knows of {newest:%Y-%m-%d}, and the newest event is of {as_of:%Y-%m-%d}."
-        f" If the later one was a mistake, let it be forgotten: c360 rollback --to {as_of:%Y-%m-%d}"
-    ]

@@ -26,6 +26,7 @@ from resources.files import Files, Sample
 from resources.google_analytics import GoogleAnalytics
 from resources.lake import Lake
 from resources.notifications import AnySink, LogSink
+from resources.replacing import replacing
 from resources.values import Identity
 
 if TYPE_CHECKING:
@@ -212,10 +213,8 @@ class Deployment:
         told = json.dumps({"file": file, "name": self.settings.name})
         mark = self.home / OWNER
         if not mark.exists() or mark.read_text(encoding="utf-8") != told:
-            # In one stroke: another process may be reading it.
-            fresh = self.home / f"{OWNER}.{os.getpid()}"
-            fresh.write_text(told, encoding="utf-8")
-            fresh.replace(mark)
+            with replacing(mark) as fresh:
+                fresh.write_text(told, encoding="utf-8")
 
     def _check_owner(self) -> None:
         mark = self.home / OWNER
@@ -253,13 +252,19 @@ class Deployment:
         catalog = self.settings.lake.catalog or f"sqlite:///{home / 'catalog.db'}"
         return Lake(catalog, self.warehouse, self.engine)
 
+    @property
+    def operations_uri(self) -> str:
+        """The address of the operational store."""
+        return self.settings.operations or f"sqlite:///{self.home / 'operations.db'}"
+
     @cached_property
     def operations(self) -> "Operations":
         """What the deployment remembers about its own running; opens at first use."""
         from resources.operations import Operations
 
-        uri = self.settings.operations or f"sqlite:///{self.opened_home() / 'operations.db'}"
-        return Operations(uri, self.contracts, [sink.name for sink in self.settings.notifications])
+        if not self.settings.operations:
+            self.opened_home()
+        return Operations(self.operations_uri, self.contracts, [sink.name for sink in self.settings.notifications])
 
     @property
     def rule_files(self) -> dict[str, Path]:

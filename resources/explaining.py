@@ -33,7 +33,8 @@ SIGNS: Mapping[str, str] = {
 
 def explained(deployment: Deployment, text: str) -> str | None:
     """What an error that reads `text` means, and what to do; None where it is none of the machine's."""
-    if damage := deployment.lake.damage(text):
+    # Only then is the lake opened, which a fault of the home itself would not allow.
+    if str(deployment.warehouse) in text and (damage := deployment.lake.damage(text)):
         return damage
     told = next((told for sign, told in SIGNS.items() if re.search(sign, text)), None)
     settings = deployment.settings

@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from resources.deployment import Deployment
+from resources.replacing import replacing
 
 MARK = (
     "# Written by Customer 360, anew with each version that changes it. To keep your own settings, remove this line.\n"
@@ -45,6 +46,11 @@ run_monitoring: {enabled: true, start_timeout_seconds: 120, max_runtime_seconds:
 """
 
 
+def folder_of(deployment: Deployment) -> Path:
+    """Where Dagster keeps what it knows of a deployment: $DAGSTER_HOME where it is set, else below the home."""
+    return Path(os.environ.get("DAGSTER_HOME") or deployment.home / "dagster")
+
+
 def home(deployment: Deployment) -> Path:
     """$DAGSTER_HOME where it is set, else a folder of the deployment's own, made ready for Dagster.
 
@@ -52,17 +58,15 @@ def home(deployment: Deployment) -> Path:
     DeploymentError where the deployment's home is another's.
     """
     deployment.claim_home()
-    if configured := os.environ.get("DAGSTER_HOME"):
-        return Path(configured)
-    folder = deployment.home / "dagster"
+    folder = folder_of(deployment)
+    if os.environ.get("DAGSTER_HOME"):
+        return folder
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "dagster.yaml"
     written = config.read_text(encoding="utf-8") if config.exists() else UNMARKED
     if written != settings(folder) and (written.startswith(MARK) or written == UNMARKED):
-        # In one stroke: another process may be starting just now.
-        fresh = folder / f"dagster.yaml.{os.getpid()}"
-        fresh.write_text(settings(folder), encoding="utf-8")
-        fresh.replace(config)
+        with replacing(config) as fresh:
+            fresh.write_text(settings(folder), encoding="utf-8")
     return folder
 
 

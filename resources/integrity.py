@@ -7,7 +7,6 @@ never deleted.
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from typing import Any
 
 from resources import iceberg
 from resources.iceberg import PUBLISHED
+from resources.replacing import unused
 
 VERSION = re.compile(r"(\d+)-")
 DIGEST = re.compile(r"-([0-9a-f]{64})$")
@@ -77,10 +77,21 @@ class Integrity:
 
     def tables(self) -> list[str]:
         """Every table that the catalog knows, or of which there is a folder with rows."""
-        known = [name for space in self.catalog.list_namespaces() for name in self.catalog.list_tables(space)]
+        return sorted(self._lying() | self._known())
+
+    def unknown(self) -> list[str]:
+        """Tables of which there is a folder with rows, and that the catalog does not know."""
+        # In this order, for another process may make a table meanwhile.
+        lying = self._lying()
+        return sorted(lying - self._known())
+
+    def _lying(self) -> set[str]:
         folders = [folder for folder in self.warehouse.glob("*/*/") if has_snapshots(folder)]
-        lying = [folder.relative_to(self.warehouse).parts for folder in folders]
-        return sorted({iceberg.key(*identity) for identity in (*known, *lying)})
+        return {iceberg.key(*folder.relative_to(self.warehouse).parts) for folder in folders}
+
+    def _known(self) -> set[str]:
+        spaces = self.catalog.list_namespaces()
+        return {iceberg.key(*identity) for space in spaces for identity in self.catalog.list_tables(space)}
 
     def examine(self, key: str) -> Examined:
         """What is wrong with a table."""
@@ -178,7 +189,7 @@ class Integrity:
         folder = self.warehouse.joinpath(*identity)
         if not folder.exists():
             return "forgotten, as nothing of it is left; build it again"
-        aside = _free(self.warehouse.with_name(f"{self.warehouse.name}.damaged") / "-".join(identity))
+        aside = unused(self.warehouse.with_name(f"{self.warehouse.name}.damaged") / "-".join(identity))
         aside.parent.mkdir(parents=True, exist_ok=True)
         folder.rename(aside)
         return f"no snapshot of it is whole; what is left was moved to {aside}; build it again"
@@ -278,10 +289,3 @@ def _version(file: Path) -> tuple[int, int, str]:
 
 def _moment(snapshot: Any) -> str:
     return f"{datetime.fromtimestamp(snapshot.timestamp_ms / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _free(path: Path) -> Path:
-    """The path, or one like it that is not taken."""
-    names: Iterator[Path] = (path.with_name(f"{path.name}-{number}") for number in range(2, 10_000))
-    candidates: Iterable[Path] = (path, *names)
-    return next(one for one in candidates if not one.exists())

@@ -186,11 +186,7 @@ class Lake:
 
     def check_known(self) -> None:
         """LakeError where the catalog does not know tables that lie in the warehouse, as when it was lost."""
-        # In this order, for another process may make a table meanwhile.
-        lying = self.integrity().tables()
-        known = {name for space in self.catalog.list_namespaces() for name in self.catalog.list_tables(space)}
-        lost = [key for key in lying if iceberg.identifier(key) not in known]
-        if lost:
+        if lost := self.integrity().unknown():
             raise LakeError(
                 f"{len(lost)} tables lie in {self.warehouse}, {', '.join(lost[:3])} among them, that the catalog"
                 f" does not know. {AGAIN}"
@@ -439,8 +435,6 @@ class Lake:
         """The data files of a scan. LakeError where manifests are damaged."""
         try:
             return [task.file for task in table.scan(**asked).plan_files()]
-        except C360Error:
-            raise
         except Exception as fault:  # whatever a reader of Avro makes of bytes that are none
             raise self._damaged(iceberg.key(*table.name())) or fault from None
 

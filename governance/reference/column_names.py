@@ -58,23 +58,16 @@ class ColumnNames:
 
     @cached_property
     def _meanings(self) -> dict[str, str]:
-        return {
-            spelt: word
-            for word, others in self.words.items()
-            for other in others
-            if " " not in other
-            for spelt in spellings(other)
-        }
+        return self._spelt(are_phrases=False)
 
     @cached_property
     def _phrases(self) -> dict[str, str]:
-        return {
-            spelt: word
-            for word, others in self.words.items()
-            for other in others
-            if " " in other
-            for spelt in spellings(other)
-        }
+        return self._spelt(are_phrases=True)
+
+    def _spelt(self, are_phrases: bool) -> dict[str, str]:
+        """What the words, or the phrases, of other languages mean, in each of their spellings."""
+        found = [(word, other) for word, others in self.words.items() for other in others]
+        return {spelt: word for word, other in found if (" " in other) == are_phrases for spelt in spellings(other)}
 
     @cached_property
     def _known(self) -> frozenset[str]:
