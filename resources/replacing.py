@@ -1,16 +1,16 @@
 """Files written whole: another process, or a reader after a fault, sees the old one or the new one."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
     """A file beside `target` that takes its place as the block ends, unless that fails; then what was there stays."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f".{target.name}.{os.getpid()}")
+    fresh = target.with_name(f".{target.name}.{uuid4().hex}")
     try:
         yield fresh
         fresh.replace(target)
