@@ -25,6 +25,7 @@ STEP_STARTED, STEP_DONE, STEP_FAILED, STEP_SKIPPED = (
     "STEP_SKIPPED",
 )
 RUN_FAILED = "PIPELINE_FAILURE"
+INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
 
 AS_OF = dg.AssetKey("as_of")
 
@@ -122,7 +123,9 @@ class _Listener:
         kind = event.event_type_value
         if kind == RUN_FAILED and event.job_failure_data.error:
             # Of no table: a run that could not begin, or could not end.
-            self.report.fault = _fault(event.job_failure_data.error, self.deployment)
+            error = event.job_failure_data.error
+            self.report.is_interrupted = error.cls_name in INTERRUPTS
+            self.report.fault = "" if self.report.is_interrupted else _fault(error, self.deployment)
         if event.step_key is None:
             return
         key = event.step_key.replace("__", "/")
@@ -197,6 +200,8 @@ def _fault(error: Any, deployment: Deployment) -> str:
         "DagsterResourceFunctionError",
     ):
         error = error.cause
+    if error.cls_name in INTERRUPTS:
+        return "interrupted, readers keep the rows they had."
     own = {cls.__name__ for cls in _subclasses(C360Error)}
     if error.cls_name in own:
         return str(error.message).split(": ", 1)[1].strip()

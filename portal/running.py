@@ -53,19 +53,20 @@ class RunReport:
 
     `is_moment_asked` unless as_of was computed in it from the newest event. Tables `behind` depend on as_of, which was
     built, but were not asked for, so they are of the moment before if there are any rows of theirs. `fault` is what
-    stopped the run apart from its tables.
+    stopped the run apart from its tables; it `is_interrupted` where somebody asked it to stop.
     """
 
     run_id: str
     is_moment_asked: bool = False
     behind: Sequence[str] = ()
     fault: str = ""
+    is_interrupted: bool = False
     tables: dict[str, TableRun] = field(default_factory=dict)
 
     @property
     def success(self) -> bool:
         """Whether every table was built."""
-        return not self.fault and all(table.state == "done" for table in self.tables.values())
+        return not (self.fault or self.is_interrupted) and all(table.state == "done" for table in self.tables.values())
 
 
 def run(

@@ -60,8 +60,13 @@ def print_summary(console: Console, deployment: Deployment, report: RunReport, d
     if report.fault:
         console.print(Text.assemble(("The run failed:", "bold red"), f" {report.fault}"))
     skipped = [table.key for table in report.tables.values() if table.state == "skipped"]
+    if report.is_interrupted:
+        console.print(
+            Text.assemble(("The run was interrupted.", "bold red"), " What it had built stays; the rest: c360 run")
+        )
     if skipped:
-        console.print(f"Not built, because they depend on what failed: {', '.join(skipped)}. They keep their old rows.")
+        reason = "" if report.is_interrupted else ", because they depend on what failed"
+        console.print(f"Not built{reason}: {', '.join(skipped)}. They keep their old rows.")
     if any(table.failing_rules for table in report.tables.values()):
         console.print("Quality, 0 to 100, and the rules behind it: c360 quality")
     behind = [key for key in report.behind if deployment.lake.state(key)]

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import random
 import re
+import signal
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -183,17 +184,44 @@ def test_a_first_run_killed_halfway_is_completed_by_the_next(golden: Deployment,
     deployment.close()
 
 
+@pytest.mark.timeout(300)
+def test_a_run_that_is_interrupted_says_what_stays_and_what_is_left(golden: Deployment, tmp_path: Path) -> None:
+    """Ctrl-C in a terminal is this signal."""
+    config, told = configured(tmp_path, golden.folder / "data"), tmp_path / "told.txt"
+    tables = [word for table in SMALL for word in ("--select", table)]
+    deployment = deployments.load(config)
+    with killing(["run", "--config", str(config), *tables], told) as process:
+        until_true(lambda: not process.is_alive() or deployment.lake.state("as_of"), seconds=300)
+        assert process.is_alive(), "the run was over before it was interrupted"
+        assert process.pid
+        os.kill(process.pid, signal.SIGINT)
+        process.join(60)
+        assert process.exitcode == 1
+    text = re.sub(r"\s+", " ", told.read_text(encoding="utf-8"))
+    assert "The run was interrupted. What it had built stays; the rest: c360 run" in text
+    assert re.search(r"Not built: [a-z_, ]*rfm", text)
+    assert "Traceback" not in text
+    assert "Unexpected" not in text
+    for key in SMALL:
+        if deployment.lake.state(key):
+            assert content(deployment, key, but="run_id") == content(golden, key, but="run_id"), key
+    deployment.close()
+
+
 def here(*arguments: str) -> Result:
     """The command in this process, which has the libraries loaded."""
     return CliRunner().invoke(cli.main, arguments)
 
 
 @contextmanager
-def killing(command: Sequence[str]) -> Iterator[BaseProcess]:
-    """A command of the product in a process that has the libraries loaded, killed at the end with all its threads."""
+def killing(command: Sequence[str], told: Path = Path(os.devnull)) -> Iterator[BaseProcess]:
+    """A command of the product in a process that has the libraries loaded, killed at the end with all its threads.
+
+    What it says goes to the file `told`.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.test_runs", *LIBRARIES])
-    process = context.Process(target=_silent, args=(command,))
+    process = context.Process(target=_apart, args=(command, told))
     process.start()
     try:
         yield process
@@ -202,8 +230,8 @@ def killing(command: Sequence[str]) -> Iterator[BaseProcess]:
         process.join()
 
 
-def _silent(command: Sequence[str]) -> None:
-    with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+def _apart(command: Sequence[str], told: Path) -> None:
+    with told.open("w", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
         cli.main(command)
 
 
