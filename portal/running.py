@@ -64,6 +64,11 @@ class RunReport:
     tables: dict[str, TableRun] = field(default_factory=dict)
 
     @property
+    def has_new_moment(self) -> bool:
+        """Whether as_of, on which other tables depend, was built."""
+        return "as_of" in self.tables and self.tables["as_of"].state == "done"
+
+    @property
     def success(self) -> bool:
         """Whether every table was built."""
         return not (self.fault or self.is_interrupted) and all(table.state == "done" for table in self.tables.values())

@@ -25,6 +25,8 @@ from resources.deployment import Deployment
 from resources.feeds import rows_read
 
 STYLES = {NOTE: "", WARNING: "yellow", ERROR: "bold red"}
+# Tables named in one sentence.
+LISTED = 12
 MARKS = {
     "done": Text("✓", "green"), "failed": Text("✗", "red"), "skipped": Text("–", "yellow"),
     "held back": Text("■", "red"), "running": Text("?", "red"),
@@ -69,11 +71,12 @@ def print_summary(console: Console, deployment: Deployment, report: RunReport, d
         console.print(f"Not built{reason}: {', '.join(skipped)}. They keep their old rows.")
     if any(table.failing_rules for table in report.tables.values()):
         console.print("Quality, 0 to 100, and the rules behind it: c360 quality")
-    behind = [key for key in report.behind if deployment.lake.state(key)]
+    behind = [key for key in report.behind if deployment.lake.state(key)] if report.has_new_moment else []
     if behind:
+        more = f" and {len(behind) - LISTED} more" if len(behind) > LISTED else ""
         console.print(
-            f"Still of the moment before, as they were not selected: {', '.join(behind)}. Bring all to one moment:"
-            " c360 run"
+            f"Still of the moment before, as they were not selected: {', '.join(behind[:LISTED])}{more}. Bring all to"
+            " one moment: c360 run"
         )
     if quarantined:
         console.print("Rows set aside, with the reason, and how to correct them: c360 quarantine")

@@ -341,6 +341,8 @@ def load(file: Path | None = None) -> Deployment:
 def _parsed(path: Path) -> dict[str, Any]:
     try:
         raw = yaml.load(path.read_text(encoding="utf-8"), Loader=SafeLoader)
+    except OSError as fault:
+        raise DeploymentError(f"{path} cannot be read: {fault.strerror}.") from fault
     except (yaml.YAMLError, UnicodeDecodeError) as fault:
         raise DeploymentError(f"{path.name} is not readable YAML: {' '.join(str(fault).split())}") from fault
     if not isinstance(raw, dict):
@@ -379,7 +381,10 @@ def _told(error: Any, prefix: str) -> str:
     # Pydantic puts the type of a connector or sink into its path, where the file has none.
     is_typed = error["loc"][0] in ("connectors", "notifications")
     parts = [str(part) for place, part in enumerate(error["loc"]) if not (is_typed and place == 2)]
-    reason = "is no key we know" if error["type"] == "extra_forbidden" else error["msg"]
+    reason = {"extra_forbidden": "is no key we know", "missing": "is missing"}.get(error["type"], error["msg"])
+    if error["type"] == "union_tag_invalid":
+        parts.append("type")
+        reason = f"'{error['ctx']['tag']}' is none of {error['ctx']['expected_tags']}"
     return f"{prefix}{'.'.join(parts)}: {reason}."
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from resources import iceberg
 from resources.iceberg import PUBLISHED
+from resources.relocating import lies_in, relocated
 from resources.replacing import unused
 
 VERSION = re.compile(r"(\d+)-")
@@ -79,6 +80,11 @@ class Integrity:
         """Every table that the catalog knows, or of which there is a folder with rows."""
         return sorted(self._lying() | self._known())
 
+    def moved(self) -> Fault | None:
+        """That tables lie in another place than the catalog knows, told of one of them; None where none does."""
+        faults = (self.elsewhere(key, self.catalog.location(iceberg.identifier(key))) for key in sorted(self._known()))
+        return next(filter(None, faults), None)
+
     def unknown(self) -> list[str]:
         """Tables of which there is a folder with rows, and that the catalog does not know."""
         # In this order, for another process may make a table meanwhile.
@@ -139,6 +145,18 @@ class Integrity:
                 told.append("readers see no rows until it is built again")
         return "; ".join(told)
 
+    def elsewhere(self, key: str, where: Path) -> Fault | None:
+        """That a table, known by the metadata file `where`, lies in another folder than it should; None if it does not."""
+        folder = self._folder(key)
+        if lies_in(where, folder):
+            return None
+        known = where.parent.parent
+        moved = f"was moved or copied here from {known}"
+        return Fault(folder, moved if has_snapshots(folder) else f"is not there, the catalog knows it in {known}")
+
+    def _folder(self, key: str) -> Path:
+        return self.warehouse.joinpath(*iceberg.identifier(key))
+
     def _opened(self, key: str) -> tuple[Any, Fault | None]:
         """The table, read anew; or what keeps us from it."""
         from pyiceberg.exceptions import NoSuchTableError
@@ -147,7 +165,9 @@ class Integrity:
         try:
             where = self.catalog.location(identity)
         except NoSuchTableError:
-            return None, Fault(self.warehouse.joinpath(*identity), "is not in the catalog")
+            return None, Fault(self._folder(key), "is not in the catalog")
+        if elsewhere := self.elsewhere(key, where):
+            return None, elsewhere
         try:
             return self.catalog.load_table(identity), None
         except FileNotFoundError:
@@ -158,10 +178,11 @@ class Integrity:
     def _registered(self, key: str) -> Path | None:
         """The metadata file by which the catalog knows a table again: the newest that tells of whole rows."""
         identity = iceberg.identifier(key)
-        for file in self._histories(key):
-            table = self._by(file)
-            if table is None:
+        for known in self._histories(key):
+            if self._by(known) is None:
                 continue
+            file = relocated(known, self._folder(key), self._by)
+            table = self._by(file)
             snapshots = _Snapshots(table, self.deep)
             if any(not snapshots.faults(one) for one in table.snapshots()):
                 self._forget(identity)
@@ -179,14 +200,15 @@ class Integrity:
 
     def _histories(self, key: str) -> list[Path]:
         """The metadata files of a table, newest first."""
-        folder = self.warehouse.joinpath(*iceberg.identifier(key))
-        return sorted(folder.glob("metadata/*.metadata.json"), key=_version, reverse=True)
+        return sorted(self._folder(key).glob("metadata/*.metadata.json"), key=_version, reverse=True)
 
     def _put_aside(self, key: str) -> str:
         """Forget a table of which no snapshot is whole, and move its folder out of the way."""
         identity = iceberg.identifier(key)
+        folder = self._folder(key)
+        if not has_snapshots(folder) and not lies_in(self.catalog.location(identity), folder):
+            return "left as it is, since it may be another deployment's: name the folder of the lake, or another catalog"
         self._forget(identity)
-        folder = self.warehouse.joinpath(*identity)
         if not folder.exists():
             return "forgotten, as nothing of it is left; build it again"
         aside = unused(self.warehouse.with_name(f"{self.warehouse.name}.damaged") / "-".join(identity))

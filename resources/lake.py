@@ -49,6 +49,9 @@ AGAIN = (
     " If they are of no use, remove their folders."
 )
 TABLE_DAMAGED = "Table {key} is damaged: {fault}. Put it back on its newest whole rows with: c360 doctor --repair"
+MOVED = (
+    "{fault}. Let the tables be known where they lie: c360 doctor --repair. What lies in the other place is not touched."
+)
 ROW_FAULTS = (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException)
 
 
@@ -181,11 +184,16 @@ class Lake:
         return str(fault) if fault else None
 
     def _damaged(self, key: str) -> LakeError | None:
-        faults = self.integrity(deep=True).examine(key).faults
+        integrity = self.integrity(deep=True)
+        if moved := integrity.elsewhere(key, self.catalog.location(iceberg.identifier(key))):
+            return LakeError(MOVED.format(fault=moved))
+        faults = integrity.examine(key).faults
         return LakeError(TABLE_DAMAGED.format(key=key, fault=faults[0])) if faults else None
 
     def check_known(self) -> None:
-        """LakeError where the catalog does not know tables that lie in the warehouse, as when it was lost."""
+        """LakeError where the catalog does not know tables that lie in the warehouse, as when it was lost, or moved."""
+        if moved := self.integrity().moved():
+            raise LakeError(MOVED.format(fault=moved))
         if lost := self.integrity().unknown():
             raise LakeError(
                 f"{len(lost)} tables lie in {self.warehouse}, {', '.join(lost[:3])} among them, that the catalog"
@@ -324,7 +332,7 @@ class Lake:
 
         identity = iceberg.identifier(key)
         try:
-            return self.catalog.load_table(identity)
+            table = self.catalog.load_table(identity)
         except NoSuchTableError:
             folder = self.warehouse.joinpath(*identity)
             # A new table would delete its rows by and by. Asked again, for another process may have made it meanwhile.
@@ -333,6 +341,9 @@ class Lake:
             return None
         except Exception as fault:  # whatever a reader of JSON and of its model makes of bytes that are none
             raise self._damaged(key) or fault from None
+        if moved := self.integrity().elsewhere(key, Path(iceberg.path(table.metadata_location))):
+            raise LakeError(MOVED.format(fault=moved))
+        return table
 
     def _table(self, contract: Contract) -> Any:
         table = self._load(contract.key)

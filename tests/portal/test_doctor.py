@@ -345,3 +345,49 @@ def test_a_run_on_a_full_disk_says_so_and_the_rows_before_stay(config: Path, roo
     assert shown_products(config) == ["p1"]
     assert c360("doctor", "--deep", "--config", config).exit_code == 0
     assert c360(*command).exit_code == 0
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["moved", "copied"])
+def test_a_lake_that_lies_elsewhere_is_never_read_or_written_where_it_was(config: Path, kept: bool) -> None:
+    there = config.parent.with_name(f"{config.parent.name} élsewhere")
+    shutil.copytree(config.parent, there)
+    if not kept:
+        shutil.rmtree(config.parent)
+    before = every_file(config.parent)
+    moved = there / config.name
+    said = f"was moved or copied here from {brand_folder(config)}"
+    for command in (("show", "sources/brand"), ("run", "--select", "sources/brand"), ("doctor",)):
+        done = c360(*command, "--config", moved)
+        assert done.exit_code == 1, command
+        assert plain(said) in plain(done.output), command
+        assert plain(REMEDY) in plain(done.output), command
+    repaired = c360("doctor", "--repair", "--deep", "--config", moved)
+    assert repaired.exit_code == 0, repaired.output
+    assert shown(moved) == NEW
+    deployment = deployments.load(moved)
+    assert len(deployment.lake.history(BRAND)) == 2
+    for number in range(25):  # until the metadata that came along is forgotten, and its snapshots
+        write(deployment, [f"b{number}"])
+    deployment.close()
+    assert shown(moved) == ["b24"]
+    assert c360("doctor", "--deep", "--config", moved).exit_code == 0
+    newest = max(brand_folder(moved).glob("metadata/*.json"), key=lambda path: path.name)
+    assert f"{config.parent.as_uri()}/" not in newest.read_text(encoding="utf-8")
+    assert every_file(config.parent) == before
+
+
+def every_file(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_tables_of_another_place_are_no_ones_to_forget(config: Path) -> None:
+    """A catalog on a server that another deployment uses too, or a home that was named wrong."""
+    other = config.with_name("other.yaml")
+    catalog = f"sqlite:///{config.parent / '.c360/catalog.db'}"
+    other.write_text(CONFIG.replace("name: Test", f'name: Other\nhome: other\nlake: {{catalog: "{catalog}"}}'))
+    done = c360("show", "sources/brand", "--config", other)
+    assert done.exit_code == 1
+    assert plain("is not there, the catalog knows it in") in plain(done.output)
+    repaired = c360("doctor", "--repair", "--config", other)
+    assert plain("left as it is, since it may be another deployment's") in plain(repaired.output)
+    assert shown(config) == NEW

@@ -1,0 +1,117 @@
+"""Tables that were moved or copied with their folder.
+
+Iceberg names every file by its whole path, from the metadata down to the manifests, so all of these are written anew.
+Nothing is changed or deleted of what is there, and nothing of where it was.
+"""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from resources import iceberg
+from resources.replacing import replacing
+
+CODEC = "gzip"
+# Where a manifest names its data file, and a list of manifests the manifest and its bytes.
+FILE_PATH, MANIFEST_PATH, MANIFEST_LENGTH = 1, 0, 1
+Written = TypeVar("Written")
+
+
+def lies_in(file: Path | str, folder: Path) -> bool:
+    """Whether a file or folder that Iceberg names is this folder, or below it, by whatever links."""
+    named = Path(iceberg.path(str(file)))
+    return named.is_relative_to(folder) or named.resolve().is_relative_to(folder.resolve())
+
+
+def relocated(file: Path, folder: Path, opened: Callable[[Path], Any]) -> Path:
+    """The metadata file of the table as it lies in `folder`: `file` itself where it tells of that, else one made anew.
+
+    `opened` is the table by a metadata file. ValueError or OSError where `file` cannot be read; manifests that cannot
+    be read are named where they lie now.
+    """
+    told = json.loads(file.read_text(encoding="utf-8"))
+    if lies_in(told["location"], folder):
+        return file
+    table, move = opened(file), _Move(told["location"], folder)
+    lists = {one.snapshot_id: move.manifest_list(table, one) for one in table.snapshots()}
+    for snapshot in told["snapshots"]:
+        snapshot["manifest-list"] = lists[snapshot["snapshot-id"]]
+    for earlier in told.get("metadata-log", []):
+        earlier["metadata-file"] = move.uri(earlier["metadata-file"])
+    told["location"] = folder.as_uri()
+    number = int(file.name.split("-")[0]) + 1
+    anew = folder / "metadata" / f"{number:05}-{uuid4()}.metadata.json"
+    with replacing(anew) as fresh:
+        fresh.write_text(json.dumps(told), encoding="utf-8")
+    return anew
+
+
+class _Move:
+    """From where a table was to its folder; manifests that several snapshots share are written once."""
+
+    def __init__(self, before: str, folder: Path) -> None:
+        self.before, self.after = before.rstrip("/"), folder.as_uri()
+        self.folder = folder
+        self.manifests: dict[str, tuple[str, int]] = {}
+
+    def uri(self, named: str) -> str:
+        """Where a file lies now."""
+        return self.after + named.removeprefix(self.before) if named.startswith(f"{self.before}/") else named
+
+    def manifest_list(self, table: Any, snapshot: Any) -> str:
+        """The list of manifests of a snapshot, written anew."""
+        from pyiceberg.manifest import ManifestFile, read_manifest_list, write_manifest_list
+
+        here = self.uri(snapshot.manifest_list)
+
+        def written() -> str:
+            manifests = [ManifestFile(*one._data) for one in read_manifest_list(table.io.new_input(here))]
+            for one in manifests:
+                one[MANIFEST_PATH], one[MANIFEST_LENGTH] = self._manifest(table, one)
+            target = self._fresh(f"snap-{snapshot.snapshot_id}-0-{uuid4()}.avro")
+            version, numbers = table.metadata.format_version, (snapshot.parent_snapshot_id, snapshot.sequence_number)
+            with write_manifest_list(
+                version, table.io.new_output(target), snapshot.snapshot_id, *numbers, CODEC
+            ) as writer:
+                writer.add_manifests(manifests)
+            return target
+
+        return _or(here, written)
+
+    def _manifest(self, table: Any, manifest: Any) -> tuple[str, int]:
+        if manifest.manifest_path not in self.manifests:
+            self.manifests[manifest.manifest_path] = self._manifest_anew(table, manifest)
+        return self.manifests[manifest.manifest_path]
+
+    def _manifest_anew(self, table: Any, manifest: Any) -> tuple[str, int]:
+        from pyiceberg.manifest import ManifestFile, write_manifest
+
+        here = ManifestFile(*manifest._data)
+        here[MANIFEST_PATH] = self.uri(manifest.manifest_path)
+
+        def written() -> tuple[str, int]:
+            entries = here.fetch_manifest_entry(table.io, discard_deleted=False)
+            target = self._fresh(f"{uuid4()}-m0.avro")
+            spec, output = table.specs()[manifest.partition_spec_id], table.io.new_output(target)
+            with write_manifest(
+                table.metadata.format_version, spec, table.schema(), output, manifest.added_snapshot_id, CODEC
+            ) as writer:
+                for entry in entries:
+                    entry.data_file[FILE_PATH] = self.uri(entry.data_file.file_path)
+                    writer.add_entry(entry)
+            return target, len(output)
+
+        return _or((here.manifest_path, manifest.manifest_length), written)
+
+    def _fresh(self, name: str) -> str:
+        return (self.folder / "metadata" / name).as_uri()
+
+
+def _or(otherwise: Written, written: Callable[[], Written]) -> Written:
+    """What was written, or `otherwise` where the file it is made of is damaged."""
+    with suppress(Exception):  # whatever a reader of Avro makes of bytes that are none
+        return written()
+    return otherwise
