@@ -43,6 +43,7 @@ clean: ## Remove environments and everything built
 .venv/runtime: .venv/bin/python pyproject.toml constraints.txt
 	@echo "Installing the product into .venv (once, a few minutes) ..."
 	@$(PIP) --editable .
+	@$(BIN)/python -m compileall -q c360_assets checks examples governance lens portal resources
 	@touch $@
 
 .venv/test: .venv/runtime

@@ -13,7 +13,13 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import sqlalchemy as sa
-from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS
+from dagster._core.definitions.utils import DEFAULT_OUTPUT
+from dagster._core.events import (
+    ASSET_CHECK_EVENTS,
+    ASSET_EVENTS,
+    EVENT_TYPE_TO_PIPELINE_RUN_STATUS,
+    DagsterEventType,
+)
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
@@ -55,7 +61,9 @@ class EventLog(SqliteEventLogStorage):
         super().__init__(base_dir)
 
     def store_event(self, event: EventLogEntry) -> None:
-        """Store an event, all of it or nothing."""
+        """Store an event, all of it or nothing; none that only says a check had an outcome, as its evaluation does."""
+        if _is_output_of_check(event):
+            return
         with self._connect(event.run_id), self._connect(INDEX_SHARD_NAME) if _is_indexed(event) else nullcontext():
             super().store_event(event)
 
@@ -123,6 +131,13 @@ class EventLog(SqliteEventLogStorage):
         with self._turn:
             while self._engines:
                 self._engines.popitem()[1].dispose()
+
+
+def _is_output_of_check(event: EventLogEntry) -> bool:
+    """Whether an event tells that a check yielded, which Dagster says of each; outputs of assets have no own name."""
+    if event.dagster_event_type != DagsterEventType.STEP_OUTPUT:
+        return False
+    return event.get_dagster_event().step_output_data.output_name != DEFAULT_OUTPUT
 
 
 def _is_indexed(event: EventLogEntry) -> bool:

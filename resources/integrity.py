@@ -207,7 +207,9 @@ class Integrity:
         identity = iceberg.identifier(key)
         folder = self._folder(key)
         if not has_snapshots(folder) and not lies_in(self.catalog.location(identity), folder):
-            return "left as it is, since it may be another deployment's: name the folder of the lake, or another catalog"
+            return (
+                "left as it is, since it may be another deployment's: name the folder of the lake, or another catalog"
+            )
         self._forget(identity)
         if not folder.exists():
             return "forgotten, as nothing of it is left; build it again"
