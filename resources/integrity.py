@@ -146,7 +146,7 @@ class Integrity:
         return "; ".join(told)
 
     def elsewhere(self, key: str, where: Path) -> Fault | None:
-        """That a table, known by the metadata file `where`, lies in another folder than it should; None if it does not."""
+        """That a table, known by its metadata file, lies in another folder than it should; None where it does not."""
         folder = self._folder(key)
         if lies_in(where, folder):
             return None

@@ -49,7 +49,7 @@ AGAIN = (
     " If they are of no use, remove their folders."
 )
 TABLE_DAMAGED = "Table {key} is damaged: {fault}. Put it back on its newest whole rows with: c360 doctor --repair"
-MOVED = "{fault}. Let the tables be known where they lie: c360 doctor --repair. What lies in the other place is not touched."
+MOVED = "{fault}. Let the tables be known where they lie: c360 doctor --repair. The other place stays as it is."
 ROW_FAULTS = (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException)
 
 
