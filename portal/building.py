@@ -121,11 +121,11 @@ class _Listener:
         if event is None:
             return
         kind = event.event_type_value
-        if kind == RUN_FAILED and event.job_failure_data.error:
-            # Of no table: a run that could not begin, or could not end.
-            error = event.job_failure_data.error
+        if kind == RUN_FAILED and (error := event.job_failure_data.error):
             self.report.is_interrupted = error.cls_name in INTERRUPTS
-            self.report.fault = "" if self.report.is_interrupted else _fault(error, self.deployment)
+            # Of no table: a run that could not begin, or could not end.
+            if not self.report.is_interrupted and not any(table.fault for table in self.report.tables.values()):
+                self.report.fault = _fault(error, self.deployment)
         if event.step_key is None:
             return
         key = event.step_key.replace("__", "/")

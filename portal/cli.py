@@ -22,8 +22,8 @@ from resources.replacing import replacing
 # Commands that write, and options by which others do: these name the deployment whoever reads the output.
 WRITING = ("run", "ui", "profile", "notify", "doctor", "purge", "rollback")
 WRITING_OPTIONS = ("target", "picture", "acknowledge", "mute")
-# Told by click itself.
-CLICKS = (click.ClickException, click.exceptions.Exit, click.Abort)
+# Told by click itself, or nothing to tell of, as where whoever reads our output has read enough.
+CLICKS = (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError)
 out = printing.console()
 err = printing.console(stderr=True)
 

@@ -30,6 +30,7 @@ ENOUGH_FREE_BYTES = 1_000_000_000
 SKEW_SECONDS = 60
 # How many damaged tables are listed; the report is to fit a screen.
 LISTED = 12
+DAMAGED = "is damaged"
 # What no source tells again.
 GROWN = ("customer_history", "corrections", "quarantine")
 
@@ -111,9 +112,14 @@ def _databases(deployment: Deployment) -> Part:
     """The SQLite files: the catalog, the operational store, and Dagster's."""
     files = _sqlite_files(deployment)
     problems = {file: problem for file in files if (problem := _problem(file))}
-    found = f"{len(files)} files of SQLite{f', {len(problems)} damaged' if problems else ''}"
+    found = f"{len(files)} files of SQLite{f', {len(problems)} damaged or closed to us' if problems else ''}"
     faults = [f"{file} {problem}." for file, problem in problems.items()]
-    return Part("databases", found, faults, lambda: [_put_aside(file, files[file]) for file in problems])
+
+    def repair() -> list[str]:
+        return [_put_aside(file, files[file]) for file in problems]
+
+    # What we may not open is whole, for all we know.
+    return Part("databases", found, faults, repair if set(problems.values()) == {DAMAGED} else None)
 
 
 def _sqlite_files(deployment: Deployment) -> dict[Path, str]:
@@ -134,9 +140,11 @@ def _problem(file: Path) -> str:
     try:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
             ((told, *_), *_) = connection.execute("PRAGMA quick_check").fetchall()
-            return "" if told == "ok" else "is damaged"
-    except sqlite3.Error as fault:
-        return f"cannot be read ({fault})"
+            return "" if told == "ok" else DAMAGED
+    except sqlite3.OperationalError as fault:  # rights, or another process that holds it
+        return f"cannot be opened ({fault}). Give the user of this process the right to"
+    except sqlite3.Error:
+        return DAMAGED
 
 
 def _put_aside(file: Path, begins: str) -> str:

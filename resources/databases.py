@@ -241,6 +241,8 @@ class Database(Connector):
             with self._connected() as server:
                 server.execute("SET TIME ZONE 'UTC'")
                 yield server, _described(server, request)
+        except duckdb.OutOfMemoryException:  # no fault of the source
+            raise
         except (psycopg2.Error, Error, duckdb.Error) as fault:
             raise ConnectorError(f"{_named(request)}: {_complaint(fault)}.") from None
 

@@ -17,8 +17,7 @@ SIGNS: Mapping[str, str] = {
         " Free some space on it (c360 purge deletes what killed runs left behind), then do the same again."
     ),
     "Read-only file system|readonly database|Permission denied": (
-        "{place} cannot be read or written. Give the user of this process the right to do so, in {home} and all that"
-        " is below it, then do the same again."
+        "{place} cannot be read or written. Give the user of this process the right to do so, then do the same again."
     ),
     "Not a directory|Is a directory|File exists": (
         "{place} is a file where a folder is needed, or the other way round. Put it aside, then do the same again."
@@ -30,7 +29,7 @@ SIGNS: Mapping[str, str] = {
     "file is not a database|database disk image is malformed": (
         "A database below {home} is damaged. See which, and put it aside: c360 doctor --repair"
     ),
-    "Out of Memory Error": (
+    "Out of Memory Error|could not allocate": (
         "The engine has not enough memory ({memory}). Raise `engine: {{memory_limit: ...}}` in {file}, or see that the"
         " disk of the temporary folder has room."
     ),

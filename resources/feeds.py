@@ -774,6 +774,8 @@ class _Sorting:
     def _run(self, sql: str) -> list[tuple[Any, ...]]:
         try:
             return self.engine.query(sql)
+        except duckdb.OutOfMemoryException:  # no fault of the select
+            raise
         except duckdb.Error as fault:
             raise FeedError(f"{self.where}: {self._complaint(fault)}") from None
 

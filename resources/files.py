@@ -2,6 +2,7 @@
 
 import glob
 import json
+import os
 import re
 import shutil
 import threading
@@ -85,11 +86,23 @@ class OnDisk(Connector):
         return file_mark(stamps(self.found(request), self.named(request)))
 
     def found(self, request: Request) -> list[Path]:
-        """The files the path names, in order; ConnectorError where there is none."""
-        found = _matching(_patterns(self.path, request.window), request.folder)
-        if not found and request.window:
-            # Of these days there is no file; any other tells the columns.
-            found = _matching(_patterns(self.path, None), request.folder)[-1:]
+        """The files the path names, in order; ConnectorError where there is none, or one that may not be read."""
+        try:
+            found = _matching(_patterns(self.path, request.window), request.folder)
+            if not found and request.window:
+                # Of these days there is no file; any other tells the columns.
+                found = _matching(_patterns(self.path, None), request.folder)[-1:]
+            closed = next((file for file in found if not os.access(file, os.R_OK)), None)
+        except PermissionError as fault:
+            found, closed = [], Path(fault.filename)
+        if closed:
+            raise ConnectorError(
+                f"{self.named(request)}: {closed.name} may not be read. Give the user of this process the right to."
+            )
+        if not found and (request.folder / self.path).is_dir():
+            raise ConnectorError(
+                f"{self.named(request)}: is a folder. Name the files in it, for example {self.path}/*.csv."
+            )
         if not found:
             raise ConnectorError(
                 f"{self.named(request)}: no such file, looked below {request.folder}. Correct the path in c360.yaml, or"
@@ -196,6 +209,8 @@ class Files(OnDisk):
                 engine.query(f"DESCRIBE {staged.sql}")
             except TextFileError as fault:
                 raise ConnectorError(f"{where}: {fault}.") from None
+            except duckdb.OutOfMemoryException:  # no fault of the files
+                raise
             except duckdb.Error as fault:
                 # Not chained: DuckDB quotes the row, and the chain ends in Dagster's log.
                 raise ConnectorError(f"{where}: {readable(fault)}") from None
@@ -483,7 +498,7 @@ def _matching(patterns: Iterable[str], folder: Path) -> list[Path]:
     found = set()
     for pattern in patterns:
         below = pattern if Path(pattern).is_absolute() else f"{glob.escape(str(folder))}/{pattern}"
-        found |= {Path(file) for file in glob.glob(below, recursive=True)}
+        found |= {Path(file) for file in glob.glob(below, recursive=True) if not Path(file).is_dir()}
         # The name of a file may have brackets, of which a glob makes a choice.
         found |= {folder / pattern} if (folder / pattern).is_file() else set()
     return sorted(found)

@@ -69,6 +69,8 @@ class GoogleAnalytics(OnDisk):
                 engine.query(f"DESCRIBE {sql}")
             except TextFileError as fault:
                 raise ConnectorError(f"{where}: {fault}.") from None
+            except duckdb.OutOfMemoryException:  # no fault of the files
+                raise
             except duckdb.Error as fault:
                 # Not chained: DuckDB quotes the row, and the chain ends in Dagster's log.
                 raise ConnectorError(f"{where}: {readable(fault)}") from None
