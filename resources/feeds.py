@@ -42,6 +42,8 @@ OF_THE_SOURCE = (MAPPING, EMPTIED, MARK, WATERMARK, HOURS, volume.READ)
 # How the reasons in the quarantine begin or end, by which the rows set aside are counted again.
 BREAKS = "breaks rule "
 REPEATS = ": key repeats, another row of that key is kept"
+# Of the shape of a cell that could not be read, so much is shown.
+LONGEST_SHAPE = 40
 CONFLICTS = ": key repeats for different things, no row of that key is kept"
 # What a row is of: two orders of one number that name different customers are two orders.
 OWNERS = ("sources/customer", "sources/orders")
@@ -656,7 +658,8 @@ class _Sorting:
         reason = _together([value.fault for value in values if value.is_needed and value.fault])
         emptied = _together([value.fault for value in values if not value.is_needed and value.fault])
         readings = [value.reading for value in values if value.reading]
-        record = _record((self.contract.column(name), type_) for name, type_ in self.given.items())
+        unread = {value.column.name: value.is_of_no_type for value in values}
+        record = _record((self.contract.column(name), type_, unread[name]) for name, type_ in self.given.items())
         sql = (
             f"SELECT {', '.join(value.named for value in values)}, {reason} AS _reason,"
             f" CASE WHEN {reason} IS NOT NULL THEN {record} END AS _record, {emptied} AS _emptied,"
@@ -765,7 +768,7 @@ class _Sorting:
         if not faults:
             return sql
         broken = _together(faults)
-        record = _record((column, column.type) for column in self.contract.columns)
+        record = _record((column, column.type, None) for column in self.contract.columns)
         return (
             f"SELECT * REPLACE ({_together(['_reason', broken])} AS _reason,"
             f" coalesce(_record, CASE WHEN {broken} IS NOT NULL THEN {record} END) AS _record) FROM ({sql})"
@@ -849,7 +852,7 @@ class _Sorting:
         named = [quoted(column.name) for column in self.contract.columns if _names_the_row(column)]
         differs = [f"min({column}) OVER one <> max({column}) OVER one" for column in named]
         conflict = f"coalesce({' OR '.join(differs)}, false)" if differs else "false"
-        record = _record((column, column.type) for column in self.contract.columns)
+        record = _record((column, column.type, None) for column in self.contract.columns)
         place = f"row_number() OVER (PARTITION BY {self.key} ORDER BY {newest}{self.columns})"
         self.engine.query(
             f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {self.columns}, {record} AS _record,"
@@ -959,17 +962,25 @@ def _together(faults: Sequence[str]) -> str:
     return f"nullif(concat_ws('; ', {', '.join(faults)}), '')" if faults else "NULL::VARCHAR"
 
 
-def _record(columns: Iterable[tuple[Column, str]]) -> str:
-    """The row as JSON text, classified values masked; each column with the type it has."""
-    fields = ", ".join(f"{quoted(column.name)} := {_shown(column, given)}" for column, given in columns)
+def _record(columns: Iterable[tuple[Column, str, str | None]]) -> str:
+    """The row as JSON text, classified values masked; each column with the type it has, and whether it is unread: then
+    it may be of another column, of a line whose cells are shifted, and its shape alone is shown.
+    """
+    fields = ", ".join(
+        f"{quoted(column.name)} := {_shown(column, given, is_unread)}" for column, given, is_unread in columns
+    )
     return f"to_json(struct_pack({fields}))::VARCHAR"
 
 
-def _shown(column: Column, given: str) -> str:
+def _shown(column: Column, given: str, is_unread: str | None) -> str:
     name = quoted(column.name)
     if column.is_masked:
         return f"CASE WHEN {name} IS NOT NULL THEN {literal(MASK)} END"
     # JSON has no word for infinity.
     if given in ("DOUBLE", "FLOAT"):
-        return f"CASE WHEN isfinite({name}) THEN to_json({name}) ELSE to_json({name}::VARCHAR) END"
-    return name
+        name = f"CASE WHEN isfinite({name}) THEN to_json({name}) ELSE to_json({name}::VARCHAR) END"
+    if is_unread is None:
+        return name
+    shape = f"regexp_replace({quoted(column.name)}::VARCHAR, '\\p{{N}}', '9', 'g')"
+    shape = f"left(regexp_replace({shape}, '\\p{{L}}', 'a', 'g'), {LONGEST_SHAPE})"
+    return f"CASE WHEN {is_unread} THEN to_json({shape}) ELSE to_json({name}) END"

@@ -127,6 +127,13 @@ class Value:
         return f"CASE {' '.join(tests)} END" if tests else None
 
     @property
+    def is_of_no_type(self) -> str | None:
+        """A condition: whether the cell says something that is none of the contract's type. None where none can."""
+        if self.column.is_identifier or self.given == self.column.type:
+            return None
+        return f"{self._name('meant')} IS NOT NULL AND {self._name('typed')} IS NULL"
+
+    @property
     def reading(self) -> str | None:
         """Which of two readings a number allows; None where its dot, if it has one, is the decimal sign anyway."""
         if self.given != "VARCHAR" or self.column.type not in NUMBERS or self.notation.decimal:

@@ -2,6 +2,7 @@
 
 import importlib
 import itertools
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,22 @@ def test_importing_the_code_location_loads_no_heavy_library() -> None:
     code = f"import sys, c360_assets.definitions as d; d.defs(); print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_fault_that_is_written_down_has_the_tests_it_names() -> None:
+    table = (PROJECT / "docs/faults.md").read_text(encoding="utf-8")
+    faults = re.findall(r"^\| (?!What happened)(.+) \|$", table, re.MULTILINE)
+    assert len(faults) >= 55
+    tests: dict[str, str] = {}
+    for path in sorted((PROJECT / "tests").rglob("test_*.py")):
+        tests[path.stem] = tests.get(path.stem, "") + path.read_text(encoding="utf-8")
+    module = ""
+    for fault in faults:
+        *_, named = fault.split(" | ")
+        assert "test_" in named or named.startswith(("the same", "as above")), fault
+        for word, start in re.findall(r"(test_\w+)|`(\w+)[^`]*`", named):
+            module = word or module
+            assert f"def test_{start}" in tests[module] if start else module in tests, (fault, module, start)
 
 
 def test_the_readme_names_only_commands_that_exist() -> None:

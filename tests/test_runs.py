@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from click.testing import CliRunner, Result
 from portal import cli
 from resources import deployment as deployments
 from resources.deployment import Deployment
+from resources.iceberg import identifier
 from resources.launcher import LIBRARIES
 from tests import golden_company
 from tests.deriving import derived
@@ -164,6 +165,51 @@ def killed(command: Sequence[str], after: float) -> tuple[float, bool]:
     with killing(command) as process:
         process.join(after)
         return time.monotonic() - started, process.is_alive()
+
+
+@pytest.mark.timeout(900)
+def test_doctor_and_purge_killed_at_any_moment_lose_nothing_and_leave_nothing(
+    golden: Deployment, tmp_path: Path
+) -> None:
+    config = configured(tmp_path, golden.folder / "data")
+    tables = [word for table in SMALL for word in ("--select", table)]
+    run, doctor, purge = (
+        [*words, "--config", str(config)] for words in (["run", *tables], ["doctor", "--repair"], ["purge"])
+    )
+    # Twice, so that a table whose newest rows are damaged has rows to go back to.
+    assert [here(*command).exit_code for command in (run, run)] == [0, 0]
+    deployment = deployments.load(config)
+    whole = {key: content(deployment, key) for key in SMALL}
+    moments = random.Random(14)
+    for key in moments.sample(SMALL, KILLS):
+        cut_newest_rows(deployment, key)
+        for command in (doctor, purge):
+            aged(deployment.home)
+            killed(command, moments.uniform(0, 2))
+            assert here(*command).exit_code == 0, (command, key)
+        deployment.close()
+        assert {key: content(deployment, key) for key in SMALL} == whole
+    assert here(*run).exit_code == 0
+    aged(deployment.home)
+    deployment.close()
+    assert {key: content(deployment, key) for key in SMALL} == whole
+    deployment.lake.sweep()
+    assert deployment.lake.sweep() == (0, [])
+    deployment.close()
+
+
+def cut_newest_rows(deployment: Deployment, key: str) -> None:
+    """Half of the newest data file of a table is gone."""
+    files = deployment.lake.warehouse.joinpath(*identifier(key)).rglob("*.parquet")
+    newest = max(files, key=lambda file: file.stat().st_mtime_ns)
+    newest.write_bytes(newest.read_bytes()[: newest.stat().st_size // 2])
+
+
+def aged(folder: Path) -> None:
+    """All that lies there is two days old, as whatever purges looks at it."""
+    for path in folder.rglob("*.*"):
+        with suppress(FileNotFoundError):
+            os.utime(path, (path.stat().st_atime - 172_800, path.stat().st_mtime - 172_800))
 
 
 @pytest.mark.timeout(900)
