@@ -40,6 +40,11 @@ def expire(table: Any) -> None:
         table.maintenance.expire_snapshots().by_ids([one.snapshot_id for one in old]).commit()
     except CommitFailedException:  # another process is at work on the table; the next publish will tidy up
         return
+    except ValueError:
+        # Another process has forgotten some of them first, and deletes what they held.
+        if all(table.refresh().snapshot_by_id(one.snapshot_id) for one in old):
+            raise
+        return
     _delete(alone, _location(table))
 
 

@@ -43,7 +43,7 @@ FAULTS = {
     "a key unknown in sample": ("customers: 10", "custommers: 10", "connectors.company.custommers"),
     "a key unknown in a feed": ("select:", "selct:", "feeds.orders.selct"),
     "files without path": (", path: orders.csv", "", "connectors.shop.path"),
-    "an unknown connector type": ("type: files", "type: ftp", "connectors.shop"),
+    "an unknown connector type": ("type: files", "type: ftp", "connectors.shop.type"),
     "a connector without type": ("type: files, ", "", "connectors.shop"),
     "an unknown encoding": ("orders.csv", "orders.csv, encoding: utf-9", "connectors.shop.encoding"),
     "a date format nobody knows": ("orders.csv", "orders.csv, date_format: '%Q'", "connectors.shop.date_format"),

@@ -361,10 +361,10 @@ def test_a_deployment_logs_unless_told_otherwise(tmp_path: Path, monkeypatch: py
     [
         ("{type: log}, {type: log}", "notifications", "two sinks are named 'log'"),
         ("{type: log, name: a}, {type: webhook, name: a, url: https://x.example}", "notifications", "are named 'a'"),
-        ("{type: pigeon}", "notifications.0", "pigeon"),
+        ("{type: pigeon}", "notifications.0.type", "pigeon"),
         ("{type: log, colour: red}", "notifications.0.colour", "is no key we know"),
         (f"{{{SMTP}, subject: x}}", "notifications.0.subject", "is no key we know"),
-        ("{type: log}, {type: webhook}", "notifications.1.url", "Field required"),
+        ("{type: log}, {type: webhook}", "notifications.1.url", "is missing"),
         ("{type: webhook, url: 'http://x.example/s3cret-word'}", "notifications.0.url", "must begin with https://"),
         ("{type: webhook, url: x.example}", "notifications.0.url", "must begin with https://"),
         (f"{{{SMTP}, username: ann}}", "notifications.0", "username and password belong together"),
