@@ -588,6 +588,13 @@ def ui(deployment: Any, port: int) -> None:
     help="Time the hourly loading of a year of so many web events instead.",
 )
 @click.option(
+    "--aged",
+    type=click.IntRange(min=0),
+    default=12,
+    show_default=True,
+    help="Write each table so many times more before it is timed; 0: a fresh lake.",
+)
+@click.option(
     "--writes",
     type=click.IntRange(min=20),
     help="Time writes of a table, and reads, after so many writes instead.",
@@ -600,6 +607,7 @@ def bench(
     kind: str,
     database: str | None,
     events: int | None,
+    aged: int,
     writes: int | None,
 ) -> None:
     """Time our tables, our checks or our loading against the same work done by hand, in turn, with peak memory.
@@ -631,7 +639,7 @@ def bench(
     if (orders or events or writes) and not customers:
         return
     customers = customers or (100_000,)
-    results = [benchmark.compare(count, rounds, only, tell) for count in customers]
+    results = [benchmark.compare(count, rounds, only, tell, aged) for count in customers]
     if kind == "json":
         out.print_json(json.dumps([result.as_dict() for result in results]))
     else:
