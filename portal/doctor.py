@@ -141,8 +141,8 @@ def _problem(file: Path) -> str:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
             ((told, *_), *_) = connection.execute("PRAGMA quick_check").fetchall()
             return "" if told == "ok" else DAMAGED
-    except sqlite3.OperationalError as fault:  # rights, or another process that holds it
-        return f"cannot be opened ({fault}). Give the user of this process the right to"
+    except sqlite3.OperationalError as fault:
+        return f"cannot be opened ({fault}): the user of this process has no right to, or another process holds it"
     except sqlite3.Error:
         return DAMAGED
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from uuid import uuid4
 
 from resources import iceberg
@@ -17,7 +17,6 @@ from resources.replacing import replacing
 CODEC = "gzip"
 # Where a manifest names its data file, and a list of manifests the manifest and its bytes.
 FILE_PATH, MANIFEST_PATH, MANIFEST_LENGTH = 1, 0, 1
-Written = TypeVar("Written")
 
 
 def lies_in(file: Path | str, folder: Path) -> bool:
@@ -66,20 +65,18 @@ class _Move:
         from pyiceberg.manifest import ManifestFile, read_manifest_list, write_manifest_list
 
         here = self.uri(snapshot.manifest_list)
-
-        def written() -> str:
-            manifests = [ManifestFile(*one._data) for one in read_manifest_list(table.io.new_input(here))]
-            for one in manifests:
-                one[MANIFEST_PATH], one[MANIFEST_LENGTH] = self._manifest(table, one)
-            target = self._fresh(f"snap-{snapshot.snapshot_id}-0-{uuid4()}.avro")
-            version, numbers = table.metadata.format_version, (snapshot.parent_snapshot_id, snapshot.sequence_number)
-            with write_manifest_list(
-                version, table.io.new_output(target), snapshot.snapshot_id, *numbers, CODEC
-            ) as writer:
-                writer.add_manifests(manifests)
-            return target
-
-        return _or(here, written)
+        found = _read(lambda: list(read_manifest_list(table.io.new_input(here))))
+        if found is None:
+            return here
+        # Those read are kept in memory by PyIceberg, and are not ours to change.
+        manifests = [ManifestFile(*one._data) for one in found]
+        for one in manifests:
+            one[MANIFEST_PATH], one[MANIFEST_LENGTH] = self._manifest(table, one)
+        target = table.io.new_output(self._fresh(f"snap-{snapshot.snapshot_id}-0-{uuid4()}.avro"))
+        version, numbers = table.metadata.format_version, (snapshot.parent_snapshot_id, snapshot.sequence_number)
+        with write_manifest_list(version, target, snapshot.snapshot_id, *numbers, CODEC) as writer:
+            writer.add_manifests(manifests)
+        return str(target.location)
 
     def _manifest(self, table: Any, manifest: Any) -> tuple[str, int]:
         if manifest.manifest_path not in self.manifests:
@@ -87,31 +84,28 @@ class _Move:
         return self.manifests[manifest.manifest_path]
 
     def _manifest_anew(self, table: Any, manifest: Any) -> tuple[str, int]:
+        """The address of a manifest that names its files where they lie now, and its bytes."""
         from pyiceberg.manifest import ManifestFile, write_manifest
 
         here = ManifestFile(*manifest._data)
         here[MANIFEST_PATH] = self.uri(manifest.manifest_path)
-
-        def written() -> tuple[str, int]:
-            entries = here.fetch_manifest_entry(table.io, discard_deleted=False)
-            target = self._fresh(f"{uuid4()}-m0.avro")
-            spec, output = table.specs()[manifest.partition_spec_id], table.io.new_output(target)
-            with write_manifest(
-                table.metadata.format_version, spec, table.schema(), output, manifest.added_snapshot_id, CODEC
-            ) as writer:
-                for entry in entries:
-                    entry.data_file[FILE_PATH] = self.uri(entry.data_file.file_path)
-                    writer.add_entry(entry)
-            return target, len(output)
-
-        return _or((here.manifest_path, manifest.manifest_length), written)
+        entries = _read(lambda: here.fetch_manifest_entry(table.io, discard_deleted=False))
+        if entries is None:
+            return here.manifest_path, here.manifest_length
+        target = table.io.new_output(self._fresh(f"{uuid4()}-m0.avro"))
+        spec, version = table.specs()[manifest.partition_spec_id], table.metadata.format_version
+        with write_manifest(version, spec, table.schema(), target, manifest.added_snapshot_id, CODEC) as writer:
+            for entry in entries:
+                entry.data_file[FILE_PATH] = self.uri(entry.data_file.file_path)
+                writer.add_entry(entry)
+        return target.location, len(target)
 
     def _fresh(self, name: str) -> str:
         return (self.folder / "metadata" / name).as_uri()
 
 
-def _or(otherwise: Written, written: Callable[[], Written]) -> Written:
-    """What was written, or `otherwise` where the file it is made of is damaged."""
+def _read(read: Callable[[], list[Any]]) -> list[Any] | None:
+    """What a file holds; None where it is damaged, which shows then wherever it lies."""
     with suppress(Exception):  # whatever a reader of Avro makes of bytes that are none
-        return written()
-    return otherwise
+        return read()
+    return None

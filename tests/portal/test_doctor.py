@@ -376,6 +376,20 @@ def test_a_lake_that_lies_elsewhere_is_never_read_or_written_where_it_was(config
     assert every_file(config.parent) == before
 
 
+def test_a_damaged_manifest_stays_damaged_wherever_the_lake_is_moved(config: Path) -> None:
+    manifest = max(brand_folder(config).glob("metadata/*-m0.avro"), key=lambda path: path.stat().st_mtime_ns)
+    manifest.write_bytes(b"no Avro")
+    there = config.parent.with_name(f"{config.parent.name}-moved")
+    shutil.copytree(config.parent, there)
+    repaired = c360("doctor", "--repair", "--config", there / config.name)
+    assert plain("put back on its newest whole snapshot") in plain(repaired.output)
+    assert shown(there / config.name) == OLD
+    deployment = deployments.load(there / config.name)
+    for file in deployment.lake.catalog.load_table(("sources", "brand")).inspect.all_files()["file_path"].to_pylist():
+        assert file.startswith(f"{there.as_uri()}/"), file
+    deployment.close()
+
+
 def every_file(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
