@@ -76,7 +76,7 @@ def c360(*arguments: str | Path, charset: str = "utf-8") -> Result:
         ("try product", (*NAMES, "goods: [i] goods.csv: 5 rows read")),
         ("try orders", ("1 '[/gone]'",)),
         ("profile sources/product --out", (":lamp: Lüster (25%)",)),
-        ("quarantine --sample 9", ("ordered_at: [/day]", "product_name: [sale] Lamp")),
+        ("quarantine --sample 9", ("ordered_at: [/aaa]", "product_name: [sale] Lamp")),
         ("segments --of persona", ("[/i] Fans", "[b]loud[/i]", ", [/b] Lamps")),
         ("tables", ("[/b] Lamps",)),
         ("quarantine --dataset [/x]", ("There is no dataset '[/x]'",)),

@@ -603,7 +603,8 @@ def test_every_column_of_a_masked_class_is_masked(shop: Shop) -> None:
     record = strict_json(loaded.quarantine[0]["record"])
     assert record.pop("customer_id") is None
     others = [column for column in contract.columns if column.name != "customer_id"]
-    assert record == {column.name: "***" if column.is_masked else "Lovelace" for column in others}
+    shown = {column.name: "Lovelace" if column.type == "VARCHAR" else "aaaaaaaa" for column in others}
+    assert record == {column.name: "***" if column.is_masked else shown[column.name] for column in others}
 
 
 def test_a_line_that_cannot_be_split_is_set_aside_by_number_without_its_content(shop: Shop) -> None:
