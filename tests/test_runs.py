@@ -230,14 +230,14 @@ def test_a_first_run_killed_halfway_is_completed_by_the_next(golden: Deployment,
     deployment.close()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_run_that_is_interrupted_says_what_stays_and_what_is_left(golden: Deployment, tmp_path: Path) -> None:
     """Ctrl-C in a terminal is this signal."""
     config, told = configured(tmp_path, golden.folder / "data"), tmp_path / "told.txt"
     tables = [word for table in SMALL for word in ("--select", table)]
     deployment = deployments.load(config)
     with killing(["run", "--config", str(config), *tables], told) as process:
-        # Python loses a signal that falls into a finalizer; then a table more is built, and people press again.
+        # Python drops a signal that falls into a finalizer; then more tables are built, and people press again.
         for built in ("as_of", "order_lines"):
             until_true(lambda key=built: not process.is_alive() or deployment.lake.state(key), seconds=300)
             if process.is_alive():
