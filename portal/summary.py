@@ -61,12 +61,11 @@ def print_summary(console: Console, deployment: Deployment, report: RunReport, d
             console.print(table.trace)
     if report.fault:
         console.print(Text.assemble(("The run failed:", "bold red"), f" {report.fault}"))
-    skipped = [table.key for table in report.tables.values() if table.state == "skipped"]
     if report.is_interrupted:
         console.print(
             Text.assemble(("The run was interrupted.", "bold red"), " What it had built stays; the rest: c360 run")
         )
-    if skipped:
+    if skipped := [table.key for table in report.tables.values() if table.state == "skipped"]:
         reason = "" if report.is_interrupted else ", because they depend on what failed"
         console.print(f"Not built{reason}: {', '.join(skipped)}. They keep their old rows.")
     if any(table.failing_rules for table in report.tables.values()):

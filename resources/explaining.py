@@ -29,7 +29,7 @@ SIGNS: Mapping[str, str] = {
     "file is not a database|database disk image is malformed": (
         "A database below {home} is damaged. See which, and put it aside: c360 doctor --repair"
     ),
-    "Out of Memory Error|could not allocate": (
+    "Out of Memory Error": (
         "The engine has not enough memory ({memory}). Raise `engine: {{memory_limit: ...}}` in {file}, or see that the"
         " disk of the temporary folder has room."
     ),

@@ -35,6 +35,10 @@ class Fault:
         return f"{self.file} {self.problem}"
 
 
+class Elsewhere(Fault):
+    """A table that lies in another folder than the catalog knows, since it was moved or copied, or is another's."""
+
+
 @dataclass(frozen=True)
 class Examined:
     """What was found of one table.
@@ -80,7 +84,7 @@ class Integrity:
         """Every table that the catalog knows, or of which there is a folder with rows."""
         return sorted(self._lying() | self._known())
 
-    def moved(self) -> Fault | None:
+    def moved(self) -> Elsewhere | None:
         """That tables lie in another place than the catalog knows, told of one of them; None where none does."""
         faults = (self.elsewhere(key, self.catalog.location(iceberg.identifier(key))) for key in sorted(self._known()))
         return next(filter(None, faults), None)
@@ -145,14 +149,14 @@ class Integrity:
                 told.append("readers see no rows until it is built again")
         return "; ".join(told)
 
-    def elsewhere(self, key: str, where: Path) -> Fault | None:
+    def elsewhere(self, key: str, where: Path) -> Elsewhere | None:
         """That a table, known by its metadata file, lies in another folder than it should; None where it does not."""
         folder = self._folder(key)
         if lies_in(where, folder):
             return None
         known = where.parent.parent
         moved = f"was moved or copied here from {known}"
-        return Fault(folder, moved if has_snapshots(folder) else f"is not there, the catalog knows it in {known}")
+        return Elsewhere(folder, moved if has_snapshots(folder) else f"is not there, the catalog knows it in {known}")
 
     def _folder(self, key: str) -> Path:
         return self.warehouse.joinpath(*iceberg.identifier(key))
@@ -179,10 +183,12 @@ class Integrity:
         """The metadata file by which the catalog knows a table again: the newest that tells of whole rows."""
         identity = iceberg.identifier(key)
         for known in self._histories(key):
-            if self._by(known) is None:
+            table = self._by(known)
+            if table is None:
                 continue
-            file = relocated(known, self._folder(key), self._by)
-            table = self._by(file)
+            file = relocated(known, table, self._folder(key))
+            if file != known:
+                table = self._by(file)
             snapshots = _Snapshots(table, self.deep)
             if any(not snapshots.faults(one) for one in table.snapshots()):
                 self._forget(identity)

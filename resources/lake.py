@@ -26,7 +26,7 @@ from resources import iceberg, merging
 from resources.engine import Engine, literal, quoted
 from resources.expiry import MOST_SNAPSHOTS, expire, sweep
 from resources.iceberg import PUBLISHED
-from resources.integrity import Integrity, has_snapshots, sealed
+from resources.integrity import Elsewhere, Integrity, has_snapshots, sealed
 from resources.merging import Merge, Window
 
 if TYPE_CHECKING:
@@ -182,17 +182,16 @@ class Lake:
         return str(fault) if fault else None
 
     def _damaged(self, key: str) -> LakeError | None:
-        integrity = self.integrity(deep=True)
-        if moved := integrity.elsewhere(key, self.catalog.location(iceberg.identifier(key))):
-            return LakeError(MOVED.format(fault=moved))
-        faults = integrity.examine(key).faults
-        return LakeError(TABLE_DAMAGED.format(key=key, fault=faults[0])) if faults else None
+        examined = self.integrity(deep=True).examine(key)
+        told = MOVED if isinstance(examined.lost, Elsewhere) else TABLE_DAMAGED
+        return LakeError(told.format(key=key, fault=examined.faults[0])) if examined.faults else None
 
     def check_known(self) -> None:
         """LakeError where the catalog does not know tables that lie in the warehouse, as when it was lost, or moved."""
-        if moved := self.integrity().moved():
+        integrity = self.integrity()
+        if moved := integrity.moved():
             raise LakeError(MOVED.format(fault=moved))
-        if lost := self.integrity().unknown():
+        if lost := integrity.unknown():
             raise LakeError(
                 f"{len(lost)} tables lie in {self.warehouse}, {', '.join(lost[:3])} among them, that the catalog"
                 f" does not know. {AGAIN}"

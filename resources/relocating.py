@@ -25,16 +25,15 @@ def lies_in(file: Path | str, folder: Path) -> bool:
     return named.is_relative_to(folder) or named.resolve().is_relative_to(folder.resolve())
 
 
-def relocated(file: Path, folder: Path, opened: Callable[[Path], Any]) -> Path:
+def relocated(file: Path, table: Any, folder: Path) -> Path:
     """The metadata file of the table as it lies in `folder`: `file` itself where it tells of that, else one made anew.
 
-    `opened` is the table by a metadata file. ValueError or OSError where `file` cannot be read; manifests that cannot
-    be read are named where they lie now.
+    `table` is what `file` tells of. Manifests that cannot be read are named where they lie now. OSError where nothing
+    can be written.
     """
-    told = json.loads(file.read_text(encoding="utf-8"))
-    if lies_in(told["location"], folder):
+    if lies_in(table.location(), folder):
         return file
-    table, move = opened(file), _Move(told["location"], folder)
+    told, move = json.loads(file.read_text(encoding="utf-8")), _Move(table.location(), folder)
     lists = {one.snapshot_id: move.manifest_list(table, one) for one in table.snapshots()}
     for snapshot in told["snapshots"]:
         snapshot["manifest-list"] = lists[snapshot["snapshot-id"]]
