@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any
 
-from resources.engine import Engine, quoted
+import sqlalchemy as sa
+
+from resources.engine import Engine, pass_on_interrupt, quoted
 
 FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 0}
 # The view by which Great Expectations knows whatever table is judged.
@@ -96,6 +98,8 @@ def _source(engine: Engine) -> tuple[Any, Any]:
     source = context.data_sources.add_sql(
         "engine", connection_string="duckdb://", kwargs={"creator": lambda: ConnectionWrapper(engine.cursor())}
     )
+    sqlalchemy = source.get_execution_engine().engine
+    sa.event.listen(sqlalchemy, "handle_error", lambda found: pass_on_interrupt(found.original_exception))
     asset = source.add_query_asset(JUDGED, query=f"SELECT * FROM {JUDGED}")
     return source, asset.add_batch_definition_whole_table("all")
 

@@ -1,7 +1,7 @@
 """Tables built by Dagster in this process; its events are told as what became of each table."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,13 @@ STEP_STARTED, STEP_DONE, STEP_FAILED, STEP_SKIPPED = (
 )
 RUN_FAILED = "PIPELINE_FAILURE"
 INTERRUPTS = ("KeyboardInterrupt", "DagsterExecutionInterruptedError")
+# What Dagster puts around the error of a table.
+WRAPPERS = (
+    "DagsterExecutionStepExecutionError",
+    "DagsterExecutionHandleOutputError",
+    "DagsterExecutionLoadInputError",
+    "DagsterResourceFunctionError",
+)
 
 AS_OF = dg.AssetKey("as_of")
 
@@ -193,21 +200,23 @@ def _fault(error: Any, deployment: Deployment) -> str:
     """The message for the user: our own errors as they are, those of the machine in words of ours, others by their
     kind alone (they may quote values).
     """
-    while error.cause is not None and error.cls_name in (
-        "DagsterExecutionStepExecutionError",
-        "DagsterExecutionHandleOutputError",
-        "DagsterExecutionLoadInputError",
-        "DagsterResourceFunctionError",
-    ):
-        error = error.cause
-    if error.cls_name in INTERRUPTS:
+    *_, first = _causes(error)
+    if first.cls_name in INTERRUPTS:
         return "interrupted, readers keep the rows they had."
+    error = next(one for one in _causes(error) if one.cause is None or one.cls_name not in WRAPPERS)
     own = {cls.__name__ for cls in _subclasses(C360Error)}
     if error.cls_name in own:
         return str(error.message).split(": ", 1)[1].strip()
     if told := explained(deployment, error.message):
         return told
     return f"Unexpected fault ({error.cls_name}). To see where, run again with: c360 --debug run"
+
+
+def _causes(error: Any) -> Iterator[Any]:
+    """An error, what caused it, and so on to the first."""
+    while error is not None:
+        yield error
+        error = error.cause
 
 
 def _subclasses(cls: type) -> set[type]:

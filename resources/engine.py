@@ -72,11 +72,15 @@ class Engine:
         return ibis.duckdb.from_connection(self.connection)
 
     def query(self, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
-        """All rows of a statement. duckdb.Error where it fails.
+        """All rows of a statement. duckdb.Error where it fails, and what an interrupt raises where one comes.
 
         With parameters, DuckDB imports pandas first; `literal` spares those who wait for a word of ours.
         """
-        rows: list[tuple[Any, ...]] = self.connection.execute(sql, parameters).fetchall()
+        try:
+            rows: list[tuple[Any, ...]] = self.connection.execute(sql, parameters).fetchall()
+        except RuntimeError as fault:
+            pass_on_interrupt(fault)
+            raise
         return rows
 
     def view(self, name: str, sql: str, schema: ibis.Schema | None = None) -> ir.Table:
@@ -142,6 +146,12 @@ def _fence(connection: duckdb.DuckDBPyConnection, reach: Iterable[Path]) -> None
     connection.execute(f"SET allowed_directories = {listed}")
     connection.execute(f"SET allowed_paths = {listed}")
     connection.execute("SET enable_external_access = false")
+
+
+def pass_on_interrupt(fault: BaseException) -> None:
+    """Raise the interrupt that DuckDB makes an error of, after which a run would go on with its next table."""
+    if fault.__cause__ is not None and not isinstance(fault.__cause__, Exception):
+        raise fault.__cause__ from None
 
 
 def quoted(name: str) -> str:

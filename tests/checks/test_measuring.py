@@ -2,11 +2,13 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dagster import DagsterExecutionInterruptedError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,8 +30,10 @@ from governance.quality import (
     Unique,
 )
 from resources.deployment import Deployment, Feed
+from resources.engine import Engine
 from tests.checks import bad_profiles
 from tests.checks.measured import NOON, counts, empty_deployment, failing, hold, measured
+from tests.interrupting import interrupting
 
 CONTRACTS = contracts.load()
 WEEKS = [NOON.replace(hour=0) - timedelta(days=day) for day in range(56)]
@@ -547,6 +551,16 @@ LAW = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck
 
 def _keyed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**row, "customer_id": f"C{number}"} for number, row in enumerate(rows)]
+
+
+@pytest.mark.timeout(60)
+def test_an_interrupt_of_great_expectations_is_no_verdict_on_a_rule() -> None:
+    """Great Expectations would say that it could not run the rule."""
+    expectations.load()
+    with closing(Engine()) as engine:
+        engine.query("CREATE VIEW marked AS SELECT number % 3 AS broken FROM range(1000000000000) AS t(number)")
+        with pytest.raises(DagsterExecutionInterruptedError), interrupting(1):
+            expectations.validate(engine, "marked", [expectations.nobody_breaks("broken")])
 
 
 @LAW

@@ -10,10 +10,12 @@ import duckdb
 import ibis
 import pyarrow as pa
 import pytest
+from dagster import DagsterExecutionInterruptedError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resources.engine import Engine, literal, quoted
+from tests.interrupting import interrupting
 
 ROOT = Path(__file__).parents[2]
 # DuckDB reads a statement up to its first NUL.
@@ -70,6 +72,13 @@ def test_a_parameter_is_a_value_and_never_sql(engine: Engine) -> None:
 def test_a_statement_that_fails_says_so(engine: Engine) -> None:
     with pytest.raises(duckdb.Error, match="no_such_table"):
         engine.query("SELECT * FROM no_such_table")
+
+
+@pytest.mark.timeout(60)
+def test_an_interrupt_of_a_long_statement_stays_an_interrupt(engine: Engine) -> None:
+    with pytest.raises(DagsterExecutionInterruptedError), interrupting(0.3):
+        engine.query("SELECT count(*) FROM range(1000000000000) AS t(number) WHERE number % 3 = 1")
+    assert engine.query("SELECT 1") == [(1,)]
 
 
 def test_the_engine_keeps_its_limits() -> None:
