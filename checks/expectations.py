@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from resources.engine import Engine, pass_on_interrupt, quoted
+from resources.engine import Engine, interruptible, quoted
 
 FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 0}
 # The view by which Great Expectations knows whatever table is judged.
@@ -98,10 +98,16 @@ def _source(engine: Engine) -> tuple[Any, Any]:
     source = context.data_sources.add_sql(
         "engine", connection_string="duckdb://", kwargs={"creator": lambda: ConnectionWrapper(engine.cursor())}
     )
-    sqlalchemy = source.get_execution_engine().engine
-    sa.event.listen(sqlalchemy, "handle_error", lambda found: pass_on_interrupt(found.original_exception))
+    sa.event.listen(source.get_execution_engine().engine, "handle_error", _pass_on_interrupt)
     asset = source.add_query_asset(JUDGED, query=f"SELECT * FROM {JUDGED}")
     return source, asset.add_batch_definition_whole_table("all")
+
+
+def _pass_on_interrupt(found: Any) -> None:
+    """Of an interrupt, Great Expectations would make an expectation that could not run."""
+    if isinstance(found.original_exception, RuntimeError):
+        with interruptible(found.connection.connection.dbapi_connection):
+            raise found.original_exception
 
 
 @contextmanager

@@ -6,7 +6,8 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,21 +67,25 @@ class Engine:
     def backend(self) -> Backend:
         """Ibis on that connection. Importing it takes longer than most statements, so not all go by way of it."""
         import ibis
+        from ibis.backends.duckdb import Backend
+
+        class Interruptible(Backend):  # type: ignore[misc]
+            def to_pyarrow(self, *expression: Any, **options: Any) -> pa.Table:
+                with interruptible(self.con):
+                    return super().to_pyarrow(*expression, **options)
 
         # Ibis would fold nested SELECTs into one, at a third of the time it takes to compile; DuckDB does it anyway.
         ibis.options.sql.fuse_selects = False
-        return ibis.duckdb.from_connection(self.connection)
+        return Interruptible.from_connection(self.connection)
 
     def query(self, sql: str, parameters: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
         """All rows of a statement. duckdb.Error where it fails, and what an interrupt raises where one comes.
 
         With parameters, DuckDB imports pandas first; `literal` spares those who wait for a word of ours.
         """
-        try:
-            rows: list[tuple[Any, ...]] = self.connection.execute(sql, parameters).fetchall()
-        except RuntimeError as fault:
-            pass_on_interrupt(fault)
-            raise
+        connection = self.connection
+        with interruptible(connection):
+            rows: list[tuple[Any, ...]] = connection.execute(sql, parameters).fetchall()
         return rows
 
     def view(self, name: str, sql: str, schema: ibis.Schema | None = None) -> ir.Table:
@@ -148,10 +153,20 @@ def _fence(connection: duckdb.DuckDBPyConnection, reach: Iterable[Path]) -> None
     connection.execute("SET enable_external_access = false")
 
 
-def pass_on_interrupt(fault: BaseException) -> None:
-    """Raise the interrupt that DuckDB makes an error of, after which a run would go on with its next table."""
-    if fault.__cause__ is not None and not isinstance(fault.__cause__, Exception):
-        raise fault.__cause__ from None
+@contextmanager
+def interruptible(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """An interrupt in the middle of a statement stays one; DuckDB makes an error of it, and a run would go on.
+
+    The statement is ended, too: where it is not, the next one of the connection may wait for it in vain, and for good.
+    """
+    try:
+        yield
+    except RuntimeError as fault:
+        interrupt = fault.__cause__
+        if interrupt is None or isinstance(interrupt, Exception):
+            raise
+        connection.interrupt()
+        raise interrupt from None
 
 
 def quoted(name: str) -> str:
