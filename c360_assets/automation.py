@@ -9,6 +9,7 @@ from datetime import UTC, timedelta
 import dagster as dg
 
 from governance.contracts import HOUR, HOURLY, RHYTHMS, Contract
+from governance.quality import DERIVED
 from resources.deployment import Deployment
 from resources.litter import purge
 from resources.notifications import deliver
@@ -48,9 +49,10 @@ def schedules(deployment: Deployment) -> list[dg.ScheduleDefinition]:
     # Those that are loaded by the hour load the hour that ended, and have a schedule of their own.
     whole = [contract for contract in datasets if contract.loading != HOURLY]
     plans.append(("load_every_hour", _of(whole, "hourly"), HOURLY_CRON, "Load what sources bring every hour."))
-    derived = [contract for contract in contracts.values() if contract.layer in ("conformed", "analytics", "serving")]
-    plans.append(("derive_daily", asset_keys(derived), NIGHTLY, "Rebuild every table that is made from the sources."))
-    models = [contract for contract in contracts.values() if contract.layer == "models"]
+    derived = [contract for contract in contracts.values() if contract.layer in DERIVED]
+    models = [contract for contract in derived if rhythm(contract) == "weekly"]
+    daily = [contract for contract in derived if contract not in models]
+    plans.append(("derive_daily", asset_keys(daily), NIGHTLY, "Rebuild every table that is made from the sources."))
     plans.append(("models_weekly", asset_keys(models), WEEKLY_MODELS, "Train and apply the models."))
     timed = [
         scheduled(name, dg.AssetSelection.assets(*keys), cron, timezone, told)

@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from c360_assets import analytics, automation, conformed, real_time, serving
+from c360_assets import analytics, automation, conformed, models, real_time, serving
 from c360_assets.sources.datasets import source
 from checks import quality, runs
 from governance.contracts import SUFFIX, Column, Contract, label
@@ -22,7 +22,7 @@ from resources.feeds import Feeds
 from resources.io_manager import lake_io_manager
 from resources.operations import TABLES
 
-LAYERS: tuple[ModuleType, ...] = (conformed, analytics, serving)
+LAYERS: tuple[ModuleType, ...] = (conformed, analytics, models, serving)
 PROJECT = Path(__file__).parent.parent
 
 # Links from a table to its code, and hours loaded as one run, are marked beta by Dagster; that is for us to know, not
@@ -52,10 +52,12 @@ def build(deployment: Deployment) -> dg.Definitions:
         )
         for asset in (*sources, *derived)
     ]
-    kept = [dg.AssetSpec("quarantine", deps=[asset.key for asset in sources])]
-    kept += [dg.AssetSpec("corrections")]
-    kept += [dg.AssetSpec(name, deps=[asset.key for asset in tables]) for name in TABLES]
-    operations = [_described(spec, contracts, contracts[spec.key.to_user_string()].files[-1]) for spec in kept]
+    # Nothing leads to them: lineage shows how data flows, and they hold what was found on the way.
+    operations = [
+        _described(dg.AssetSpec(contract.key), contracts, contract.files[-1])
+        for contract in contracts.values()
+        if contract.layer == "operations"
+    ]
     return dg.Definitions(
         assets=[*tables, *operations],
         asset_checks=[quality.quality_checks(deployment, contracts[asset.key.to_user_string()]) for asset in tables],

@@ -12,7 +12,7 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.conformed.as_of import EVENTS, STRAY_DAYS
-from c360_assets.conformed.order_lines import UNKNOWN, status
+from c360_assets.terms.statuses import UNKNOWN, status
 from governance.contracts import Contract
 from portal.matching import Match, crowded, matches, references
 from portal.running import TableRun

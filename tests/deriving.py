@@ -9,9 +9,9 @@ import ibis
 import ibis.expr.types as ir
 import pytest
 
-from c360_assets.analytics import clustering
 from c360_assets.conformed.as_of import AsOf
 from c360_assets.definitions import LAYERS
+from c360_assets.terms import clustering
 from resources.deployment import Deployment
 from resources.engine import quoted
 from resources.feeds import Feeds

@@ -57,6 +57,25 @@ def test_a_derived_table_is_a_module_of_its_layer_that_says_what_one_row_is(cont
     assert (module.__doc__ or "").strip()
 
 
+def test_a_layer_holds_tables_and_nothing_else() -> None:
+    made = {contract.layer: set[str]() for contract in DERIVED} | {"sources": {"datasets"}}
+    for contract in DERIVED:
+        made[contract.layer].add(contract.name)
+    for layer, tables in made.items():
+        modules = {file.stem for file in (PROJECT / "c360_assets" / layer).rglob("*.py")} - {"__init__"}
+        assert modules == tables, layer
+
+
+def test_data_flows_from_layer_to_layer_and_nothing_above_conformed_reads_a_source() -> None:
+    above = {"sources": (), "conformed": ("sources", "conformed"), "operations": ()}
+    meaning = ("conformed", "analytics", "models")
+    above |= {"analytics": meaning, "models": meaning, "serving": (*meaning, "serving")}
+    for key, spec in SPECS.items():
+        for dep in spec.deps:
+            upstream = CONTRACTS[dep.asset_key.to_user_string()]
+            assert upstream.layer in above[CONTRACTS[key].layer], (upstream.key, key)
+
+
 def test_packages_say_what_belongs_in_them_and_nothing_else() -> None:
     for package in PACKAGES:
         for file in (PROJECT / package).rglob("__init__.py"):

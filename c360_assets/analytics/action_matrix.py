@@ -6,8 +6,8 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.products import MONEY
-from c360_assets.conformed.rates import rate
+from c360_assets.terms.amounts import MONEY
+from c360_assets.terms.rates import rate
 from governance.segments import Rules
 
 NOBODY = "no customer has both an engagement level and a value tier"

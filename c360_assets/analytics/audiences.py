@@ -6,7 +6,7 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.analytics.rules import matching, with_interests
+from c360_assets.terms.segment_rules import matching, with_interests
 from governance.segments import Rule, Rules
 
 

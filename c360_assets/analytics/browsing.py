@@ -4,8 +4,8 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import RECENT_DAYS, clock
-from c360_assets.conformed.joins import widened
+from c360_assets.terms.joins import widened
+from c360_assets.terms.time import RECENT_DAYS, clock
 
 
 @dg.asset

@@ -4,9 +4,8 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.joins import widened
-from c360_assets.conformed.order_lines import pieces
-from c360_assets.conformed.products import MONEY
+from c360_assets.terms.amounts import MONEY, pieces
+from c360_assets.terms.joins import widened
 
 UNKNOWN = "unknown"
 COUNTS = ("customer_count", "order_count", "item_count")

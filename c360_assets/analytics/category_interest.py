@@ -4,9 +4,8 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import RECENT_DAYS, clock
-from c360_assets.conformed.order_lines import pieces
-from c360_assets.conformed.products import MONEY
+from c360_assets.terms.amounts import MONEY, pieces
+from c360_assets.terms.time import RECENT_DAYS, clock
 
 # How much one of each tells of interest.
 WEIGHTS = {"view_count": 1, "favorite_count": 2, "cart_count": 3, "line_count": 5}

@@ -4,8 +4,8 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import Clock, clock
-from c360_assets.conformed.products import MONEY
+from c360_assets.terms.amounts import MONEY
+from c360_assets.terms.time import Clock, clock
 
 
 @dg.asset

@@ -5,8 +5,6 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from c360_assets.conformed.as_of import SOURCE, until
-
 # Each channel with the column of consent and the one that holds the address or number it needs.
 CHANNELS = {
     "email": ("accepts_email", "email_address"),
@@ -16,10 +14,10 @@ CHANNELS = {
 NO_CONSENT = "no customer's consent is known"
 
 
-@dg.asset(ins={"marketing_touchpoint": SOURCE})
-def communication_preferences(customers: ir.Table, marketing_touchpoint: ir.Table, as_of: ir.Table) -> ir.Table:
+@dg.asset
+def communication_preferences(customers: ir.Table, contacts: ir.Table) -> ir.Table:
     """One row per channel: email, sms and phone."""
-    counted = _by_channel(_asked(customers, until(marketing_touchpoint, "touched_at", as_of)))
+    counted = _by_channel(_asked(customers, contacts))
     is_told = counted.accepted_count + counted.declined_count > 0
     return counted.select(
         "channel",

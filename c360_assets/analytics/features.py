@@ -4,11 +4,11 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import RECENT_DAYS, Clock, clock
-from c360_assets.conformed.joins import widened
-from c360_assets.conformed.order_lines import RETURNS, UNKNOWN, pieces
-from c360_assets.conformed.products import MONEY
-from c360_assets.conformed.rates import rate
+from c360_assets.terms.amounts import MONEY, pieces
+from c360_assets.terms.joins import widened
+from c360_assets.terms.rates import rate
+from c360_assets.terms.statuses import RETURNS, UNKNOWN
+from c360_assets.terms.time import RECENT_DAYS, Clock, clock
 
 # Orders per year by the words customer systems use.
 STATED = {

@@ -4,22 +4,17 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.analytics import voice
-from c360_assets.conformed.as_of import SOURCE
-from c360_assets.conformed.joins import widened
-from c360_assets.conformed.rates import rate
+from c360_assets.conformed.answers import SCALES
+from c360_assets.terms.joins import widened
+from c360_assets.terms.rates import rate
 
 SECONDS_PER_HOUR = 3600
 
 
-@dg.asset(ins={"survey_answer": SOURCE, "review": SOURCE, "support_ticket": SOURCE})
-def feedback(survey_answer: ir.Table, review: ir.Table, support_ticket: ir.Table, as_of: ir.Table) -> ir.Table:
+@dg.asset
+def feedback(answers: ir.Table, ratings: ir.Table, tickets: ir.Table) -> ir.Table:
     """One row per customer who answered a survey, wrote a review or opened a ticket by as_of."""
-    parts = [
-        _answered(voice.answers(survey_answer, as_of)),
-        _reviewed(voice.ratings(review, as_of)),
-        _asked(voice.tickets(support_ticket, as_of)),
-    ]
+    parts = [_answered(answers), _reviewed(ratings), _asked(tickets)]
     customers = ibis.union(*[part.select("customer_id") for part in parts], distinct=True)
     heard = widened(customers, "customer_id", *parts)
     counts = ("survey_answer_count", "review_count", "support_ticket_count", "open_ticket_count")
@@ -35,7 +30,7 @@ def _answered(answers: ir.Table) -> ir.Table:
         order_by=[answers.answered_at.desc(), answers.answer_id.desc()],
     )
     placed = answers.mutate(is_latest=is_scored & (ibis.row_number().over(newest_first) == 0))
-    latest = {metric: placed.is_latest & (placed.metric == metric) for metric in voice.SCALES}
+    latest = {metric: placed.is_latest & (placed.metric == metric) for metric in SCALES}
     return placed.group_by("customer_id").agg(
         survey_answer_count=placed.count(),
         nps_answered_at=placed.answered_at.max(where=latest["nps"]),
@@ -43,12 +38,12 @@ def _answered(answers: ir.Table) -> ir.Table:
     )
 
 
-def _reviewed(reviews: ir.Table) -> ir.Table:
-    reviews = reviews.filter(reviews.customer_id.notnull())
-    return reviews.group_by("customer_id").agg(
-        review_count=reviews.count(),
-        average_rating=rate(reviews.rating.sum(), reviews.rating.count()),
-        last_review_at=reviews.reviewed_at.max(),
+def _reviewed(ratings: ir.Table) -> ir.Table:
+    ratings = ratings.filter(ratings.customer_id.notnull())
+    return ratings.group_by("customer_id").agg(
+        review_count=ratings.count(),
+        average_rating=rate(ratings.rating.sum(), ratings.rating.count()),
+        last_review_at=ratings.reviewed_at.max(),
     )
 
 

@@ -5,9 +5,9 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from c360_assets.analytics.rules import joined_texts
-from c360_assets.conformed.as_of import Clock, clock
-from c360_assets.conformed.joins import widened
+from c360_assets.terms.joins import widened
+from c360_assets.terms.segment_rules import joined_texts
+from c360_assets.terms.time import Clock, clock
 
 WEEK = [(weekday, hour) for weekday in range(1, 8) for hour in range(24)]
 NO_TIMES = "carry dates, not times"

@@ -4,19 +4,18 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.analytics.ledger import entries
-from c360_assets.conformed.as_of import RECENT_DAYS, SOURCE, clock
-from c360_assets.conformed.rates import rate
+from c360_assets.terms.rates import rate
+from c360_assets.terms.time import RECENT_DAYS, clock
 
 # A member who earned or burned points recently is active; else, less than so many days ago, dormant.
 DORMANT_DAYS = 365
 
 
-@dg.asset(ins={"loyalty_ledger": SOURCE})
-def loyalty_members(loyalty_ledger: ir.Table, as_of: ir.Table) -> ir.Table:
+@dg.asset
+def loyalty_members(points: ir.Table, as_of: ir.Table) -> ir.Table:
     """One row per customer with an entry in the loyalty ledger by as_of."""
-    made, now = entries(loyalty_ledger, as_of), clock(as_of)
-    made = made.mutate(is_recent=now.days_since(made.entry_at) < RECENT_DAYS)
+    now = clock(as_of)
+    made = points.mutate(is_recent=now.days_since(points.entry_at) < RECENT_DAYS)
     is_use = made.is_earn | made.is_burn
     summed = made.group_by("customer_id").agg(
         points_earned=made.earned.sum(),

@@ -4,12 +4,12 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.analytics import intervals
-from c360_assets.analytics.ledger import cost, entries, rewarded
-from c360_assets.conformed.as_of import SOURCE, Clock, clock
-from c360_assets.conformed.joins import widened
-from c360_assets.conformed.products import MONEY
-from c360_assets.conformed.rates import rate
+from c360_assets.terms import intervals
+from c360_assets.terms.amounts import MONEY
+from c360_assets.terms.joins import widened
+from c360_assets.terms.rates import rate
+from c360_assets.terms.rewards import cost, rewarded
+from c360_assets.terms.time import Clock, clock
 
 POINTS = ("points_earned", "points_burned", "points_expired")
 COUNTS = (
@@ -25,8 +25,8 @@ AMOUNTS = ("member_revenue", "other_revenue")
 FEWEST, FEW = 10, "fewer than ten orders can be compared"
 
 
-@dg.asset(ins={"loyalty_ledger": SOURCE})
-def loyalty_programme(loyalty_ledger: ir.Table, orders: ir.Table, as_of: ir.Table) -> ir.Table:
+@dg.asset
+def loyalty_programme(points: ir.Table, orders: ir.Table, as_of: ir.Table) -> ir.Table:
     """One row per calendar month from the first entry in the loyalty ledger to as_of, whose month is not over.
 
     `observed_roi` is what orders with burned points were worth above the usual later order of the same customers, less
@@ -34,11 +34,11 @@ def loyalty_programme(loyalty_ledger: ir.Table, orders: ir.Table, as_of: ir.Tabl
     who burns may be about to buy more anyway. It counts revenue, not margin. Its 95 % interval is Student's, with the
     costs taken as given.
     """
-    made, now = entries(loyalty_ledger, as_of), clock(as_of)
-    joined = made.group_by("customer_id").agg(joined_on=_month(made.entry_at.min(), now))
+    now = clock(as_of)
+    joined = points.group_by("customer_id").agg(joined_on=_month(points.entry_at.min(), now))
     # Entries without a date belong to no month, so they join none.
-    parts = (_moved(made, now), _joined(joined), _sold(orders, joined, now), _compared(rewarded(orders, made), now))
-    wide = widened(_months(made, as_of, now), "month_on", *parts)
+    parts = (_moved(points, now), _joined(joined), _sold(orders, joined, now), _compared(rewarded(orders, points), now))
+    wide = widened(_months(points, as_of, now), "month_on", *parts)
     filled = wide.mutate(
         **{name: wide[name].fill_null(0) for name in (*POINTS, *COUNTS)},
         **{name: wide[name].fill_null(0).cast(MONEY) for name in AMOUNTS},
@@ -50,20 +50,20 @@ def _month(moment: ir.TimestampValue, now: Clock) -> ir.DateValue:
     return now.local(moment).truncate("month").date()
 
 
-def _months(made: ir.Table, as_of: ir.Table, now: Clock) -> ir.Table:
+def _months(points: ir.Table, as_of: ir.Table, now: Clock) -> ir.Table:
     """Every month of the programme, with entries or without."""
-    span = made.agg(first=made.entry_at.min(), last=made.entry_at.max()).cross_join(as_of)
+    span = points.agg(first=points.entry_at.min(), last=points.entry_at.max()).cross_join(as_of)
     last = now.local(span.as_of.fill_null(span["last"]))
     months = ibis.range(now.local(span["first"]).truncate("month"), last, ibis.interval(months=1))
     return span.select(month_on=months.unnest().date()).filter(ibis._.month_on.notnull())
 
 
-def _moved(made: ir.Table, now: Clock) -> ir.Table:
-    return made.group_by(month_on=_month(made.entry_at, now)).agg(
-        points_earned=made.earned.sum(),
-        points_burned=made.burned.sum(),
-        points_expired=made.expired.sum(),
-        active_member_count=made.customer_id.nunique(where=made.is_earn | made.is_burn),
+def _moved(points: ir.Table, now: Clock) -> ir.Table:
+    return points.group_by(month_on=_month(points.entry_at, now)).agg(
+        points_earned=points.earned.sum(),
+        points_burned=points.burned.sum(),
+        points_expired=points.expired.sum(),
+        active_member_count=points.customer_id.nunique(where=points.is_earn | points.is_burn),
     )
 
 

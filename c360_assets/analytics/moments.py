@@ -4,9 +4,9 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.analytics.intervals import Z
-from c360_assets.conformed.activity import ORDER_PLACED
 from c360_assets.conformed.session_paths import SEPARATOR
+from c360_assets.terms.activity import ORDER_PLACED
+from c360_assets.terms.intervals import Z
 
 # With fewer visits on either side the normal interval says nothing.
 MIN_SESSIONS = 30

@@ -11,9 +11,9 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.analytics.rfm import with_scores
-from c360_assets.analytics.rules import first
-from c360_assets.conformed.as_of import Clock, clock
-from c360_assets.conformed.products import MONEY
+from c360_assets.terms.amounts import MONEY
+from c360_assets.terms.segment_rules import first
+from c360_assets.terms.time import Clock, clock
 from governance.segments import Rule, Rules, columns_of
 
 # Month ends before as_of. A month is numbered by how many it lies back, that of as_of being 0.

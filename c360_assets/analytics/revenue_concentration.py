@@ -4,7 +4,7 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.products import MONEY
+from c360_assets.terms.amounts import MONEY
 
 TOP_PERCENTS = (1, 5, 10, 20, 30, 50, 100)
 NO_REVENUE = "no revenue from known customers"

@@ -5,11 +5,10 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from c360_assets.analytics.intervals import WIDE, half_of_grouped_mean
-from c360_assets.analytics.ledger import entries, rewarded
-from c360_assets.conformed.as_of import SOURCE
-from c360_assets.conformed.joins import widened
-from c360_assets.conformed.rates import rate
+from c360_assets.terms.intervals import WIDE, half_of_grouped_mean
+from c360_assets.terms.joins import widened
+from c360_assets.terms.rates import rate
+from c360_assets.terms.rewards import rewarded
 
 # Points burned at one order from which a band begins; it ends before the next.
 BAND_STARTS = (1, 100, 200, 400, 800)
@@ -18,17 +17,16 @@ NO_COMPARISON = "no customer of this band has ordered without burning since"
 FEW = "orders to compare are of one customer only"
 
 
-@dg.asset(ins={"loyalty_ledger": SOURCE})
-def reward_effects(loyalty_ledger: ir.Table, orders: ir.Table, as_of: ir.Table) -> ir.Table:
+@dg.asset
+def reward_effects(points: ir.Table, orders: ir.Table) -> ir.Table:
     """One row per band of points burned at an order, with orders in it or without.
 
     Orders with burned points are compared with what the same customers spend on average per later order without. Nobody
     was chosen by lot, so a difference is an observation, not an effect of the reward. The interval is Student's over
     customers, each with all orders in the band.
     """
-    made = entries(loyalty_ledger, as_of)
-    bands = ibis.memtable(_bands()).cross_join(made.agg(entry_count=made.count()))
-    found = widened(bands, "reward_band", _counted(rewarded(orders, made)))
+    bands = ibis.memtable(_bands()).cross_join(points.agg(entry_count=points.count()))
+    found = widened(bands, "reward_band", _counted(rewarded(orders, points)))
     has_entries = found.entry_count > 0
     counts = ("order_count", "compared_order_count", "compared_customer_count")
     return _averaged(found.mutate(**{name: has_entries.ifelse(found[name].fill_null(0), None) for name in counts}))

@@ -6,9 +6,9 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import clock
-from c360_assets.conformed.joins import widened
-from c360_assets.conformed.products import MONEY
+from c360_assets.terms.amounts import MONEY
+from c360_assets.terms.joins import widened
+from c360_assets.terms.time import clock
 
 BINS = 5
 # Fewer different values cannot fill the bins, and of shorter histories recency tells nothing.

@@ -4,7 +4,7 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.products import MONEY
+from c360_assets.terms.amounts import MONEY
 
 # Each measure with the column whose spread is told: the scored one, and for the combined measures the spend.
 SCORED = {

@@ -5,9 +5,9 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from c360_assets.analytics import intervals, voice
-from c360_assets.conformed.as_of import SOURCE, Clock, clock
-from c360_assets.conformed.joins import widened
+from c360_assets.terms import intervals
+from c360_assets.terms.joins import widened
+from c360_assets.terms.time import Clock, clock
 
 PROMOTER, DETRACTOR, SATISFIED = 9, 6, 4
 # Segmentations that scores are told by.
@@ -28,13 +28,9 @@ FEWEST, FEW = 10, "fewer than ten answers are too few to compare"
 COUNTED = ("answer_count", "promoter_count", "detractor_count", "satisfied_count")
 
 
-@dg.asset(ins={"survey_answer": SOURCE, "review": SOURCE, "support_ticket": SOURCE})
+@dg.asset
 def satisfaction(
-    survey_answer: ir.Table,
-    review: ir.Table,
-    support_ticket: ir.Table,
-    customer_segments: ir.Table,
-    as_of: ir.Table,
+    answers: ir.Table, ratings: ir.Table, tickets: ir.Table, customer_segments: ir.Table, as_of: ir.Table
 ) -> ir.Table:
     """One row per metric, dimension and value that anybody answered for; over all, each metric in any case.
 
@@ -44,11 +40,7 @@ def satisfaction(
     effortless experience", 2013); it, ratings and the hours to a resolution are means with Student's interval. All
     intervals take answers as independent of each other, and end where the scale ends.
     """
-    said = ibis.union(
-        _answered(voice.answers(survey_answer, as_of)),
-        _rated(voice.ratings(review, as_of)),
-        _resolved(voice.tickets(support_ticket, as_of)),
-    )
+    said = ibis.union(_answered(answers), _rated(ratings), _resolved(tickets))
     counted = _by_dimension(_counted(said, customer_segments, clock(as_of)))
     found = widened(_metrics(), "metric", counted)
     return _scored(found.mutate(**{name: found[name].fill_null(0) for name in COUNTED}))
@@ -59,8 +51,8 @@ def _answered(answers: ir.Table) -> ir.Table:
     return scored.select("metric", "customer_id", at="answered_at", amount=scored.score.cast(intervals.WIDE))
 
 
-def _rated(reviews: ir.Table) -> ir.Table:
-    rated = reviews.filter(reviews.rating.notnull())
+def _rated(ratings: ir.Table) -> ir.Table:
+    rated = ratings.filter(ratings.rating.notnull())
     return rated.select(
         metric=ibis.literal("rating"),
         customer_id="customer_id",

@@ -9,7 +9,7 @@ import dagster as dg
 import ibis.expr.types as ir
 
 from c360_assets.analytics.segment_migrations import NEW
-from c360_assets.conformed.rates import rate
+from c360_assets.terms.rates import rate
 
 # Wide enough for the pairs among a billion customers; the product of two of them still fits 38 digits.
 PAIRS = "decimal(19, 0)"

@@ -7,12 +7,12 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from c360_assets.analytics import trait_words
-from c360_assets.analytics.advice import advice
-from c360_assets.analytics.memberships import AUDIENCE, PREMIUM, PREMIUM_SEGMENT, totals
-from c360_assets.conformed.joins import widened
-from c360_assets.conformed.products import MONEY
-from c360_assets.conformed.rates import rate
+from c360_assets.terms import trait_words
+from c360_assets.terms.advice import advice
+from c360_assets.terms.amounts import MONEY
+from c360_assets.terms.joins import widened
+from c360_assets.terms.memberships import AUDIENCE, PREMIUM, PREMIUM_SEGMENT, totals
+from c360_assets.terms.rates import rate
 from governance.playbook import Playbook
 from governance.segments import Rules
 

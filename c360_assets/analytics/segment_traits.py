@@ -6,11 +6,11 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.analytics import trait_words
-from c360_assets.analytics.memberships import totals
-from c360_assets.analytics.trait_words import WORDS
-from c360_assets.conformed.joins import widened
-from c360_assets.conformed.rates import rate
+from c360_assets.terms import trait_words
+from c360_assets.terms.joins import widened
+from c360_assets.terms.memberships import totals
+from c360_assets.terms.rates import rate
+from c360_assets.terms.trait_words import WORDS
 
 FEATURES = tuple(words.feature for words in WORDS)
 # Of these a mean over few customers would tell too much of one.

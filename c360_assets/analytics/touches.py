@@ -5,51 +5,44 @@ import ibis
 import ibis.expr.types as ir
 from ibis import _
 
-from c360_assets.conformed.as_of import RECENT_DAYS, SOURCE, clock, until
-from c360_assets.conformed.products import MONEY
+from c360_assets.terms.amounts import MONEY
+from c360_assets.terms.time import RECENT_DAYS, Clock, clock
 
 UNKNOWN = "unknown"
 SURVEY, REVIEW = "survey", "review"
 
 
-@dg.asset(ins=dict.fromkeys(("marketing_touchpoint", "support_ticket", "survey_answer", "review"), SOURCE))
+@dg.asset
 def touches(
     sessions: ir.Table,
     orders: ir.Table,
-    marketing_touchpoint: ir.Table,
-    support_ticket: ir.Table,
-    survey_answer: ir.Table,
-    review: ir.Table,
+    contacts: ir.Table,
+    tickets: ir.Table,
+    answers: ir.Table,
+    ratings: ir.Table,
     as_of: ir.Table,
 ) -> ir.Table:
     """One row per customer, kind of channel and channel by which they met."""
     visits = sessions.mutate(customer_id=sessions.entity_id)
-    answers = survey_answer.mutate(channel=ibis.literal(SURVEY))
-    reviews = review.mutate(channel=ibis.literal(REVIEW))
+    surveyed = answers.mutate(channel=ibis.literal(SURVEY))
+    reviewed = ratings.mutate(channel=ibis.literal(REVIEW))
     bought = orders.filter(orders.is_completed)
+    now = clock(as_of)
     met = [
-        _met("web", visits, "started_at", "traffic_channel", as_of, order_count=_.order_count.sum()),
-        _met("sales", bought, "ordered_at", "sales_channel", as_of, order_count=_.count()),
-        _met(
-            "marketing",
-            marketing_touchpoint,
-            "touched_at",
-            "traffic_channel",
-            as_of,
-            cost=_.cost.cast(MONEY).sum(),
-        ),
-        _met("support", support_ticket, "opened_at", "contact_channel", as_of),
-        _met("feedback", answers, "answered_at", "channel", as_of),
-        _met("feedback", reviews, "reviewed_at", "channel", as_of),
+        _met("web", visits, "started_at", "traffic_channel", now, order_count=_.order_count.sum()),
+        _met("sales", bought, "ordered_at", "sales_channel", now, order_count=_.count()),
+        _met("marketing", contacts, "touched_at", "traffic_channel", now, cost=_.cost.sum()),
+        _met("support", tickets, "opened_at", "contact_channel", now),
+        _met("feedback", surveyed, "answered_at", "channel", now),
+        _met("feedback", reviewed, "reviewed_at", "channel", now),
     ]
     return ibis.union(*met)
 
 
-def _met(kind: str, rows: ir.Table, at: str, channel: str, as_of: ir.Table, **sums: ibis.Deferred) -> ir.Table:
-    """The rows of one source by customer and channel; what it cannot count is 0."""
-    known = until(rows, at, as_of)
-    known = known.filter(known.customer_id.notnull())
-    ago = clock(as_of).days_since(known[at])
+def _met(kind: str, rows: ir.Table, at: str, channel: str, now: Clock, **sums: ibis.Deferred) -> ir.Table:
+    """The rows of one table by customer and channel; what it cannot count is 0."""
+    known = rows.filter(rows.customer_id.notnull())
+    ago = now.days_since(known[at])
     counted = known.group_by(customer_id="customer_id", channel=known[channel].fill_null(UNKNOWN)).agg(
         touch_count=known.count(),
         recent_touch_count=known.count(where=ago < RECENT_DAYS),

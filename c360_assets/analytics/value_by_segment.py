@@ -5,8 +5,8 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.analytics.rfm_distribution import median
-from c360_assets.conformed.products import MONEY
-from c360_assets.conformed.rates import rate
+from c360_assets.terms.amounts import MONEY
+from c360_assets.terms.rates import rate
 
 SEGMENTATIONS = (
     "engagement_level",

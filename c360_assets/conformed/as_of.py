@@ -1,17 +1,14 @@
 """The moment as of which every analysis speaks. Time is data here: nothing in this product reads the clock."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import dagster as dg
 import ibis
-import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
-SOURCE = dg.AssetIn(key_prefix="sources")
-# Tables take all hours of it. Said of the last one alone, because Dagster would list every hour there ever was.
-HOURLY_SOURCE = dg.AssetIn(key_prefix="sources", partition_mapping=dg.LastPartitionMapping())
+from c360_assets.terms.inputs import HOURLY_SOURCE, SOURCE
+
 # What a customer does, by dataset: the column that says when.
 EVENTS = {
     "orders": "ordered_at",
@@ -20,8 +17,6 @@ EVENTS = {
     "support_ticket": "opened_at",
     "survey_answer": "answered_at",
 }
-# How far back `recent` reaches, in every table; what is called `former` are as many days before it.
-RECENT_DAYS = 90
 # Events so far after all others do not move the moment, if they are no more than this share of all, or one.
 STRAY_DAYS, STRAY_SHARE = 400, 0.01
 
@@ -76,49 +71,3 @@ def _days(moments: Sequence[ir.TimestampColumn]) -> ir.Table:
 def _by_day(moments: ir.Table) -> ir.Table:
     dated = moments.filter(moments["at"].notnull())
     return dated.group_by(day=dated["at"].date()).agg(events=dated.count(), newest=dated["at"].max())
-
-
-@dataclass(frozen=True)
-class Clock:
-    """The shop's clock: what time it is (UTC; None where nothing is dated), and where."""
-
-    moment: datetime | None
-    timezone: str
-
-    @property
-    def now(self) -> ir.TimestampScalar:
-        """The moment as of which every analysis speaks."""
-        return ibis.literal(self.moment, type="timestamp(6)")
-
-    def local(self, at: ir.TimestampValue) -> ir.TimestampValue:
-        """A moment as the shop's clock shows it, for days, hours and months; moments are kept in UTC."""
-        return at if self.timezone == "UTC" else _shown_in(self.timezone, _shown_in("UTC", at)).cast("timestamp(6)")
-
-    @property
-    def today(self) -> ir.TimestampScalar:
-        """What the shop's clock shows now."""
-        return self.local(self.now)
-
-    def days_since(self, at: ir.TimestampValue) -> ir.IntegerValue:
-        """Calendar days of the shop from a moment to now, as a whole number: midnights in between."""
-        return self.today.delta(self.local(at), unit="day")
-
-
-@ibis.udf.scalar.builtin(name="timezone")
-def _shown_in(timezone: str, at: dt.timestamp) -> dt.timestamp:
-    """The database's own: a moment with offset as a clock shows it, or what a clock shows as a moment with offset."""
-
-
-def clock(as_of: ir.Table) -> Clock:
-    """The clock, read here and now.
-
-    A scalar of another table DuckDB joins to every row, and passes over no file by it (18 million views with their
-    windows: 35 s instead of 58 s).
-    """
-    rows = as_of.select("as_of", "timezone").to_pyarrow().to_pylist()
-    return Clock(rows[0]["as_of"], rows[0]["timezone"] or "UTC") if rows else Clock(None, "UTC")
-
-
-def until(rows: ir.Table, event_time: str, as_of: ir.Table) -> ir.Table:
-    """The rows that had happened by `as_of`. Undated rows are kept: nothing says they came later."""
-    return rows.filter((rows[event_time] <= clock(as_of).now).fill_null(True))

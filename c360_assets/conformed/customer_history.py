@@ -7,7 +7,8 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import SOURCE, until
+from c360_assets.terms.inputs import SOURCE
+from c360_assets.terms.time import until
 
 ADDED, CHANGED, RE_ADDED = "added", "changed", "re-added"
 MOMENT = "timestamp(6)"

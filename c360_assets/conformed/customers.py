@@ -5,7 +5,8 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from c360_assets.conformed.as_of import HOURLY_SOURCE, SOURCE, clock, until
+from c360_assets.terms.inputs import HOURLY_SOURCE, SOURCE
+from c360_assets.terms.time import clock, until
 from governance.reference import us_states
 
 YOUNGEST, OLDEST = 13, 115

@@ -3,8 +3,8 @@
 import dagster as dg
 import ibis.expr.types as ir
 
-from c360_assets.conformed.activity import wished
-from c360_assets.conformed.as_of import HOURLY_SOURCE
+from c360_assets.terms.activity import wished
+from c360_assets.terms.inputs import HOURLY_SOURCE
 
 
 @dg.asset(ins={"web_analytics": HOURLY_SOURCE})

@@ -4,14 +4,12 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import SOURCE, Clock, clock, until
-from c360_assets.conformed.joins import widened
-from c360_assets.conformed.products import MONEY
+from c360_assets.terms.amounts import MONEY
+from c360_assets.terms.inputs import SOURCE
+from c360_assets.terms.joins import widened
+from c360_assets.terms.statuses import RETURNS, is_completed, status_then
+from c360_assets.terms.time import clock, until
 
-SALES = ("placed", "paid", "shipped", "delivered", "completed")
-RETURNS = ("returned", "refunded")
-UNKNOWN = "unknown"
-STATUSES = (*SALES, *RETURNS, "cancelled", "failed", "pending", "adjustment")
 # Prices before they are multiplied: three for a dollar are 0.33333333 each. Wider ones take a hundred times as long to
 # round; what is dearer than this by its amount and quantity has no price.
 PRICE = "decimal(18, 8)"
@@ -97,26 +95,3 @@ def _shares_of_discounts(lines: ir.Table) -> ir.Table:
 
 def _share(whole: ir.NumericValue, part: ir.NumericValue, total: ir.NumericValue) -> ir.NumericValue:
     return (whole.cast("float64") * part.cast("float64") / total.cast("float64")).cast(MONEY)
-
-
-def pieces(quantity: ir.NumericColumn) -> ir.IntegerColumn:
-    """How many pieces a quantity is: goods sold by weight or length are one."""
-    return (quantity == quantity.floor()).ifelse(quantity, 1).cast("int64")
-
-
-def status_then(orders: ir.Table, then: Clock) -> ir.StringColumn:
-    """The status of source orders by a moment: what is delivered later was placed then, and not yet returned."""
-    now = status(orders.order_status)
-    is_to_come = (orders.order_delivery_date > then.now).fill_null(False)
-    return (is_to_come & now.isin(("shipped", "delivered", "completed", *RETURNS))).ifelse("placed", now)
-
-
-def status(text: ir.StringColumn) -> ir.StringColumn:
-    """The status in our vocabulary; `unknown` where the source's word is none of it, or there is none."""
-    spelt = text.strip().lower()
-    return spelt.isin(STATUSES).fill_null(False).ifelse(spelt, UNKNOWN)
-
-
-def is_completed(order_status: ir.StringColumn) -> ir.BooleanColumn:
-    """Whether an order of this status is a sale that stands; one of unknown status is not, until somebody says so."""
-    return order_status.isin(SALES)

@@ -4,10 +4,11 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.activity import ORDER_PLACED, placed_once, with_product, with_recurrence
-from c360_assets.conformed.as_of import HOURLY_SOURCE, clock, until
-from c360_assets.conformed.joins import widened
-from c360_assets.conformed.products import MONEY
+from c360_assets.terms.activity import ORDER_PLACED, placed_once, with_product, with_recurrence
+from c360_assets.terms.amounts import MONEY
+from c360_assets.terms.inputs import HOURLY_SOURCE
+from c360_assets.terms.joins import widened
+from c360_assets.terms.time import clock, until
 
 TRAFFIC = ("session_id", "traffic_channel", "traffic_source")
 

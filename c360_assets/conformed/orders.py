@@ -4,9 +4,9 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import clock, until
-from c360_assets.conformed.order_lines import RETURNS, is_completed, pieces, status_then
-from c360_assets.conformed.products import MONEY
+from c360_assets.terms.amounts import MONEY, pieces
+from c360_assets.terms.statuses import RETURNS, is_completed, status_then
+from c360_assets.terms.time import clock, until
 
 NOTHING = ibis.literal(0).cast(MONEY)
 

@@ -3,8 +3,9 @@
 import dagster as dg
 import ibis.expr.types as ir
 
-from c360_assets.conformed.activity import events
-from c360_assets.conformed.as_of import HOURLY_SOURCE, clock
+from c360_assets.terms.activity import events
+from c360_assets.terms.inputs import HOURLY_SOURCE
+from c360_assets.terms.time import clock
 
 
 @dg.asset(ins={"web_analytics": HOURLY_SOURCE})

@@ -3,9 +3,9 @@
 import dagster as dg
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import SOURCE, until
-
-MONEY = "decimal(18, 4)"
+from c360_assets.terms.amounts import MONEY
+from c360_assets.terms.inputs import SOURCE
+from c360_assets.terms.time import until
 
 
 @dg.asset(ins={"product": SOURCE, "brand": SOURCE})

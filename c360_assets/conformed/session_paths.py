@@ -7,8 +7,9 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.activity import placed_once
-from c360_assets.conformed.as_of import HOURLY_SOURCE, until
+from c360_assets.terms.activity import placed_once
+from c360_assets.terms.inputs import HOURLY_SOURCE
+from c360_assets.terms.time import until
 
 SEPARATOR = " > "
 OTHER = "(other)"

@@ -5,9 +5,10 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
-from c360_assets.conformed.activity import ORDER_PLACED, placed_once
-from c360_assets.conformed.as_of import HOURLY_SOURCE, until
-from c360_assets.conformed.joins import widened
+from c360_assets.terms.activity import ORDER_PLACED, placed_once
+from c360_assets.terms.inputs import HOURLY_SOURCE
+from c360_assets.terms.joins import widened
+from c360_assets.terms.time import until
 
 
 @dg.asset(ins={"web_analytics": HOURLY_SOURCE})

@@ -3,8 +3,8 @@
 import dagster as dg
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import until
-from c360_assets.conformed.products import MONEY
+from c360_assets.terms.amounts import MONEY
+from c360_assets.terms.time import until
 
 
 @dg.asset(ins={"paid": dg.AssetIn(["sources", "transactions"])})

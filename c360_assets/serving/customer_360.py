@@ -4,9 +4,9 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.analytics.rules import joined_texts
-from c360_assets.conformed.as_of import clock
-from c360_assets.conformed.joins import widened
+from c360_assets.terms.joins import widened
+from c360_assets.terms.segment_rules import joined_texts
+from c360_assets.terms.time import clock
 
 DEMOGRAPHICS = (
     "customer_id",

@@ -3,7 +3,7 @@
 import dagster as dg
 import ibis.expr.types as ir
 
-from c360_assets.conformed.joins import widened
+from c360_assets.terms.joins import widened
 
 ORDER = (
     "order_id",

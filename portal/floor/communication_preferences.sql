@@ -15,14 +15,12 @@ counted as (
     count(*) filter (lower(preferred_channel) = channel) as preferred
   from channels group by 1
 ),
-contacts as (
-  select lower(trim(traffic_channel, E' \t\n\r')) as channel, count(*) as touches
-  from "sources/marketing_touchpoint" where coalesce(touched_at <= {as_of}, true)
-  group by 1
+used as (
+  select lower(trim(traffic_channel, E' \t\n\r')) as channel, count(*) as touches from contacts group by 1
 ),
 known as (
   select (select count(*) from customers) as customers, (select count(preferred_channel) from customers) as choices,
-    (select sum(touches) from contacts) as contacts
+    (select sum(touches) from used) as contacts
 )
 select
   channel,
@@ -37,5 +35,5 @@ select
   case when coalesce(told, 0) = 0 then 'no customer''s consent is known' end as reason
 from (values ('email'), ('sms'), ('phone')) named (channel)
 left join counted using (channel)
-left join contacts using (channel)
+left join used using (channel)
 cross join known

@@ -1,28 +1,20 @@
-with entries as (
+with summed as (
   select
     customer_id,
-    lower(trim(entry_type, E' \t\n\r')) as kind,
-    coalesce(abs(points::bigint), 0) as amount,
-    entry_ts,
-    date_diff('day', entry_ts, {as_of}) as days
-  from "sources/loyalty_ledger"
-  where customer_id is not null and coalesce(entry_ts <= {as_of}, true)
-),
-summed as (
-  select
-    customer_id,
-    coalesce(sum(amount) filter (kind = 'earn'), 0)::bigint as points_earned,
-    coalesce(sum(amount) filter (kind = 'burn'), 0)::bigint as points_burned,
-    coalesce(sum(amount) filter (kind = 'expire'), 0)::bigint as points_expired,
-    count(*) filter (kind = 'earn') as earn_count,
-    count(*) filter (kind = 'burn') as burn_count,
-    min(entry_ts) as joined_at,
-    max(entry_ts) as last_entry_at,
-    max(entry_ts) filter (kind in ('earn', 'burn')) as last_activity_at,
-    min(days) filter (kind in ('earn', 'burn')) as idle_days,
-    case when count(days) > 0 then count(*) filter (kind = 'earn' and days < 90) end as recent_earn_count,
-    case when count(days) > 0 then count(*) filter (kind = 'burn' and days < 90) end as recent_burn_count
-  from entries group by 1
+    sum(earned)::bigint as points_earned,
+    sum(burned)::bigint as points_burned,
+    sum(expired)::bigint as points_expired,
+    count(*) filter (is_earn) as earn_count,
+    count(*) filter (is_burn) as burn_count,
+    min(entry_at) as joined_at,
+    max(entry_at) as last_entry_at,
+    max(entry_at) filter (is_earn or is_burn) as last_activity_at,
+    min(date_diff('day', entry_at, {as_of})) filter (is_earn or is_burn) as idle_days,
+    case when count(entry_at) > 0
+      then count(*) filter (is_earn and date_diff('day', entry_at, {as_of}) < 90) end as recent_earn_count,
+    case when count(entry_at) > 0
+      then count(*) filter (is_burn and date_diff('day', entry_at, {as_of}) < 90) end as recent_burn_count
+  from points group by 1
 )
 select
   * exclude (idle_days),

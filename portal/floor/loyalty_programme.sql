@@ -1,13 +1,4 @@
-with entries as (
-  select
-    customer_id,
-    order_id,
-    lower(trim(entry_type, E' \t\n\r')) as kind,
-    coalesce(abs(points::bigint), 0) as amount,
-    date_trunc('month', entry_ts)::date as month_on
-  from "sources/loyalty_ledger"
-  where customer_id is not null and coalesce(entry_ts <= {as_of}, true)
-),
+with entries as (select *, date_trunc('month', entry_at)::date as month_on from points),
 months as (
   select unnest(generate_series(min(month_on), date_trunc('month', {as_of}), interval 1 month))::date as month_on
   from entries
@@ -15,10 +6,10 @@ months as (
 moved as (
   select
     month_on,
-    sum(amount) filter (kind = 'earn') as earned,
-    sum(amount) filter (kind = 'burn') as burned,
-    sum(amount) filter (kind = 'expire') as expired,
-    count(distinct customer_id) filter (kind in ('earn', 'burn')) as active
+    sum(earned) as earned,
+    sum(burned) as burned,
+    sum(expired) as expired,
+    count(distinct customer_id) filter (is_earn or is_burn) as active
   from entries where month_on is not null group by 1
 ),
 members as (select customer_id, min(month_on) as month_on from entries where month_on is not null group by 1),
@@ -37,8 +28,8 @@ sold as (
   from sales left join members using (customer_id) group by 1
 ),
 burns as (
-  select order_id, sum(amount) as points
-  from entries where kind = 'burn' and amount > 0 and order_id is not null group by 1
+  select order_id, sum(burned) as points
+  from entries where burned > 0 and order_id is not null group by 1
 ),
 bought as (
   select

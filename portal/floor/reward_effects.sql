@@ -1,14 +1,9 @@
 with bands (reward_band, least_points, greatest_points) as (
   values (1, 1, 99), (2, 100, 199), (3, 200, 399), (4, 400, 799), (5, 800, null)
 ),
-entries as (
-  select lower(trim(entry_type, E' \t\n\r')) as kind, order_id, abs(points::bigint) as amount
-  from "sources/loyalty_ledger"
-  where customer_id is not null and coalesce(entry_ts <= {as_of}, true)
-),
 burns as (
-  select order_id, sum(amount) as points
-  from entries where kind = 'burn' and amount > 0 and order_id is not null group by 1
+  select order_id, sum(burned) as points
+  from points where burned > 0 and order_id is not null group by 1
 ),
 sales as (
   select order_id, customer_id, ordered_at, order_amount
@@ -106,4 +101,4 @@ select
   end as reason
 from bands
 left join averaged using (reward_band)
-cross join (select count(*) > 0 as has_entries from entries)
+cross join (select count(*) > 0 as has_entries from points)

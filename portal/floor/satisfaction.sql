@@ -1,24 +1,10 @@
 with said as (
-  select
-    lower(trim(survey_type, E' \t\n\r')) as metric,
-    customer_id,
-    answered_at as said_at,
-    score::decimal(38, 4) as amount
-  from "sources/survey_answer"
-  where coalesce(answered_at <= {as_of}, true)
-    and case lower(trim(survey_type, E' \t\n\r'))
-      when 'nps' then score between 0 and 10
-      when 'csat' then score between 1 and 5
-      when 'ces' then score between 1 and 7
-    end
+  select metric, customer_id, answered_at as said_at, score::decimal(38, 4) as amount
+  from answers where score is not null
   union all
-  select 'rating', customer_id, reviewed_at, rating::decimal(18, 4)
-  from "sources/review"
-  where coalesce(reviewed_at <= {as_of}, true) and rating between 1 and 5
+  select 'rating', customer_id, reviewed_at, rating from ratings where rating is not null
   union all
-  select 'resolution', customer_id, resolved_at, date_diff('second', opened_at, resolved_at)
-  from "sources/support_ticket"
-  where opened_at <= {as_of} and resolved_at <= {as_of} and resolved_at >= opened_at
+  select 'resolution', customer_id, resolved_at, resolution_seconds from tickets where resolution_seconds is not null
 ),
 counted as (
   select

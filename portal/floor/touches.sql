@@ -5,17 +5,13 @@ with met as (
   union all
   select 'sales', customer_id, sales_channel, ordered_at, 0, 1 from orders where is_completed
   union all
-  select 'marketing', customer_id, traffic_channel, touched_at, cost::decimal(18, 4), 0
-  from "sources/marketing_touchpoint" where touched_at is null or touched_at <= {as_of}
+  select 'marketing', customer_id, traffic_channel, touched_at, cost, 0 from contacts
   union all
-  select 'support', customer_id, contact_channel, opened_at, 0, 0
-  from "sources/support_ticket" where opened_at is null or opened_at <= {as_of}
+  select 'support', customer_id, contact_channel, opened_at, 0, 0 from tickets
   union all
-  select 'feedback', customer_id, 'survey', answered_at, 0, 0
-  from "sources/survey_answer" where answered_at is null or answered_at <= {as_of}
+  select 'feedback', customer_id, 'survey', answered_at, 0, 0 from answers
   union all
-  select 'feedback', customer_id, 'review', reviewed_at, 0, 0
-  from "sources/review" where reviewed_at is null or reviewed_at <= {as_of}
+  select 'feedback', customer_id, 'review', reviewed_at, 0, 0 from ratings
 )
 select
   customer_id,

@@ -11,6 +11,7 @@ from dagster._utils.schedules import schedule_execution_time_iterator
 
 from c360_assets import automation
 from c360_assets.definitions import build
+from governance.quality import DERIVED
 from resources.deployment import Deployment
 from tests.running import deployed
 from tests.tables import CONTRACTS
@@ -118,8 +119,7 @@ def test_each_source_is_loaded_as_often_as_documented(tmp_path: Path) -> None:
 
 def test_everything_derived_is_rebuilt_every_night_and_profiles_with_each_batch(tmp_path: Path) -> None:
     defs = definitions(tmp_path)
-    layers = ("conformed", "analytics", "serving")
-    assert _tables(defs, "derive_daily") == {key for key, found in CONTRACTS.items() if found.layer in layers}
+    assert _tables(defs, "derive_daily") == {key for key, found in CONTRACTS.items() if found.layer in DERIVED}
     assert {"as_of", "customers", "orders", "order_lines", "rfm", "customer_360"} <= _tables(defs, "real_time")
 
 

@@ -16,6 +16,7 @@ from checks import expectations, history
 from checks.measuring import MeasureError, measure
 from governance import contracts
 from governance.quality import (
+    DERIVED,
     Between,
     FilledCells,
     Holds,
@@ -46,7 +47,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         for key, row in GOOD.items():
             hold(deployment, key, row)
         for key, contract in CONTRACTS.items():
-            if contract.layer in ("conformed", "analytics"):
+            if contract.layer in DERIVED:
                 hold(deployment, key)
         yield deployment
 
@@ -298,6 +299,32 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
         "status_known": (1, [{"order_id": "O1", "order_status": "unknown"}]),
         "total_adds_up": (1, [SOLD | {"total_amount": 13}]),
         "amount_is_net_of_discounts": (1, [SOLD | {"order_amount": 10}]),
+    },
+    "answers": {
+        "answers_reconcile": (1, [{"answer_id": "A1"}]),
+        "score_on_scale": (1, [{"answer_id": "A1", "metric": "nps", "score": 11}]),
+    },
+    "ratings": {
+        "reviews_reconcile": (1, [{"review_id": "R1"}]),
+        "rating_on_scale": (1, [{"review_id": "R1", "rating": 6}]),
+    },
+    "tickets": {
+        "tickets_reconcile": (1, [{"ticket_id": "T1"}]),
+        "resolutions_reconcile": (1, [{"ticket_id": "T1", "resolved_at": NOON}]),
+        "resolved_after_opened": (1, [{"ticket_id": "T1", "resolution_seconds": -1}]),
+    },
+    "points": {
+        "entries_reconcile": (1, [{"entry_id": "P1", "customer_id": "C1"}]),
+        "points_reconcile": (1, [{"entry_id": "P1", "customer_id": "C1", "earned": 5}]),
+        "one_kind": (1, [{"entry_id": "P1", "customer_id": "C1", "earned": 1, "burned": 1}]),
+    },
+    "contacts": {
+        "contacts_reconcile": (1, [{"touchpoint_id": "M1"}]),
+        "cost_reconciles": (1, [{"touchpoint_id": "M1", "cost": 1}]),
+    },
+    "stumbles": {
+        "happened": (1, [{"session_id": "W1", "example_count": 0}]),
+        "no_addresses": (1, [{"session_id": "W1", "place": "/user/a@b.example"}]),
     },
     "order_placed": {
         "value_reconciles": (1, [{"activity_uuid": "L1", "is_completed": True, "order_value": 3}]),

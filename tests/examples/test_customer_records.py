@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from c360_assets import definitions
-from c360_assets.analytics import clustering
+from c360_assets.terms import clustering
 from examples.customer_records import records
 from portal import cli
 from resources.deployment import Deployment

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import pytest
 from ibis import _
 
-from c360_assets.analytics.clustering import REFITS
+from c360_assets.terms.clustering import REFITS
 from resources.deployment import Deployment
 from resources.feeds import Feeds
 from tests.deriving import FEW_REFITS, Derived, derived, loaded

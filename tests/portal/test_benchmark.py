@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from governance.errors import C360Error
+from governance.quality import DERIVED
 from portal import benchmark
 from resources import deployment as deployments
 from resources.deployment import Deployment
@@ -26,9 +27,7 @@ def test_the_table_equals_its_hand_written_sql(golden: Deployment, table: str) -
 
 
 def test_every_relational_table_has_a_twin(golden: Deployment) -> None:
-    relational = {
-        key for key, contract in golden.contracts.items() if contract.layer in ("conformed", "analytics", "serving")
-    }
+    relational = {key for key, contract in golden.contracts.items() if contract.layer in DERIVED}
     assert set(benchmark.tables()) == relational - NOT_RELATIONAL
 
 

@@ -14,7 +14,7 @@ from tests.second.published import exact
 KINDS = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
 SOURCES = (
     *("customer", "product", "brand", "orders", "order_line_item", "transactions"),
-    *("web_analytics", "review", "support_ticket", "survey_answer"),
+    *("web_analytics", "review", "support_ticket", "survey_answer", "loyalty_ledger", "marketing_touchpoint"),
 )
 # What no contract lets anybody compute: the run that saw a version, and sentences.
 UNTOLD = {"customer_history": {"run_id"}, "customer_360": {"unknown_because"}}

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from governance.reference import us_states
+from tests.second import frictions
 
 SALES = ("placed", "paid", "shipped", "delivered", "completed")
 RETURNS = ("returned", "refunded")
@@ -27,6 +28,7 @@ GENDERS = {
 }
 EXTENSION = re.compile(r"[\s,;/]*(extension|ext|x|#|durchwahl|poste|anexo)[\s.:]*[0-9]+\s*$", re.IGNORECASE)
 SCALE = 10_000
+SURVEYS = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -37,7 +39,7 @@ def tables(raw: Tables, timezone: str, asked: datetime | None = None) -> dict[st
     now = moment.as_of[0]
     known, catalogue, web = heads(raw, now), products(raw, now), events(raw, now)
     lines = order_lines(raw, known, catalogue)
-    ordered = orders(known, lines)
+    ordered, visits = orders(known, lines), sessions(web)
     return {
         "as_of": moment,
         "customers": customers(raw, known, now, timezone),
@@ -50,8 +52,14 @@ def tables(raw: Tables, timezone: str, asked: datetime | None = None) -> dict[st
         "items_added_to_cart": activities(web, "add_to_cart", catalogue, timezone),
         "items_added_to_favorite": activities(web, "add_to_favorite", catalogue, timezone),
         "order_placed": order_placed(ordered, lines, web, catalogue, timezone),
-        "sessions": sessions(web),
+        "sessions": visits,
         "session_paths": session_paths(web),
+        "stumbles": frictions.stumbles(web, visits),
+        "answers": answers(raw, now),
+        "ratings": ratings(raw, now),
+        "tickets": tickets(raw, now),
+        "points": points(raw, now),
+        "contacts": contacts(raw, now),
     }
 
 
@@ -300,6 +308,50 @@ def transactions(raw: Tables, heads: pd.DataFrame, now: pd.Timestamp) -> pd.Data
 def seconds(begin: pd.Series, end: pd.Series) -> pd.Series:
     """Between two moments, each cut to whole seconds."""
     return (end.dt.floor("s") - begin.dt.floor("s")).dt.total_seconds()
+
+
+# what customers say, their points, and what marketing does
+
+
+def answers(raw: Tables, now: pd.Timestamp) -> pd.DataFrame:
+    rows = until(raw["survey_answer"], raw["survey_answer"].answered_at, now)
+    rows = rows.assign(metric=rows.survey_type.str.strip().str.lower())
+    least, most = (rows.metric.map({name: ends[end] for name, ends in SURVEYS.items()}) for end in (0, 1))
+    return rows.assign(score=rows.score.where((least <= rows.score) & (rows.score <= most)))
+
+
+def ratings(raw: Tables, now: pd.Timestamp) -> pd.DataFrame:
+    rows = until(raw["review"], raw["review"].reviewed_at, now)
+    return rows.assign(rating=money(rows.rating.where(rows.rating.between(1, 5))))
+
+
+def tickets(raw: Tables, now: pd.Timestamp) -> pd.DataFrame:
+    rows = until(raw["support_ticket"], raw["support_ticket"].opened_at, now)
+    rows = rows.assign(resolved_at=rows.resolved_at.where(rows.resolved_at <= now))
+    took = seconds(rows.opened_at, rows.resolved_at)
+    return rows.assign(resolution_seconds=took.where(took >= 0))
+
+
+def points(raw: Tables, now: pd.Timestamp) -> pd.DataFrame:
+    rows = until(raw["loyalty_ledger"], raw["loyalty_ledger"].entry_ts, now)
+    rows = rows[rows.customer_id.notna()]
+    rows = rows.assign(
+        kind=rows.entry_type.str.strip().str.lower(), entry_at=rows.entry_ts, points=rows.points.fillna(0)
+    )
+    above, below = ((rows.points > 0).groupby(rows.kind).sum(), (rows.points < 0).groupby(rows.kind).sum())
+    turned = rows.kind.map(below > above).fillna(False).astype(bool)
+    added = rows.points.where(~turned, -rows.points)
+    kinds = {"earned": "earn", "burned": "burn", "expired": "expire"}
+    return rows.assign(
+        **{name: added.where(rows.kind == kind, 0) for name, kind in kinds.items()},
+        is_earn=(rows.kind == "earn") & (added >= 0),
+        is_burn=(rows.kind == "burn") & (added >= 0),
+    )
+
+
+def contacts(raw: Tables, now: pd.Timestamp) -> pd.DataFrame:
+    rows = until(raw["marketing_touchpoint"], raw["marketing_touchpoint"].touched_at, now)
+    return rows.assign(cost=money(rows.cost))
 
 
 # web events

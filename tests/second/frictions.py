@@ -28,10 +28,7 @@ class Event(NamedTuple):
 
 def frictions(tables: Published) -> pd.DataFrame:
     sessions = tables["sessions"].set_index("session_id")
-    happened: Happened = {}
-    for session, visit in _visits(tables).items():
-        for (kind, place), times in _stumbles(visit, sessions.order_count[session] > 0).items():
-            happened[kind, place, session] = times
+    happened = _happened(tables.by_now(tables["sources/web_analytics"], "activity_ts"), sessions)
     for kind, count in (("abandoned_cart", "cart_count"), ("abandoned_checkout", "checkout_count")):
         left = sessions[(sessions[count] > 0) & (sessions.order_count == 0)]
         for session, page, times in zip(left.index, left.exit_page, left[count], strict=True):
@@ -39,8 +36,22 @@ def frictions(tables: Published) -> pd.DataFrame:
     return _ranked(_by_place(happened), sessions, tables)
 
 
-def _visits(tables: Published) -> dict[str, list[Event]]:
-    events = tables.by_now(tables["sources/web_analytics"], "activity_ts")
+def stumbles(events: pd.DataFrame, sessions: pd.DataFrame) -> pd.DataFrame:
+    """Those of web events up to now."""
+    happened = _happened(events, sessions.set_index("session_id"))
+    rows = [(session, kind, place, times) for (kind, place, session), times in happened.items()]
+    return pd.DataFrame(rows, columns=["session_id", "kind", "place", "example_count"])
+
+
+def _happened(events: pd.DataFrame, sessions: pd.DataFrame) -> Happened:
+    return {
+        (kind, place, session): times
+        for session, visit in _visits(events).items()
+        for (kind, place), times in _stumbles(visit, sessions.order_count[session] > 0).items()
+    }
+
+
+def _visits(events: pd.DataFrame) -> dict[str, list[Event]]:
     events = events[events.session_id.notna()]
     visits: dict[str, list[Event]] = defaultdict(list)
     columns = (events.activity_ts, events.event_action, events.page_url, events.product_sku)

@@ -31,9 +31,13 @@ def sources(seed: int, orders: int = 300, events: int = 600) -> dict[str, ir.Tab
         ),
         "sources/transactions": table("sources/transactions", *(_payment(draw, number) for number in range(orders))),
         "sources/web_analytics": table("sources/web_analytics", *(_event(draw, number) for number in range(events))),
-        "sources/review": table("sources/review"),
-        "sources/support_ticket": table("sources/support_ticket"),
-        "sources/survey_answer": table("sources/survey_answer"),
+        "sources/review": table("sources/review", *(_review(draw, number) for number in range(100))),
+        "sources/support_ticket": table("sources/support_ticket", *(_ticket(draw, number) for number in range(100))),
+        "sources/survey_answer": table("sources/survey_answer", *(_answer(draw, number) for number in range(100))),
+        "sources/loyalty_ledger": table("sources/loyalty_ledger", *(_entry(draw, number) for number in range(100))),
+        "sources/marketing_touchpoint": table(
+            "sources/marketing_touchpoint", *(_contact(draw, number) for number in range(100))
+        ),
     }
 
 
@@ -142,7 +146,7 @@ def _event(draw: Random, number: int) -> dict[str, Any]:
         "visit_start_ts": _some(draw, (at - timedelta(minutes=5, microseconds=3), at + timedelta(hours=1))),
         "activity_ts": at,
         "event_action": action,
-        "page_url": _some(draw, ("/", "/cart")),
+        "page_url": _some(draw, ("/", "/cart", "https://shop.example/Error/?order=7", "/order/12345/", "/x@y.org#top")),
         "product_sku": _some(draw, SKUS),
         "quantity": _some(draw, (1, 2, -1)),
         "price": _some(draw, (7.5,), 0.7),
@@ -153,4 +157,59 @@ def _event(draw: Random, number: int) -> dict[str, Any]:
         "order_id": _some(draw, [f"O{order}" for order in (*range(0, 60, 2), *range(700, 704))], 0.3)
         if action == "order_placed"
         else None,
+    }
+
+
+def _review(draw: Random, number: int) -> dict[str, Any]:
+    return {
+        "review_id": f"R{number}",
+        "customer_id": _some(draw, CUSTOMERS),
+        "sku_id": _some(draw, SKUS),
+        "rating": _some(draw, (1.0, 4.5, 5.0, 0.0, 5.1, 3.33333)),
+        "reviewed_at": _moment(draw),
+    }
+
+
+def _ticket(draw: Random, number: int) -> dict[str, Any]:
+    return {
+        "ticket_id": f"T{number}",
+        "customer_id": _some(draw, CUSTOMERS),
+        "opened_at": _moment(draw),
+        "resolved_at": _moment(draw, 0.3),
+        "contact_channel": _some(draw, ("phone", " Mail ")),
+    }
+
+
+def _answer(draw: Random, number: int) -> dict[str, Any]:
+    return {
+        "answer_id": f"A{number}",
+        "customer_id": _some(draw, CUSTOMERS),
+        "answered_at": _moment(draw),
+        "survey_type": _some(draw, ("NPS", " csat ", "Ces", "stars"), 0.1),
+        "score": _some(draw, (0, 1, 5, 7, 10, 11, -1), 0.1),
+    }
+
+
+def _entry(draw: Random, number: int) -> dict[str, Any]:
+    """Burned points are written below 0, earned ones above, and some of each the other way round."""
+    kind = draw.choice(("earn", " Burn", "expire", "gift", None))
+    usual = -1 if kind == " Burn" else 1
+    return {
+        "entry_id": f"P{number}",
+        "customer_id": _some(draw, CUSTOMERS),
+        "entry_ts": _moment(draw),
+        "entry_type": kind,
+        "points": _some(draw, (usual * 10, usual * 25, usual * 100, usual * -5, 0), 0.1),
+        "order_id": _some(draw, [f"O{order}" for order in range(9)]),
+    }
+
+
+def _contact(draw: Random, number: int) -> dict[str, Any]:
+    return {
+        "touchpoint_id": f"M{number}",
+        "customer_id": _some(draw, CUSTOMERS),
+        "touched_at": _moment(draw),
+        "traffic_channel": _some(draw, ("email", " SMS ")),
+        "campaign": _some(draw, ("spring",)),
+        "cost": _some(draw, (0.12345, 3.0, -1.0)),
     }

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.communication_preferences import CHANNELS, communication_preferences
+from c360_assets.conformed.contacts import contacts as contacts_of
 from tests.tables import at, computed, day, rows, table
 
 CONSENT = ("channel", "accepted_count", "declined_count", "unknown_count", "acceptance_rate", "reachable_count")
@@ -15,9 +16,8 @@ CONSENT = ("channel", "accepted_count", "declined_count", "unknown_count", "acce
 def asked(*customers: dict[str, Any], contacts: tuple[dict[str, Any], ...] = ()) -> ir.Table:
     known = [{"customer_id": str(number), **customer} for number, customer in enumerate(customers)]
     touches = [{"touchpoint_id": str(number), **contact} for number, contact in enumerate(contacts)]
-    return computed(communication_preferences)(
-        table("customers", *known), table("sources/marketing_touchpoint", *touches), at("2026-06-30")
-    )
+    made = computed(contacts_of)(table("sources/marketing_touchpoint", *touches), at("2026-06-30"))
+    return computed(communication_preferences)(table("customers", *known), made)
 
 
 def test_consent_counts_by_channel_and_only_who_has_an_address_can_be_reached() -> None:

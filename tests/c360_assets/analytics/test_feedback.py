@@ -8,6 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.feedback import feedback
+from c360_assets.conformed.answers import answers as answers_of
+from c360_assets.conformed.ratings import ratings as ratings_of
+from c360_assets.conformed.tickets import tickets as tickets_of
 from tests.tables import at, computed, day, rows, table
 
 NOW = at("2026-06-30T12:00:00")
@@ -38,8 +41,10 @@ def heard(
     now: ir.Table = NOW,
 ) -> ir.Table:
     """The feedback in these answers, reviews and tickets."""
-    sources = (("survey_answer", answers), ("review", reviews), ("support_ticket", tickets))
-    return computed(feedback)(*[table(f"sources/{name}", *given or []) for name, given in sources], now)
+    said = computed(answers_of)(table("sources/survey_answer", *answers or []), now)
+    rated = computed(ratings_of)(table("sources/review", *reviews or []), now)
+    asked = computed(tickets_of)(table("sources/support_ticket", *tickets or []), now)
+    return computed(feedback)(said, rated, asked)
 
 
 def test_the_latest_answer_to_each_survey_counts() -> None:

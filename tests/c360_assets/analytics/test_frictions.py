@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.frictions import TOP_PLACES, frictions
+from c360_assets.conformed.stumbles import stumbles
 from tests.tables import at, computed, money, rows, table
 
 MORNING = datetime(2026, 6, 1, 9)
@@ -52,8 +53,9 @@ def stumbled(*events: dict[str, Any], customers: dict[str, str] | None = None, p
         if row["event_action"] == "add_to_cart"
     ]
     web = table("sources/web_analytics", *numbered)
+    visited = table("sessions", *sessions)
     return computed(frictions)(
-        web, table("sessions", *sessions), table("items_added_to_cart", *carts), at("2026-06-30")
+        visited, computed(stumbles)(web, visited, at("2026-06-30")), table("items_added_to_cart", *carts)
     )
 
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.loyalty_members import loyalty_members
+from c360_assets.conformed.points import points as points_of
 from tests.tables import at, computed, day, rows, table
 
 NOW = at("2026-06-30T12:00:00")
@@ -22,7 +23,7 @@ def entry(who: str | None, on: str | None, kind: str | None, points: int | None)
 
 
 def members(*entries: Row, now: ir.Table = NOW) -> ir.Table:
-    return computed(loyalty_members)(table("sources/loyalty_ledger", *entries), now)
+    return computed(loyalty_members)(computed(points_of)(table("sources/loyalty_ledger", *entries), now), now)
 
 
 def test_points_are_added_and_taken_by_the_kind_of_entry_whatever_its_usual_sign() -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.loyalty_programme import loyalty_programme
+from c360_assets.conformed.points import points
 from tests.tables import at, computed, day, money, rows, table
 
 NOW = at("2026-06-30T12:00:00")
@@ -34,7 +35,8 @@ def order(order_id: str, who: str | None, on: str | None, amount: str | None, **
 
 
 def months(entries: list[Row], orders: list[Row] | None = None, now: ir.Table = NOW) -> ir.Table:
-    return computed(loyalty_programme)(table("sources/loyalty_ledger", *entries), table("orders", *orders or []), now)
+    accounts = computed(points)(table("sources/loyalty_ledger", *entries), now)
+    return computed(loyalty_programme)(accounts, table("orders", *orders or []), now)
 
 
 def test_points_are_told_by_month_and_held_until_burned_or_expired() -> None:

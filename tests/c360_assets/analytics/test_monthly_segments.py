@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from c360_assets.analytics.customer_segments import customer_segments
 from c360_assets.analytics.monthly_segments import monthly_segments
 from c360_assets.analytics.rfm import rfm
-from c360_assets.conformed.as_of import until
+from c360_assets.terms.time import until
 from governance import segments
 from governance.segments import Rules
 from tests.tables import at, computed, day, money, rows, table

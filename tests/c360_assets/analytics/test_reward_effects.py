@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from c360_assets.analytics.reward_effects import BAND_STARTS, FEW, NO_COMPARISON, NO_ENTRIES, NO_ORDERS, reward_effects
+from c360_assets.conformed.points import points as points_of
 from tests.tables import at, computed, day, money, rows, table
 
 NOW = at("2026-06-30T12:00:00")
@@ -33,7 +34,8 @@ def order(order_id: str, on: str | None, amount: str, who: str | None = "ann", *
 
 
 def effects(entries: list[Row], orders: list[Row], now: ir.Table = NOW) -> ir.Table:
-    return computed(reward_effects)(table("sources/loyalty_ledger", *entries), table("orders", *orders), now)
+    accounts = computed(points_of)(table("sources/loyalty_ledger", *entries), now)
+    return computed(reward_effects)(accounts, table("orders", *orders))
 
 
 def test_each_band_tells_what_orders_were_worth_with_burned_points_and_without() -> None:

@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from c360_assets.analytics.satisfaction import FEW, METRICS, SEGMENTATIONS, satisfaction
+from c360_assets.conformed.answers import answers as answers_of
+from c360_assets.conformed.ratings import ratings
+from c360_assets.conformed.tickets import tickets
 from tests.tables import at, computed, day, rows, table
 
 NOW = at("2026-06-30T12:00:00")
@@ -39,8 +42,10 @@ ANN = segments({"customer_id": "ann", "is_premium": True})
 
 def scored(said: list[Row], people: ir.Table = ANN, now: ir.Table = NOW, **more: list[Row]) -> ir.Table:
     """The satisfaction in these answers, and in reviews and tickets."""
-    sources = [table(f"sources/{name}", *more.get(name, [])) for name in ("review", "support_ticket")]
-    return computed(satisfaction)(table("sources/survey_answer", *said), *sources, people, now)
+    answered = computed(answers_of)(table("sources/survey_answer", *said), now)
+    rated = computed(ratings)(table("sources/review", *more.get("review", [])), now)
+    asked = computed(tickets)(table("sources/support_ticket", *more.get("support_ticket", [])), now)
+    return computed(satisfaction)(answered, rated, asked, people, now)
 
 
 def overall(found: ir.Table, metric: str, *columns: str) -> tuple[Any, ...]:

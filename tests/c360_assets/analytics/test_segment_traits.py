@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from c360_assets.analytics import segment_traits as module
 from c360_assets.analytics.segment_traits import FEATURES, PERSONAL, segment_traits
-from c360_assets.analytics.trait_words import WORDS
+from c360_assets.terms.trait_words import WORDS
 from tests.tables import CONTRACTS, computed, money, rows, table
 
 NUMBERS = {"BOOLEAN", "INTEGER", "BIGINT", "DOUBLE", "DECIMAL(18,4)"}

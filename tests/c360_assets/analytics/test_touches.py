@@ -8,6 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.touches import touches
+from c360_assets.conformed.answers import answers
+from c360_assets.conformed.contacts import contacts
+from c360_assets.conformed.ratings import ratings
+from c360_assets.conformed.tickets import tickets
 from tests.tables import at, computed, day, money, rows, table
 
 ANN = {"customer_id": "ann"}
@@ -15,11 +19,16 @@ ANN = {"customer_id": "ann"}
 
 def met(**given: list[dict[str, Any]]) -> ir.Table:
     """The touches of what is given as of the 30th of June, with no rows in what is not given."""
-    sources = ("marketing_touchpoint", "support_ticket", "survey_answer", "review")
+    now = at("2026-06-30")
+    made_of = {
+        "marketing_touchpoint": contacts,
+        "support_ticket": tickets,
+        "survey_answer": answers,
+        "review": ratings,
+    }
     tables = [table(name, *given.get(name, [])) for name in ("sessions", "orders")]
-    return computed(touches)(
-        *tables, *[table(f"sources/{name}", *given.get(name, [])) for name in sources], at("2026-06-30")
-    )
+    tables += [computed(made)(table(f"sources/{name}", *given.get(name, [])), now) for name, made in made_of.items()]
+    return computed(touches)(*tables, now)
 
 
 def session(number: int, on: str, channel: str | None = "email", orders: int = 0) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from c360_assets.conformed.as_of import AsOf, as_of, clock, until
+from c360_assets.conformed.as_of import AsOf, as_of
+from c360_assets.terms.time import clock, until
 from tests.tables import at, day, rows, table
 
 EMPTY = {

@@ -6,8 +6,8 @@ import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 
-from c360_assets.analytics import clustering
-from c360_assets.analytics.cluster_names import TRAITS
+from c360_assets.terms import clustering
+from c360_assets.terms.cluster_names import TRAITS
 
 # What customers are known by, however alike: recency, frequency and monetary value.
 KEPT = ("recency_days", "frequency", "monetary")

@@ -3,9 +3,9 @@
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import until
-from c360_assets.conformed.joins import widened
-from c360_assets.conformed.products import MONEY
+from c360_assets.terms.amounts import MONEY
+from c360_assets.terms.joins import widened
+from c360_assets.terms.time import until
 
 ORDER_PLACED = "order_placed"
 

@@ -2,8 +2,8 @@
 
 import random
 
-from c360_assets.analytics.cluster_trials import cluster_trials
-from tests.c360_assets.analytics.shoppers import crowd, features_of, known_groups, shopper, types
+from c360_assets.models.cluster_trials import cluster_trials
+from tests.c360_assets.shoppers import crowd, features_of, known_groups, shopper, types
 from tests.tables import CONTRACTS, rows, table
 
 

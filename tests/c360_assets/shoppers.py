@@ -6,8 +6,8 @@ from typing import Any
 import ibis.expr.types as ir
 import numpy as np
 
-from c360_assets.analytics.cluster_names import TRAITS
-from c360_assets.analytics.clustering import Prepared, prepared
+from c360_assets.terms.cluster_names import TRAITS
+from c360_assets.terms.clustering import Prepared, prepared
 from tests.tables import money, table
 
 Row = dict[str, Any]

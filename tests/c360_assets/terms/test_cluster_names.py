@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c360_assets.analytics.cluster_names import TRAITS, names
+from c360_assets.terms.cluster_names import TRAITS, names
 from governance import contracts
 
 FEATURES = ("recency_days", "frequency", "monetary", "average_order_amount", "session_count", "tenure_days")

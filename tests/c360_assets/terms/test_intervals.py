@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from c360_assets.analytics import intervals
+from c360_assets.terms import intervals
 
 
 def value_of(expression: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.joins import widened
+from c360_assets.terms.joins import widened
 from governance.errors import C360Error
 from governance.segments import INTEREST, KNOWN, UNKNOWN, Condition, Partial, Rule, columns_of
 

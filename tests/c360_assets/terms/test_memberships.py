@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c360_assets.analytics.memberships import PREMIUM_SEGMENT, RULED, totals
+from c360_assets.terms.memberships import PREMIUM_SEGMENT, RULED, totals
 from governance import segments
 from tests.tables import money, rows, table
 

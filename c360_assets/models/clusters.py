@@ -8,11 +8,11 @@ import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 
-from c360_assets.analytics import clustering
-from c360_assets.analytics.cluster_names import ABSENCES, names
-from c360_assets.analytics.cluster_trials import measured, prepared
-from c360_assets.analytics.clustering import Floats, Integers, Prepared
-from c360_assets.conformed.joins import widened
+from c360_assets.models.cluster_trials import measured, prepared
+from c360_assets.terms import clustering
+from c360_assets.terms.cluster_names import ABSENCES, names
+from c360_assets.terms.clustering import Floats, Integers, Prepared
+from c360_assets.terms.joins import widened
 
 INACTIVE = "no completed order and no visit"
 UNDECIDED = "no number of clusters was chosen"

@@ -5,9 +5,9 @@ import random
 import ibis.expr.types as ir
 import pytest
 
-from c360_assets.analytics.cluster_trials import cluster_trials
-from c360_assets.analytics.clusters import clusters
-from tests.c360_assets.analytics.shoppers import Row, crowd, features_of, known_groups, shopper, types
+from c360_assets.models.cluster_trials import cluster_trials
+from c360_assets.models.clusters import clusters
+from tests.c360_assets.shoppers import Row, crowd, features_of, known_groups, shopper, types
 from tests.tables import CONTRACTS, rows, table
 
 COLUMNS = CONTRACTS["clusters"].column_names

@@ -14,13 +14,13 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
-from c360_assets.analytics import clustering
-from c360_assets.analytics.clustering import CLUSTER_COUNTS, Floats, Prepared, Trial
-from tests.c360_assets.analytics.shoppers import crowd, known_groups, points_of
+from c360_assets.terms import clustering
+from c360_assets.terms.clustering import CLUSTER_COUNTS, Floats, Prepared, Trial
+from tests.c360_assets.shoppers import crowd, known_groups, points_of
 
 PROJECT = Path(__file__).parents[3]
 FINGERPRINT = """
-from tests.c360_assets.analytics.test_clustering import fingerprint
+from tests.c360_assets.terms.test_clustering import fingerprint
 print(fingerprint())
 """
 
