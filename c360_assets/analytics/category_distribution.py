@@ -6,8 +6,8 @@ import ibis.expr.types as ir
 
 from c360_assets.terms.amounts import MONEY, pieces
 from c360_assets.terms.joins import widened
+from c360_assets.terms.texts import UNKNOWN
 
-UNKNOWN = "unknown"
 COUNTS = ("customer_count", "order_count", "item_count")
 
 

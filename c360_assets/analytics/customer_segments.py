@@ -7,7 +7,8 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.terms.segment_rules import first, joined_texts, matching, reasons, with_interests
+from c360_assets.terms.segment_rules import first, matching, reasons, with_interests
+from c360_assets.terms.texts import joined_texts
 from governance.segments import Rules
 
 RFM = (

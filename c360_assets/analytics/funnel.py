@@ -5,8 +5,9 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
+from c360_assets.terms.texts import UNKNOWN
+
 STEPS = {"view": "product_view_count", "favorite": "favorite_count", "cart": "cart_count", "order": "order_count"}
-UNKNOWN = "unknown"
 NO_EVENTS = "no web events"
 # What is counted of the sessions at each step.
 COUNTED = ("session_count", "reached_count", "with_view_count", "with_previous_count")

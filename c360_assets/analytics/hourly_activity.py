@@ -6,7 +6,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from c360_assets.terms.joins import widened
-from c360_assets.terms.segment_rules import joined_texts
+from c360_assets.terms.texts import joined_texts
 from c360_assets.terms.time import Clock, clock
 
 WEEK = [(weekday, hour) for weekday in range(1, 8) for hour in range(24)]

@@ -7,12 +7,12 @@ import pyarrow as pa
 
 from c360_assets.terms import intervals
 from c360_assets.terms.joins import widened
+from c360_assets.terms.texts import UNKNOWN
 from c360_assets.terms.time import Clock, clock
 
 PROMOTER, DETRACTOR, SATISFIED = 9, 6, 4
 # Segmentations that scores are told by.
 SEGMENTATIONS = ("engagement_level", "customer_segment", "persona", "value_tier", "is_premium")
-UNKNOWN = "unknown"
 # By metric: what the score is told in, the ends of its scale, how much of an amount makes one, and why there is none.
 METRICS = {
     "nps": ("points", -100, 100, 1, "no NPS answers"),

@@ -8,7 +8,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from c360_assets.terms import trait_words
-from c360_assets.terms.advice import advice
+from c360_assets.terms.advice import SEGMENT, advice
 from c360_assets.terms.amounts import MONEY
 from c360_assets.terms.joins import widened
 from c360_assets.terms.memberships import AUDIENCE, PREMIUM, PREMIUM_SEGMENT, totals
@@ -16,7 +16,6 @@ from c360_assets.terms.rates import rate
 from governance.playbook import Playbook
 from governance.segments import Rules
 
-SEGMENT = ("segmentation", "segment")
 TRAITS = 5
 AS_TELLING = 0.5
 # Told as the mean of the segment over that of all customers, less 1.

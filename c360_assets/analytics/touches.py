@@ -6,9 +6,9 @@ import ibis.expr.types as ir
 from ibis import _
 
 from c360_assets.terms.amounts import MONEY
+from c360_assets.terms.texts import UNKNOWN
 from c360_assets.terms.time import RECENT_DAYS, Clock, clock
 
-UNKNOWN = "unknown"
 SURVEY, REVIEW = "survey", "review"
 
 

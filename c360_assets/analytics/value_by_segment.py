@@ -7,6 +7,7 @@ import ibis.expr.types as ir
 from c360_assets.analytics.rfm_distribution import median
 from c360_assets.terms.amounts import MONEY
 from c360_assets.terms.rates import rate
+from c360_assets.terms.texts import UNKNOWN
 
 SEGMENTATIONS = (
     "engagement_level",
@@ -17,7 +18,6 @@ SEGMENTATIONS = (
     "persona",
 )
 PREMIUM = "is_premium"
-UNKNOWN = "unknown"
 
 
 @dg.asset

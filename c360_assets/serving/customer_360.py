@@ -5,7 +5,7 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.terms.joins import widened
-from c360_assets.terms.segment_rules import joined_texts
+from c360_assets.terms.texts import joined_texts
 from c360_assets.terms.time import clock
 
 DEMOGRAPHICS = (

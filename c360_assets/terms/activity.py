@@ -1,4 +1,4 @@
-"""What the four activity streams share: one row per event, the how-manieth it is for the customer, and the next."""
+"""What the four activity streams share: one row per event, its number among the customer's own, and the next one's moment."""
 
 import ibis
 import ibis.expr.types as ir
