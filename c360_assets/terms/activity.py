@@ -1,4 +1,4 @@
-"""What the four activity streams share: one row per event, its number among the customer's own, and the next one's moment."""
+"""What the four activity streams share: one row per event, its number among the customer's own, and what came next."""
 
 import ibis
 import ibis.expr.types as ir
