@@ -1,6 +1,7 @@
 """Faults of the machine: each is told in one sentence that names place and remedy, whoever meets it."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -170,3 +171,11 @@ def test_whoever_reads_the_output_may_stop(built: Path) -> None:
 def test_what_tells_who_is_at_work_may_be_broken(built: Path) -> None:
     (built / ".c360/run.holder.json").write_text("{", encoding="utf-8")
     assert here(built, *RUN)[1] == 0
+
+
+def test_a_port_that_is_taken_is_told_and_another_is_named(shop: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told, code = here(shop, "ui", "--port", str(port))
+    assert code == 1
+    assert f"Port {port} cannot be had (Address already in use). Take another: c360 ui --port {port + 1}" in told

@@ -316,7 +316,10 @@ def seconds(begin: pd.Series, end: pd.Series) -> pd.Series:
 def answers(raw: Tables, now: pd.Timestamp) -> pd.DataFrame:
     rows = until(raw["survey_answer"], raw["survey_answer"].answered_at, now)
     rows = rows.assign(metric=rows.survey_type.str.strip().str.lower())
-    least, most = (rows.metric.map({name: ends[end] for name, ends in SURVEYS.items()}) for end in (0, 1))
+    # Of no answer at all, pandas would take the bounds for texts.
+    least, most = (
+        rows.metric.map({name: ends[end] for name, ends in SURVEYS.items()}).astype("Float64") for end in (0, 1)
+    )
     return rows.assign(score=rows.score.where((least <= rows.score) & (rows.score <= most)))
 
 
