@@ -89,7 +89,7 @@ def _check_contracts(derived: Sequence[Any], contracts: Mapping[str, Contract]) 
     modules = {asset.key.to_user_string(): _label(_code(asset, contracts)) for asset in derived}
     faults = [
         f"Table {key}, made by {module}, has no contract. Say what it holds in governance/contracts/"
-        f"{Path(module).parent.name}/{key}{SUFFIX}."
+        f"{Path(module).parts[1]}/{key}{SUFFIX}."
         for key, module in modules.items()
         if key not in contracts
     ]
@@ -121,7 +121,8 @@ def _described(spec: dg.AssetSpec, contracts: Any, code: Path, rules: Sequence[P
     return spec.replace_attributes(
         freshness_policy=automation.freshness(contract) if is_made_here else None,
         description=f"{contract.grain}\n\n{contract.purpose}",
-        group_name=contract.layer,
+        # The folder it lies in: a layer, or a room of one.
+        group_name=code.parent.name,
         owners=[f"team:{contract.owner}"],
         kinds={"sql"} if contract.name in TABLES else {"duckdb", "iceberg"},
         tags={

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from c360_assets.analytics.rfm import rfm
+from c360_assets.analytics.segments.rfm import rfm
 from c360_assets.conformed.items_added_to_cart import items_added_to_cart
 from c360_assets.conformed.order_lines import order_lines
 from c360_assets.conformed.order_placed import order_placed

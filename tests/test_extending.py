@@ -31,7 +31,7 @@ def test_a_table_is_added_by_the_three_files_of_the_page(golden: Deployment, tmp
         return done.stdout
 
     config = ("--config", str(configured(tmp_path / "shop", golden.folder / "data")))
-    told("pytest", "-q", "tests/c360_assets/analytics/test_basket_size.py")
+    told("pytest", "-q", "tests/c360_assets/analytics/value/test_basket_size.py")
     assert "All is well" in told("portal.cli", "lint", *config)
     built = told("portal.cli", "run", *config, "--select", "+basket_size")
     assert re.search(r"basket_size.+100\.0", built)

@@ -85,7 +85,7 @@ def test_all_faults_are_told_at_once_and_nothing_is_written(tmp_path: Path) -> N
         found = linting.faults(deployment)
     assert found[0].startswith("Contract sources/orders.odcs.yaml, key schema.quality.odd: Binder Error")
     assert found[1].startswith(
-        "Table rfm_distribution, made by c360_assets/analytics/rfm_distribution.py, has no contract."
+        "Table rfm_distribution, made by c360_assets/analytics/segments/rfm_distribution.py, has no contract."
     )
     assert 'the source has no column "brnd" (nearest: brand, brand_id)' in found[2]
     assert [file.name for file in tmp_path.iterdir()] == ["brands.csv"]
@@ -97,7 +97,7 @@ def test_a_table_without_a_contract_and_a_contract_without_a_table_are_named(dep
     with pytest.raises(C360Error) as raised:
         definitions.build(dataclasses.replace(deployment, contracts=contracts))
     missing, idle = str(raised.value).splitlines()
-    assert missing.startswith("Table rfm, made by c360_assets/analytics/rfm.py, has no contract.")
+    assert missing.startswith("Table rfm, made by c360_assets/analytics/segments/rfm.py, has no contract.")
     advised = re.search(r"Say what it holds in (\S+)\.$", missing)
     assert advised is not None
     assert (PROJECT / advised[1]).is_file()

@@ -1,0 +1,1 @@
+"""What they do: visits, paths and interests, and where they stumble."""
