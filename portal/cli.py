@@ -141,19 +141,19 @@ def run(
       c360 run --select +rfm
       c360 run --accept-fewer orders     where a load was refused because it brought too few rows, and they are right
     """
-    from portal.progress import ProgressLine
+    from portal.runs.progress import ProgressLine
     from resources.run_lock import at_work
 
     if other := at_work(deployment):
         err.print(f"Waits for {other} to end. Ctrl-C leaves it alone.")
     with ProgressLine() as progress:
         # Takes seconds, in which the line moves already.
-        from portal import running
+        from portal.runs import running
 
         moment = running.moment(as_of, deployment.settings.clock) if as_of else None
         tags = running.accepting(deployment, shrunk)
         report = running.run(deployment, selection, moment, progress.notice, whole, progress.expect, tags)
-    from portal.summary import print_summary
+    from portal.runs.summary import print_summary
 
     if not print_summary(out, deployment, report, debug=ctx.parent.params["debug"] if ctx.parent else False):
         ctx.exit(1)
@@ -172,7 +172,7 @@ def quality(deployment: Any, dataset: str | None, kind: str) -> None:
       c360 quality customer               the rules behind one
       c360 quality orders --format json   the same for programs
     """
-    from portal.quality import show as show_quality
+    from portal.reports.quality import show as show_quality
 
     show_quality(deployment, dataset, kind, out)
 
@@ -186,7 +186,7 @@ def tables(deployment: Any) -> None:
     Example:
       c360 tables
     """
-    from portal.showing import size_of
+    from portal.reports.showing import size_of
 
     shown = Table(title=deployment.settings.name, title_justify="left")
     shown.add_column("layer")
@@ -227,7 +227,7 @@ def init(paths: tuple[Path, ...], target: Path) -> None:
       c360 init orders.csv customers.xlsx --output shop/c360.yaml
       c360 try orders --config shop/c360.yaml            see what becomes of the rows
     """
-    from portal.initialising import initialise
+    from portal.mapping.initialising import initialise
 
     initialise(paths, target, out)
 
@@ -242,7 +242,7 @@ def contract(deployment: Any, dataset: str) -> None:
     Example:
       c360 contract orders
     """
-    from portal.trying import show_contract
+    from portal.mapping.trying import show_contract
 
     show_contract(deployment, dataset, out)
 
@@ -258,7 +258,7 @@ def try_(deployment: Any, feed: str, limit: int) -> None:
     Example:
       c360 try orders --config examples/online_retail/c360.yaml
     """
-    from portal.trying import try_feed
+    from portal.mapping.trying import try_feed
 
     try_feed(deployment, feed, limit, out)
 
@@ -290,10 +290,10 @@ def show(deployment: Any, table: str, limit: int | None, kind: str, target: Path
       c360 show customer_segments --format parquet --out customer_segments.parquet
       c360 show quarantine                the rows set aside, counted by reason first
     """
-    from portal.showing import rows_of, write
+    from portal.reports.showing import rows_of, write
 
     if table == "quarantine" and kind == "table" and target is None:
-        from portal.quarantine import show_counts
+        from portal.reports.quarantine import show_counts
 
         if not show_counts(deployment, None, None, out):
             return
@@ -343,7 +343,7 @@ def quarantine(
       c360 quarantine --dataset orders --export to_correct.csv
       c360 quarantine --dataset orders --reload to_correct.csv
     """
-    from portal import quarantine as desk
+    from portal.reports import quarantine as desk
 
     if exported and reloaded:
         raise C360Error("--export writes a file and --reload reads it: name one of them.")
@@ -375,7 +375,7 @@ def profile(deployment: Any, table: str, target: Path | None) -> None:
       c360 profile customer_360
       c360 profile sources/orders --out orders.html
     """
-    from portal import profile_page, profiling
+    from portal.reports import profile_page, profiling
 
     found = profiling.profile_of(deployment, table)
     target = target or Path(f"{table.replace('/', '-')}.html")
@@ -410,8 +410,8 @@ def segments(deployment: Any, name: str, picture: Path | None, unmasked: bool) -
       c360 segments --of persona
       c360 segments --of lifecycle_stage --picture lifecycle.png
     """
-    from portal import segment_picture
-    from portal import segments as desk
+    from portal.reports import segment_picture
+    from portal.reports import segments as desk
 
     shown = desk.segmentation(deployment, name, unmasked)
     if picture:
@@ -468,7 +468,7 @@ def lint(deployment: Any, overlaps: bool) -> None:
     Example:
       c360 lint --config examples/online_retail/c360.yaml
     """
-    from portal import linting
+    from portal.mapping import linting
 
     if faults := linting.faults(deployment):
         raise C360Error("\n".join(faults))
@@ -500,7 +500,7 @@ def doctor(ctx: click.Context, deployment: Any, repair: bool, deep: bool) -> Non
       c360 doctor            is everything there?
       c360 doctor --repair   put back what is not
     """
-    from portal import doctor as surgery
+    from portal.upkeep import doctor as surgery
 
     if not surgery.report(deployment, out, deep, repair):
         ctx.exit(1)
@@ -518,7 +518,8 @@ def rollback(deployment: Any, moment: str, yes: bool) -> None:
       c360 rollback --to 2026-06-30         what would be forgotten
       c360 rollback --to 2026-06-30 --yes
     """
-    from portal import rolling_back, running
+    from portal.runs import running
+    from portal.upkeep import rolling_back
 
     rolling_back.roll_back(deployment, running.moment(moment, deployment.settings.clock), yes, out)
 
@@ -547,7 +548,7 @@ def ui(deployment: Any, port: int) -> None:
     Example:
       c360 ui --port 3001
     """
-    from portal import dagster_ui
+    from portal.upkeep import dagster_ui
     from resources import instance
 
     home = instance.home(deployment)
@@ -621,7 +622,10 @@ def bench(
       c360 bench --events 50000000
       c360 bench --writes 10000
     """
-    from portal import aging_benchmark, benchmark, checks_benchmark, loading_benchmark
+    from portal.benchmarks import aging as aging_benchmark
+    from portal.benchmarks import checks as checks_benchmark
+    from portal.benchmarks import loading as loading_benchmark
+    from portal.benchmarks import tables as benchmark
 
     def tell(text: str) -> None:
         err.print(text, style="dim")
@@ -666,7 +670,7 @@ def incidents(deployment: Any, dataset: str | None, everything: bool, kind: str,
       c360 incidents sources/orders --acknowledge key_unique --by Ann --reason "the shop repairs it"
       c360 incidents sources/orders --mute key_unique --until 2026-07-01 --reason "known, ticket 12"
     """
-    from portal import incidents as desk
+    from portal.reports import incidents as desk
 
     if any(change.values()):
         desk.change(deployment, dataset, **change)
@@ -683,7 +687,7 @@ def notify(ctx: click.Context, deployment: Any) -> None:
     Example:
       c360 notify --config examples/online_retail/c360.yaml
     """
-    from portal.incidents import notify as deliver
+    from portal.reports.incidents import notify as deliver
 
     if not deliver(deployment, out):
         ctx.exit(1)

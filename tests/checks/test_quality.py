@@ -19,8 +19,9 @@ from c360_assets import definitions
 from checks import quality
 from governance import contracts
 from governance.quality import Holds, Rule
-from portal import printing, running
-from portal.quality import show
+from portal import printing
+from portal.reports.quality import show
+from portal.runs import running
 from resources import deployment as deployments
 from resources.deployment import Deployment
 

@@ -17,8 +17,9 @@ from click.testing import CliRunner, Result
 
 from c360_assets import definitions
 from governance import segments
-from portal import cli, running
-from portal.running import SelectionError
+from portal import cli
+from portal.runs import running
+from portal.runs.running import SelectionError
 from resources import deployment as deployments
 from resources.feeds import Feeds
 from tests.tables import CONTRACTS

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from portal import cli, printing
-from portal.running import RunReport, TableRun
-from portal.summary import print_summary
+from portal.runs.running import RunReport, TableRun
+from portal.runs.summary import print_summary
 from resources import deployment as deployments
 from resources.deployment import Deployment
 from resources.feeds import Feeds

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.running import RunReport, TableRun
-from portal.summary import feeds_told
+from portal.runs.running import RunReport, TableRun
+from portal.runs.summary import feeds_told
 from resources.deployment import Deployment, Feed, Settings
 from resources.feeds import FeedError, Feeds, Load
 from resources.files import Files

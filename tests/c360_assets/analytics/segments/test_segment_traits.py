@@ -22,7 +22,7 @@ SCORES = {"recency_score", "frequency_score", "monetary_score", "value_share_abo
 UNTOLD = {
     "gross_monetary", "order_count", "open_order_count", "returned_amount", "orders_span_days", "activity_span_days",
 }  # fmt: skip
-FLOOR = Path(__file__).parents[3] / "portal/floor/segment_traits.sql"
+FLOOR = Path(__file__).parents[4] / "portal/benchmarks/floor/segment_traits.sql"
 TOLD = ("rank", "feature", "mean", "population_mean", "population_deviation", "standardised_difference", "trait")
 Person = dict[str, Any]
 

@@ -1,0 +1,1 @@
+"""What tables, checks, loads and old age cost, beside the same work done by hand (`floor/`)."""

@@ -1,0 +1,1 @@
+"""Runs: started, watched and told, and where rows went in them."""

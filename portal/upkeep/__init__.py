@@ -1,0 +1,1 @@
+"""Looking after a deployment: its doctor, its way back and its Dagster UI."""

@@ -1,0 +1,39 @@
+"""Rows for people and programs: what a mask hides, and what it leaves."""
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from governance.contracts import LOGICAL_TYPES, Column, Contract
+from portal.reports import showing
+from resources.engine import Engine
+from tests.tables import CONTRACTS
+
+PERSONAL = tuple(
+    Column(type_, type_, "Of a person.", classification="personal") for type_ in LOGICAL_TYPES if type_ != "VARCHAR"
+)
+KEY = Column("id", "VARCHAR", "The key.", required=True, key_position=1)
+CONTRACT = dataclasses.replace(CONTRACTS["sources/customer"], columns=(KEY, *PERSONAL), sensitive_rows=None)
+ONE = {
+    "INTEGER": "1", "BIGINT": "1", "DOUBLE": "1.5", "DECIMAL(18,4)": "1.5", "BOOLEAN": "true",
+    "DATE": "DATE '2026-01-01'", "TIMESTAMP": "TIMESTAMP '2026-01-01'",
+}  # fmt: skip
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    with closing(Engine()) as engine:
+        yield engine
+
+
+def rows(contract: Contract) -> str:
+    """A row that has a value in every column, and one that has none but its key."""
+    filled = ", ".join(f'{ONE[column.type]}::{column.type} AS "{column.name}"' for column in contract.columns[1:])
+    return f"SELECT 'a' AS id, {filled} UNION ALL BY NAME SELECT 'b' AS id"
+
+
+def test_a_masked_value_of_any_type_is_told_from_a_missing_one(engine: Engine) -> None:
+    shown = engine.query(f"{showing.masked(rows(CONTRACT), CONTRACT)} ORDER BY 1")
+    assert shown == [("a", *["***"] * len(PERSONAL)), ("b", *[None] * len(PERSONAL))]

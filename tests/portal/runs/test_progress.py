@@ -1,0 +1,144 @@
+"""The progress of a run, on a real terminal: it moves while the run goes on, and leaves the summary alone."""
+
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
+from contextlib import suppress
+from fcntl import ioctl
+from pathlib import Path
+
+import pytest
+
+from resources import deployment as deployments
+from tests import golden_company
+
+PROJECT = Path(__file__).parents[3]
+CONFIG = """
+name: Two brands
+currency: EUR
+connectors: {shop: {type: files, path: brands.csv}}
+feeds: {brand: {from: shop}}
+"""
+TABLES = ("sources/brand", "sources/product", "as_of", "products")
+LINE = re.compile(r"(\d+)/(\d+) tables (\d:\d\d:\d\d) ([\w/]*)")
+# A step that has the descriptors, as Dagster gives them to it, until it is told to end.
+STEP = """
+import os, sys
+from types import SimpleNamespace
+from portal.runs.progress import ProgressLine
+
+with ProgressLine() as progress:
+    progress.expect(2)
+    kept, elsewhere = (os.dup(1), os.dup(2)), os.open(os.devnull, os.O_WRONLY)
+    for place in (1, 2):
+        os.dup2(elsewhere, place)
+    progress.notice(SimpleNamespace(key="sources/brand", state="running"))
+    sys.stdin.readline()
+    for place in (1, 2):
+        os.dup2(kept[place - 1], place)
+print("closed:", progress.terminal.file.closed)
+"""
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    (tmp_path / "brands.csv").write_text("brand_id,brand_name\nB1,Acme\nB2,Other\n")
+    (tmp_path / "c360.yaml").write_text(CONFIG)
+    return tmp_path / "c360.yaml"
+
+
+def command(shop: Path) -> list[str]:
+    chosen = [word for table in TABLES for word in ("--select", table)]
+    return [sys.executable, "-m", "portal.cli", "run", "--config", str(shop), *chosen]
+
+
+def written(shop: Path, **environment: str) -> Iterator[str]:
+    """What a run writes to a terminal of 80 columns, piece by piece as it comes."""
+    ours, theirs = pty.openpty()
+    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    known = {**golden_company.environment(), "TERM": "xterm-256color", **environment}
+    with subprocess.Popen(
+        command(shop), cwd=PROJECT, env=known, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    ) as process:
+        os.close(theirs)
+        # On Linux, to read from a terminal that nobody writes to any more is an error.
+        with suppress(OSError):
+            while piece := os.read(ours, 65536):
+                yield piece.decode()
+        assert process.wait(60) == 0
+    os.close(ours)
+
+
+def test_it_moves_while_tables_are_built_and_is_gone_when_the_summary_comes(shop: Path) -> None:
+    deployment = deployments.load(shop)
+    counts, raw, screen, was_early = [], "", "", False
+    for piece in written(shop):
+        raw += piece
+        screen += ESCAPES.sub("", piece)
+        counts = [int(done) for done, *_ in LINE.findall(screen)]
+        if counts and 0 < counts[-1] < len(TABLES):
+            was_early |= deployment.lake.state("products") is None
+    deployment.close()
+    assert was_early, "it did not move before the last table was built"
+    assert counts == sorted(counts)
+    assert screen.index("0/? tables") < screen.index("0/4 tables"), "it did not move before Dagster was imported"
+    assert {total for _, total, *_ in LINE.findall(screen)} <= {str(len(TABLES))}
+    assert {table for *_, table in LINE.findall(screen)} & set(TABLES)
+    assert screen.index(" tables 0:") < screen.index("Two brands: what was built")
+    # The first line names the deployment's file, however deep it lies.
+    assert max(len(line.split("\r")[-1]) for line in screen.splitlines()[1:]) <= 80
+    last = raw.split("Two brands: what was built")[0]
+    # What a transient line leaves: the cursor back at its start, and the line erased.
+    assert last[last.rindex("tables") :].count("\x1b[2K") >= 1
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        pytest.param({}, id="as users have it"),
+        pytest.param({"NO_COLOR": "1"}, id="without colours"),
+        pytest.param({"PYTHONIOENCODING": "ascii:strict"}, id="without letters but those of ASCII"),
+        pytest.param({"PYTHONIOENCODING": "utf-8", "LC_ALL": "C", "PYTHONUTF8": "0"}, id="with letters of its own"),
+    ],
+)
+def test_it_is_on_the_terminal_while_a_step_has_the_descriptors(environment: dict[str, str]) -> None:
+    ours, theirs = pty.openpty()
+    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    known = {**golden_company.environment(), "PYTHONPATH": str(PROJECT), "TERM": "xterm-256color", **environment}
+    script, screen = [sys.executable, "-c", STEP], ""
+    with subprocess.Popen(script, env=known, stdin=subprocess.PIPE, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        with suppress(OSError):
+            while piece := _read(ours):
+                screen += ESCAPES.sub("", piece)
+                if "sources/" in screen and process.stdin and not process.stdin.closed:
+                    process.stdin.close()
+        process.kill()
+    os.close(ours)
+    assert "closed: True" in screen
+    assert max(len(frame) for frame in re.split(r"[\r\n]", screen)) <= 40
+
+
+def _read(terminal: int) -> str:
+    ready, _, _ = select.select([terminal], [], [], 60)
+    return os.read(terminal, 65536).decode() if ready else ""
+
+
+def test_without_a_terminal_there_is_none(shop: Path) -> None:
+    known = golden_company.environment()
+    done = subprocess.run(command(shop), cwd=PROJECT, env=known, capture_output=True, text=True, check=True)
+    assert not LINE.search(done.stdout + done.stderr)
+    assert "Two brands: what was built" in done.stdout
+
+
+def test_a_dumb_terminal_sees_only_the_summary(shop: Path) -> None:
+    screen = "".join(written(shop, TERM="dumb"))
+    assert "\x1b[2K" not in screen
+    assert "Two brands: what was built" in screen
