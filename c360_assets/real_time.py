@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
-from c360_assets.automation import asset_keys, rhythm
-from checks import quality, runs
+from c360_assets.automation import PART_TAG, asset_keys, rhythm
+from checks import runs
 from governance.contracts import Contract
 from governance.errors import C360Error
 from resources.deployment import Deployment
@@ -43,12 +43,10 @@ def sensor(deployment: Deployment) -> dg.SensorDefinition:
     tables = [contract for contract in made if rhythm(contract) == NAME]
     sources = [contract for contract in tables if contract.layer == "sources"]
     datasets = [contract for contract in sources if contract.name in deployment.feeds]
-    derived = [contract for contract in tables if contract.layer != "sources"]
     job = dg.define_asset_job(
         NAME,
-        # The derived tables are published by their checks; those of whole sources run at night.
-        selection=dg.AssetSelection.assets(*asset_keys(sources)).without_checks()
-        | dg.AssetSelection.assets(*asset_keys(derived)),
+        selection=dg.AssetSelection.assets(*asset_keys(tables)),
+        tags={PART_TAG: "true"},
         description="Load new and changed orders and bring the profiles up to date.",
     )
 
@@ -77,8 +75,6 @@ def sensor(deployment: Deployment) -> dg.SensorDefinition:
         return dg.RunRequest(
             tags=tags,
             asset_selection=asset_keys(contract for contract in tables if contract.key not in left_out),
-            # Unless told, Dagster takes all checks of the tables that are chosen.
-            asset_check_keys=[key for contract in derived for key in quality.check_keys(contract)],
         )
 
     return batch

@@ -1,5 +1,6 @@
 """What every check found, kept beside Dagster's event log and longer: results per rule, scores, incidents."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -7,6 +8,8 @@ import sqlalchemy as sa
 from checks import incidents
 from checks.measuring import Measurement
 from checks.scoring import Result
+from governance.contracts import Contract
+from governance.quality import Rule
 from resources.operations import Operations
 
 
@@ -42,6 +45,29 @@ def store(
         ]
         if measured.as_of is not None:
             incidents.record(operations, connection, dataset, run_id, measured.as_of, outcomes)
+
+
+def latest(operations: Operations, contract: Contract) -> tuple[dict[str, Any] | None, list[tuple[Result, str]]]:
+    """The newest score of a table, as its row in `quality_scores`, and the results it is made of, each with its status.
+
+    Rules that were written since have none; None and nothing where the table was never scored.
+    """
+    scores, found = operations.table("quality_scores"), operations.table("quality_results")
+    newest = sa.select(scores).where(scores.c.dataset == contract.key).order_by(scores.c.sequence.desc()).limit(1)
+    with operations.connect() as connection:
+        score = connection.execute(newest).mappings().first()
+        if score is None:
+            return None, []
+        of_run = sa.select(found).where(found.c.dataset == contract.key, found.c.run_id == score["run_id"])
+        rows = {row["rule"]: row for row in connection.execute(of_run).mappings()}
+    results = [
+        (_result(rule, rows[rule.name]), str(rows[rule.name]["status"])) for rule in contract.rules if rule.name in rows
+    ]
+    return dict(score), results
+
+
+def _result(rule: Rule, row: Mapping[str, Any]) -> Result:
+    return Result(rule, row["passing"], row["failing"], share=row["share"], problem=row["problem"])
 
 
 def _found(result: Result) -> dict[str, Any]:

@@ -4,13 +4,13 @@ A table with blocking rules is published here and nowhere else: Dagster records 
 fail it, so readers are held on the last snapshot that passed, and the one that failed is kept for inspection.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 import dagster as dg
 
-from c360_assets.automation import scheduled
+from c360_assets.automation import PART_TAG, scheduled
 from c360_assets.conformed.as_of import EVENTS
 from checks import history, lags
 from checks.measuring import Measurement, measure
@@ -35,6 +35,9 @@ def quality_checks(deployment: Deployment, contract: Contract) -> dg.AssetChecks
     @dg.multi_asset_check(name=name, specs=[*_specs(contract, asset)], can_subset=True)
     def quality(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         asked = {key.name for key in context.selected_asset_check_keys}
+        if PART_TAG in context.run.tags and contract.layer == "sources" and not contract.is_gated:
+            yield from _repeated(deployment, asset, contract, asked)
+            return
         rules = contract.rules if SCORE in asked else [rule for rule in contract.rules if rule.name in asked]
         measured = measure(deployment, contract, _moment(context.run.run_config, deployment, contract), rules)
         published = _publish(deployment, measured)
@@ -50,7 +53,7 @@ def quality_checks(deployment: Deployment, contract: Contract) -> dg.AssetChecks
         )
         for result in measured.results:
             if result.rule.name in asked:
-                yield _evaluation(asset, contract, result)
+                yield _evaluation(asset, contract, result, result.status)
         if SCORE in asked:
             score = _score(asset, measured, published)
             yield score._replace(metadata={**score.metadata, **lag})
@@ -61,11 +64,6 @@ def quality_checks(deployment: Deployment, contract: Contract) -> dg.AssetChecks
 def step_name(key: str) -> str:
     """The name of the step that checks a table."""
     return key.replace("/", "__") + SUFFIX
-
-
-def check_keys(contract: Contract) -> list[dg.AssetCheckKey]:
-    """The checks of one table as Dagster knows them."""
-    return [spec.key for spec in _specs(contract, dg.AssetKey.from_user_string(contract.key))]
 
 
 def schedules(contracts: Mapping[str, Contract], timezone: str) -> list[dg.ScheduleDefinition]:
@@ -141,12 +139,38 @@ def _publish(deployment: Deployment, measured: Measurement) -> bool:
     return passed
 
 
-def _evaluation(asset: dg.AssetKey, contract: Contract, result: Result) -> dg.AssetCheckResult:
+def _repeated(
+    deployment: Deployment, asset: dg.AssetKey, contract: Contract, asked: Collection[str]
+) -> Iterator[dg.AssetCheckResult]:
+    """What was found when all rows were measured last, and that it says nothing of those that came since."""
+    score, results = history.latest(deployment.operations, contract)
+    if score is None:
+        return
+    moment = f", as of {score['as_of']:%Y-%m-%d %H:%M}" if score["as_of"] else ""
+    before = f" (when all rows were checked last{moment}; later rows are not counted yet)"
+    repeated = {"repeated from run": score["run_id"]}
+    for result, status in results:
+        if result.rule.name in asked:
+            found = _evaluation(asset, contract, result, status)
+            yield found._replace(description=f"{found.description}{before}", metadata={**found.metadata, **repeated})
+    if SCORE in asked:
+        value, target = score["score"], contract.quality_target
+        yield dg.AssetCheckResult(
+            asset_key=asset,
+            check_name=SCORE,
+            passed=value is None or target is None or value >= target,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"{_told_score(value)}{before}",
+            metadata={"as_of": str(score["as_of"]), **({} if value is None else {"score": value}), **repeated},
+        )
+
+
+def _evaluation(asset: dg.AssetKey, contract: Contract, result: Result, status: str) -> dg.AssetCheckResult:
     rule: Rule = result.rule
     # Dagster knows no third state, and a tick would say that there are rows.
     is_empty = isinstance(rule.need, RowCount) and not contract.optional
     passed = (PASS,) if is_empty else (PASS, NOT_ASSESSED)
-    metadata: dict[str, Any] = {"status": result.status, "dimension": rule.dimension}
+    metadata: dict[str, Any] = {"status": status, "dimension": rule.dimension}
     if result.share is not None:
         metadata["share passing (%)"] = 100 * float(result.share)
         metadata["failing"] = float(result.failing)
@@ -156,21 +180,25 @@ def _evaluation(asset: dg.AssetKey, contract: Contract, result: Result) -> dg.As
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=rule.name,
-        passed=result.status in passed,
-        severity=dg.AssetCheckSeverity.ERROR if result.status in (FAIL, ERROR) else dg.AssetCheckSeverity.WARN,
-        description=_told(result),
+        passed=status in passed,
+        severity=dg.AssetCheckSeverity.ERROR if status in (FAIL, ERROR) else dg.AssetCheckSeverity.WARN,
+        description=_told(result, status),
         metadata=metadata,
     )
 
 
-def _told(result: Result) -> str:
-    if result.status == ERROR:
+def _told(result: Result, status: str) -> str:
+    if status == ERROR:
         return f"Rule {result.rule.name} could not run and counts 0: {result.problem}"
-    if result.status == NOT_ASSESSED:
+    if status == NOT_ASSESSED:
         return f"Not assessed: {result.problem}"
     detail = f" ({result.problem})" if result.problem else ""
     judged = result.passing + result.failing
-    return f"{result.failing:,} of {judged:,} fail{detail}" if result.status in (WARN, FAIL) else f"{judged:,} pass"
+    return f"{result.failing:,} of {judged:,} fail{detail}" if status in (WARN, FAIL) else f"{judged:,} pass"
+
+
+def _told_score(value: float | None) -> str:
+    return "Not assessed: no rule applies." if value is None else f"{value:.1f} of 100"
 
 
 def _score(asset: dg.AssetKey, measured: Measurement, published: bool) -> dg.AssetCheckResult:
@@ -192,6 +220,6 @@ def _score(asset: dg.AssetKey, measured: Measurement, published: bool) -> dg.Ass
         check_name=SCORE,
         passed=value is None or target is None or value >= target,
         severity=dg.AssetCheckSeverity.WARN,
-        description="Not assessed: no rule applies." if value is None else f"{value:.1f} of 100",
+        description=_told_score(value),
         metadata=metadata,
     )

@@ -168,8 +168,8 @@ def test_while_one_source_is_down_the_others_are_loaded(batches: Batches, instan
     chosen = {key.to_user_string() for key in request.asset_selection or ()}
     assert {"sources/order_line_item", "orders", "customer_360"} <= chosen
     assert "sources/orders" not in chosen
-    checked = {key.asset_key.to_user_string() for key in request.asset_check_keys or ()}
-    assert checked == {key for key in chosen if not key.startswith("sources/")}
+    # Unless told, Dagster takes all checks of the tables that are chosen.
+    assert request.asset_check_keys is None
     assert batches.run(instance, request)
     assert batches.incidents == {"sources/orders": "open"}
 
@@ -194,6 +194,38 @@ def test_a_source_whose_load_fails_is_tried_less_and_less_often_until_it_works(
     assert batches.tick(instance) == "nothing new"
     assert batches.told == [("sources/orders", "opened"), ("sources/orders", "resolved")]
     assert json.loads(batches.cursor or "")["troubles"] == {}
+
+
+def test_a_batch_repeats_what_the_checks_of_its_sources_said_last_and_measures_nothing(
+    batches: Batches, instance: dg.DagsterInstance
+) -> None:
+    orders = dg.AssetKey(["sources", "orders"])
+
+    def built(job: str) -> dict[str, dg.AssetCheckEvaluation]:
+        chosen = batches.defs.resolve_job_def(job).get_subset(asset_selection={orders})
+        done = chosen.execute_in_process(QUIET, instance=instance, raise_on_error=False)
+        return {found.check_name: found for found in done.get_asset_check_evaluations()}
+
+    assert built("real_time") == {}, "nothing was ever measured"
+    batches.put("O1", "", "O1")
+    measured = built("refresh")
+    kept = batches.deployment.operations.records("quality_results")
+    assert not measured["key_unique"].passed
+    batches.put("O1", "O2")
+    repeated = built("real_time")
+    assert repeated.keys() == measured.keys()
+    for name, found in repeated.items():
+        assert (found.passed, found.severity) == (measured[name].passed, measured[name].severity)
+        assert found.description == (
+            f"{measured[name].description} (when all rows were checked last, as of 2026-01-01 00:00;"
+            " later rows are not counted yet)"
+        )
+    assert batches.deployment.operations.records("quality_results") == kept
+    loaded = instance.get_latest_materialization_event(orders)
+    assert loaded
+    for found in repeated.values():
+        assert found.target_materialization_data
+        assert found.target_materialization_data.run_id == loaded.run_id
 
 
 def test_a_batch_that_fails_after_it_has_loaded_delays_nothing(batches: Batches, instance: dg.DagsterInstance) -> None:
