@@ -5,6 +5,7 @@ Loads begin at four, when no time zone's clock is being changed, and are over wh
 
 from collections.abc import Iterable
 from datetime import UTC, timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -23,9 +24,11 @@ DAY = timedelta(days=1)
 # would read the whole history for each hour of it.
 PART_TAG = "c360/part"
 
-refresh = dg.define_asset_job(
-    "refresh", selection=dg.AssetSelection.all(), description="Load every source and rebuild every table."
-)
+
+def refresh(deployment: Deployment) -> Any:
+    """The job that builds everything, which is also what `c360 run` runs."""
+    told = f"Load every source and rebuild every table of {deployment.settings.name}."
+    return dg.define_asset_job("refresh", selection=dg.AssetSelection.all(), description=told)
 
 
 def rhythm(contract: Contract) -> str:

@@ -48,20 +48,20 @@ def build(deployment: Deployment) -> dg.Definitions:
     _check_contracts(derived, contracts)
     tables = [
         asset.map_asset_specs(
-            partial(_described, contracts=contracts, code=_code(asset, contracts), rules=_rules(asset, deployment))
+            partial(_described, deployment=deployment, code=_code(asset, contracts), rules=_rules(asset, deployment))
         )
         for asset in (*sources, *derived)
     ]
     # Nothing leads to them: lineage shows how data flows, and they hold what was found on the way.
     operations = [
-        _described(dg.AssetSpec(contract.key), contracts, contract.files[-1])
+        _described(dg.AssetSpec(contract.key), deployment, contract.files[-1])
         for contract in contracts.values()
         if contract.layer == "operations"
     ]
     return dg.Definitions(
         assets=[*tables, *operations],
         asset_checks=[quality.quality_checks(deployment, contracts[asset.key.to_user_string()]) for asset in tables],
-        jobs=[automation.refresh],
+        jobs=[automation.refresh(deployment)],
         schedules=[
             *automation.schedules(deployment),
             *quality.schedules(contracts, deployment.settings.schedule_clock),
@@ -73,16 +73,28 @@ def build(deployment: Deployment) -> dg.Definitions:
             automation.housekeeping(deployment),
         ],
         resources={
-            "feeds": Feeds(deployment),
-            "former": lambda key: deployment.lake.newest(contracts[key])[0],
+            "feeds": _resource(Feeds(deployment), "How each dataset is filled, by c360.yaml."),
+            "former": _resource(
+                lambda key: deployment.lake.newest(contracts[key])[0],
+                "The rows of a table as they were before the run, by its key.",
+            ),
             "io_manager": lake_io_manager(deployment),
             # Read anew by each run, so that a changed rule counts without a restart.
-            "rules": deployment.rules,
-            "playbook": deployment.playbook,
-            "timezone": deployment.settings.clock,
+            "rules": _resource(deployment.rules, "The rules of segments: segments.yaml of the deployment, else ours."),
+            "playbook": _resource(deployment.playbook, "What to do about each segment: playbook.yaml, else ours."),
+            "timezone": _resource(deployment.settings.clock, "The clock of the shop, by which its days are counted."),
         },
         executor=dg.in_process_executor,
     )
+
+
+def _resource(value: Any, described: str) -> dg.ResourceDefinition:
+    """A value as a resource that people can tell by its description."""
+
+    def of_deployment(_: dg.InitResourceContext) -> Any:
+        return value
+
+    return dg.ResourceDefinition(of_deployment, description=described)
 
 
 def _check_contracts(derived: Sequence[Any], contracts: Mapping[str, Contract]) -> None:
@@ -114,9 +126,9 @@ def _rules(asset: Any, deployment: Deployment) -> list[Path]:
     return [file for name, file in deployment.rule_files.items() if name in asset.required_resource_keys]
 
 
-def _described(spec: dg.AssetSpec, contracts: Any, code: Path, rules: Sequence[Path] = ()) -> dg.AssetSpec:
+def _described(spec: dg.AssetSpec, deployment: Deployment, code: Path, rules: Sequence[Path] = ()) -> dg.AssetSpec:
     """The spec with everything the contract says of the table."""
-    contract: Contract = contracts[spec.key.to_user_string()]
+    contract = deployment.contracts[spec.key.to_user_string()]
     is_made_here = contract.layer != "operations"
     return spec.replace_attributes(
         freshness_policy=automation.freshness(contract) if is_made_here else None,
@@ -135,6 +147,7 @@ def _described(spec: dg.AssetSpec, contracts: Any, code: Path, rules: Sequence[P
             "dagster/column_schema": _column_schema(contract),
             "dagster/table_name": spec.key.to_user_string().replace("/", "."),
             "dagster/code_references": _code_reference(code),
+            "company": deployment.settings.name,
             "contract": f"{label(contract.files[-1])}, version {contract.version}",
             "retention": contract.retention,
         },

@@ -6,10 +6,14 @@ import sys
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
+from dagster._core.remote_origin import RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.workspace.load import location_origins_from_yaml_paths
 
 from resources.deployment import Deployment
 from resources.replacing import replacing
 
+WORKSPACE = Path(__file__).parents[1] / "workspace.yaml"
 MARK = (
     "# Written by Customer 360, anew with each version that changes it. To keep your own settings, remove this line.\n"
 )
@@ -74,6 +78,12 @@ def settings(folder: Path) -> str:
     """The dagster.yaml of a deployment without one, in its folder. Runs are forked where the system can."""
     storage = STORAGE.format(folder=json.dumps(str(folder.resolve())))
     return MARK + DAGSTER_YAML + storage + (LAUNCHER if sys.platform.startswith("linux") else "")
+
+
+def job_origin(name: str) -> RemoteJobOrigin:
+    """A job of ours as Dagster's own servers know it, by the code location of workspace.yaml."""
+    (location,) = location_origins_from_yaml_paths([str(WORKSPACE)])
+    return RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME).get_job_origin(name)
 
 
 def instance(deployment: Deployment) -> dg.DagsterInstance:

@@ -9,6 +9,7 @@ from resources.deployment import Deployment
 from resources.feeds import Feeds, Load
 from resources.lake import Commit
 from resources.lineage import column_lineage
+from resources.operations import TABLES
 from resources.run_lock import only_run
 
 # Told with each snapshot, so that its history says when which segment rules came into force.
@@ -23,8 +24,20 @@ def lake_io_manager(deployment: Deployment) -> dg.IOManagerDefinition:
         run, log = context.run, context.log
         with only_run(deployment, run.run_id if run else "", log.info if log else print):
             yield LakeIOManager(deployment)
+            if run and context.instance:
+                _tell_of_operations(context.instance, deployment, run.run_id)
 
     return of_run
+
+
+def _tell_of_operations(instance: dg.DagsterInstance, deployment: Deployment, run_id: str) -> None:
+    """Record of each table in which runs leave what they found that this one did, and how many rows it has now."""
+    for contract in deployment.contracts.values():
+        if contract.layer == "operations":
+            state = deployment.lake.state(contract.key)
+            rows = deployment.operations.count(contract.name) if contract.name in TABLES else state.rows if state else 0
+            metadata: dict[str, Any] = {"dagster/row_count": rows, "after run": run_id}
+            instance.report_runless_asset_event(dg.AssetMaterialization(contract.key, metadata=metadata))
 
 
 class LakeIOManager(dg.IOManager):

@@ -1,21 +1,24 @@
 """Tables built by Dagster in this process; its events are told as what became of each table."""
 
+import getpass
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.tags import MAX_RETRIES_TAG
+from dagster._core.storage.tags import MAX_RETRIES_TAG, USER_TAG
 
 from c360_assets.definitions import build
 from c360_assets.sources.datasets import WHOLE_TAG
 from checks.quality import SCORE, SUFFIX
-from governance.errors import C360Error
+from governance.errors import C360Error, nearest
 from portal.runs.running import RunReport, SelectionError, TableRun
 from resources.deployment import Deployment
 from resources.explaining import explained
-from resources.instance import instance
+from resources.instance import instance, job_origin
 from resources.launcher import process_tags
 
 STEP_STARTED, STEP_DONE, STEP_FAILED, STEP_SKIPPED = (
@@ -59,6 +62,10 @@ class Refresh:
         if self.as_of is not None:
             config["ops"] = {"as_of": {"config": {"as_of": self.as_of.isoformat()}}}
         with instance(self.deployment) as dagster:
+            # Left to itself, a run in this process is of no code location, and no list of its job's runs has it.
+            dagster.create_run_for_job = partial(
+                dagster.create_run_for_job, remote_job_origin=job_origin(self.job.name)
+            )
             dagster.add_event_listener(report.run_id, _Listener(report, notice, self.deployment))
             self.job.execute_in_process(
                 run_config=config,
@@ -66,12 +73,26 @@ class Refresh:
                 asset_selection=self.selected,
                 run_id=report.run_id,
                 # The daemon of the same instance may see that this process died, but cannot start it again.
-                tags={**process_tags(), MAX_RETRIES_TAG: "0", **({WHOLE_TAG: "true"} if whole else {}), **tags},
+                tags={
+                    **process_tags(),
+                    MAX_RETRIES_TAG: "0",
+                    USER_TAG: f"{_account()} (c360 run)",
+                    **({WHOLE_TAG: "true"} if whole else {}),
+                    **tags,
+                },
                 raise_on_error=False,
             )
         # Dagster says nothing of a step it never came to because of what failed before.
         for key in sorted(self.keys):
             report.tables.setdefault(key, TableRun(key, "skipped"))
+
+
+def _account() -> str:
+    """The account of this machine that the command runs under, which in a container may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def _selected(definitions: dg.Definitions, selection: Sequence[str]) -> tuple[list[dg.AssetKey], list[str]]:
@@ -85,8 +106,10 @@ def _selected(definitions: dg.Definitions, selection: Sequence[str]) -> tuple[li
     if selection:
         for name in selection:
             if dg.AssetKey.from_user_string(name.lstrip("+")) not in buildable:
-                known = ", ".join(sorted(key.to_user_string() for key in buildable))
-                raise SelectionError(f"There is no table '{name.lstrip('+')}' to build. Known are {known}.")
+                like = nearest(name.lstrip("+"), [key.to_user_string() for key in buildable])
+                raise SelectionError(
+                    f"There is no table '{name.lstrip('+')}' to build{like}. Those there are: c360 tables"
+                )
         parts = [_part(name) for name in selection]
         chosen = parts[0]
         for part in parts[1:]:

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from governance.errors import C360Error
+from resources.instance import WORKSPACE
 
 HOST = "127.0.0.1"
-PROJECT = Path(__file__).parents[2]
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -23,13 +23,13 @@ def serve(home: Path, port: int) -> int:
     """
     _check_free(port)
     address = ("-h", HOST, "-p", str(port))
-    command = [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT / "workspace.yaml"), *address]
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(WORKSPACE), *address]
     environment = {**os.environ, "DAGSTER_HOME": str(home)}
     # With handlers of ours the child starts with the default ones, even where a shell's background ignores Ctrl-C.
     told: list[int] = []
     for number in _STOPS:
         signal.signal(number, lambda received, _: told.append(received))
-    with subprocess.Popen(command, cwd=PROJECT, env=environment, start_new_session=True) as services:
+    with subprocess.Popen(command, cwd=WORKSPACE.parent, env=environment, start_new_session=True) as services:
         for number in _STOPS:
             signal.signal(number, lambda *_: services.send_signal(signal.SIGINT))
         if told:

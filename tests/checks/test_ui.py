@@ -122,6 +122,28 @@ def test_the_score_is_plotted(page: Any, address: str) -> None:
     assert page.locator("canvas").count() >= 2
 
 
+def test_a_run_of_the_command_is_listed_and_says_who_launched_it(page: Any, address: str) -> None:
+    page.goto(f"{address}/locations/customer_360/jobs/refresh/runs", wait_until="domcontentloaded")
+    page.get_by_text(re.compile(r"\(c360 run\)$")).first.wait_for()
+    page.goto(f"{address}/overview/activity/timeline", wait_until="domcontentloaded")
+    page.get_by_role("link", name="refresh").wait_for()
+    page.goto(f"{address}/locations/customer_360/jobs/refresh", wait_until="domcontentloaded")
+    page.get_by_text("rebuild every table of Sample company").first.wait_for()
+
+
+def test_tables_of_what_runs_found_say_when_and_how_much(page: Any, address: str) -> None:
+    for table in ("quarantine", "quality_scores"):
+        page.goto(f"{address}/assets/{table}", wait_until="domcontentloaded")
+        page.get_by_text("Row count").wait_for()
+        assert "Never materialized" not in page.inner_text("body")
+
+
+def test_resources_are_described(page: Any, address: str) -> None:
+    page.goto(f"{address}/locations/customer_360/resources/rules", wait_until="domcontentloaded")
+    page.get_by_text("The rules of segments").first.wait_for()
+    assert "lambda" not in page.inner_text("body")
+
+
 def test_one_check_can_be_executed_again(page: Any, address: str) -> None:
     _open(page, address, "email_present")
     page.get_by_role("button").filter(has_text=re.compile(r"^Execute$")).click()
