@@ -172,7 +172,7 @@ def _evaluation(asset: dg.AssetKey, contract: Contract, result: Result, status: 
     passed = (PASS,) if is_empty else (PASS, NOT_ASSESSED)
     metadata: dict[str, Any] = {"status": status, "dimension": rule.dimension}
     if result.share is not None:
-        metadata["share passing (%)"] = 100 * float(result.share)
+        metadata["share passing (%)"] = round(100 * float(result.share), 2)
         metadata["failing"] = float(result.failing)
         metadata["judged"] = float(result.passing + result.failing)
     if result.set_aside:

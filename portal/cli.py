@@ -186,23 +186,9 @@ def tables(deployment: Any) -> None:
     Example:
       c360 tables
     """
-    from portal.reports.showing import size_of
+    from portal.reports.showing import listing
 
-    shown = Table(title=deployment.settings.name, title_justify="left")
-    shown.add_column("layer")
-    shown.add_column("table", no_wrap=True)
-    shown.add_column("rows", justify="right", no_wrap=True)
-    shown.add_column("size", justify="right", no_wrap=True)
-    shown.add_column("one row per")
-    layer = ""
-    for contract in deployment.contracts.values():
-        rows, size = size_of(deployment, contract.key)
-        if contract.layer != layer:
-            shown.add_section()
-        grain = contract.grain.removeprefix("One row per ").removesuffix(".")
-        shown.add_row(contract.layer if contract.layer != layer else "", contract.key, rows, size, grain)
-        layer = contract.layer
-    out.print(shown)
+    out.print(listing(deployment))
 
 
 @main.command()

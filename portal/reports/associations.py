@@ -25,6 +25,8 @@ ALIKE = 0.995
 LEAST_ROWS = 20
 LEAST_ROWS_OF_A_CELL = 5
 LEAST_GROUP = 5
+# The part of its values from which on a number mostly is 0.
+MOSTLY_ZERO = 0.5
 MOST_GROUPS = 8
 OTHER = "other"
 BOX_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -98,6 +100,17 @@ class Mosaic:
 
 
 @dataclass(frozen=True)
+class Zeros:
+    """Of two numbers that mostly are 0: the share of rows where `both` are, the `rows` where neither is, and Spearman's
+    correlation of these, None where they are too few.
+    """
+
+    both: float
+    rows: int
+    spearman: float | None
+
+
+@dataclass(frozen=True)
 class Pair:
     """Two columns, of a MIXED pair the category first; `rows` have a value in both. `strength` is 0 to 1."""
 
@@ -109,6 +122,7 @@ class Pair:
     pearson: float | None = None
     spearman: float | None = None
     cloud: Cloud | None = None
+    zeros: Zeros | None = None
     groups: tuple[Group, ...] = ()
     axis: Axis | None = None
     mosaic: Mosaic | None = None
@@ -347,15 +361,15 @@ class _Pictures:
     def draw(self, pair: Pair) -> Pair:
         """The pair with its picture."""
         if pair.kind == NUMBERS:
-            return replace(pair, cloud=self._cloud(pair.left, pair.right))
+            values = _numbers(self.sample, (pair.left, pair.right))
+            values = values[~np.isnan(values).any(axis=1)]
+            return replace(pair, cloud=self._cloud(pair.left, pair.right, values), zeros=_zeros(values))
         if pair.kind == MIXED:
             groups = self._groups(pair.left, pair.right)
             return replace(pair, groups=groups, axis=self._axis_of(groups, pair.right))
         return replace(pair, mosaic=self._mosaic(pair.left, pair.right))
 
-    def _cloud(self, left: str, right: str) -> Cloud | None:
-        values = _numbers(self.sample, (left, right))
-        values = values[~np.isnan(values).any(axis=1)]
+    def _cloud(self, left: str, right: str, values: Floats) -> Cloud | None:
         if len(values) < LEAST_ROWS:
             return None
         axes = [self._axis(name, column) for name, column in zip((left, right), values.T, strict=True)]
@@ -412,6 +426,17 @@ class _Pictures:
         return list(self.columns.named[category][:MOST_GROUPS])
 
 
+def _zeros(values: Floats) -> Zeros | None:
+    """Whether two columns mostly are 0, so that one measure of all rows would tell of little else."""
+    is_zero = values == 0
+    if not len(values) or is_zero.mean(axis=0).min() < MOSTLY_ZERO:
+        return None
+    beyond = values[~is_zero.any(axis=1)]
+    ranks = [_ranked(np.unique(column, return_inverse=True)[1])[None, :] for column in beyond.T]
+    found = float(_correlated(*ranks)[0, 0]) if len(beyond) >= LEAST_ROWS else float("nan")
+    return Zeros(float(is_zero.all(axis=1).mean()), len(beyond), None if np.isnan(found) else round(found, DIGITS))
+
+
 def _folded(counts: Whole, levels: Sequence[str], names: Sequence[str]) -> Whole:
     """The rows of a crosstab in the order of `names`, and the sum of all others below them."""
     found = [counts[levels.index(name)] for name in names]
@@ -438,7 +463,20 @@ def sentence(pair: Pair) -> str:
     return _of_groups(pair) if pair.kind == MIXED else _of_categories(pair)
 
 
+def _of_zeros(pair: Pair, zeros: Zeros) -> str:
+    told = f"{pair.left} and {pair.right} are both 0 in {zeros.both:.0%} of the rows."
+    if zeros.spearman is None:
+        return f"{told} Too few rows have both to say how they go together there."
+    where = f"In those where neither is ({zeros.rows:,} of the rows looked at)"
+    if abs(zeros.spearman) < LEAST_STRENGTH:
+        return f"{told} {where}, one says nothing of the other."
+    way = "rises" if zeros.spearman > 0 else "falls"
+    return f"{told} {where}, {pair.left} {way} {_firmly(abs(zeros.spearman))} as {pair.right} rises."
+
+
 def _of_numbers(pair: Pair) -> str:
+    if pair.zeros:
+        return _of_zeros(pair, pair.zeros)
     straight, ranked = pair.pearson or 0.0, pair.spearman or 0.0
     if straight * ranked < 0 and min(abs(straight), abs(ranked)) > 0.1:
         return f"{pair.left} and {pair.right} go together, but not one way: few rows weigh against the many."

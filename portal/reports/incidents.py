@@ -1,5 +1,6 @@
 """Incidents and notifications on the command line: what is wrong, who took it up, and what people were told."""
 
+from itertools import groupby
 from typing import Any
 
 from rich.console import Console
@@ -70,19 +71,23 @@ def notify(deployment: Deployment, out: Console) -> bool:
 
 def _table(incidents: list[Row]) -> Table:
     shown = Table()
-    for heading in ("dataset", "rule", "state", "severity", "since (UTC)"):
-        shown.add_column(heading)
+    shown.add_column("rule")
+    for heading in ("state", "severity", "since (UTC)"):
+        shown.add_column(heading, no_wrap=True)
     for heading in ("runs", "rows"):
-        shown.add_column(heading, justify="right")
-    shown.add_column("note")
-    for incident in incidents:
-        since = f"{incident['opened_at']:%Y-%m-%d %H:%M}"
-        shown.add_row(
-            *(str(incident[name]) for name in ("dataset", "rule", "status", "severity")),
-            since,
-            *(f"{incident[name]:,}" for name in ("failed_runs", "failing")),
-            _note(incident),
-        )
+        shown.add_column(heading, justify="right", no_wrap=True)
+    for dataset, of_dataset in groupby(incidents, key=lambda incident: incident["dataset"]):
+        shown.add_section()
+        shown.add_row(dataset, style="bold")
+        for incident in of_dataset:
+            note = _note(incident)
+            shown.add_row(
+                f"  {incident['rule']}" + (f"\n    {note}" if note else ""),
+                str(incident["status"]),
+                str(incident["severity"]),
+                f"{incident['opened_at']:%Y-%m-%d %H:%M}",
+                *(f"{incident[name]:,}" for name in ("failed_runs", "failing")),
+            )
     return shown
 
 

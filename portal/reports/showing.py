@@ -4,7 +4,9 @@ import io
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +60,22 @@ def built(deployment: Deployment, key: str) -> Contract:
     if contract.layer != "operations" and deployment.lake.state(key) is None:
         raise C360Error(f"Table {key} has not been built yet. Build it with: c360 run --select +{key}")
     return contract
+
+
+def listing(deployment: Deployment) -> Table:
+    """All tables, layer by layer, with their size and what one row of each is."""
+    shown = Table(title=deployment.settings.name, title_justify="left")
+    shown.add_column("table", no_wrap=True)
+    for name in ("rows", "size"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    shown.add_column("one row per")
+    for layer, contracts in groupby(deployment.contracts.values(), key=lambda contract: contract.layer):
+        shown.add_section()
+        shown.add_row(layer, style="bold")
+        for contract in contracts:
+            grain = contract.grain.removeprefix("One row per ").removeprefix("One row: ").removesuffix(".")
+            shown.add_row(f"  {contract.key}", *size_of(deployment, contract.key), grain)
+    return shown
 
 
 def size_of(deployment: Deployment, key: str) -> tuple[str, str]:
@@ -158,8 +176,20 @@ def _one_by_one(found: Sequence[Row]) -> Table:
 
 
 def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
+    text = "" if value is None else _rounded(value)
     return text if len(text) <= WIDEST_CELL else text[: WIDEST_CELL - 1] + "…"
+
+
+def _rounded(value: object) -> str:
+    """A value as people read it; programs get all digits. Amounts to the cent where they are whole cents."""
+    if isinstance(value, float):
+        return str(round(value, 2)) if abs(value) >= 1 else f"{value:.4g}"
+    if isinstance(value, Decimal):
+        cents = value.quantize(Decimal("0.01"))
+        return str(cents if cents == value else value.normalize())
+    if isinstance(value, datetime):
+        return value.isoformat(" ", "seconds")
+    return str(value)
 
 
 def human_size(count: int) -> str:

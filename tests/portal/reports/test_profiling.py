@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from io import StringIO
@@ -24,7 +25,7 @@ from governance.contracts import Column, Contract
 from portal import printing
 from portal.cli import main
 from portal.reports import charts, profile_page, profiling
-from portal.reports.associations import LINEAR, LOG, LOG_FROM_ZERO, Axis, Matrix, Pair, figure, sentence
+from portal.reports.associations import LINEAR, LOG, LOG_FROM_ZERO, Axis, Matrix, Pair, Zeros, figure, sentence
 from portal.reports.profiling import ColumnProfile, Profile
 from resources import deployment as deployments
 from resources.engine import Engine
@@ -330,11 +331,34 @@ def test_ten_pairs_are_shown_and_none_that_is_next_to_nothing(engine: Engine, so
     assert {"amount", "weight"} not in [{pair.left, pair.right} for pair in sold.associations.strongest]
 
 
+def test_of_numbers_that_mostly_are_zero_the_zeros_are_told_apart_from_the_rest(engine: Engine) -> None:
+    """Thirty of a hundred rows have both, and there they have nothing to do with each other."""
+    about = contract(column("a", "INTEGER"), column("b", "INTEGER"))
+    some = [(one, other) for one in (1, 2, 3, 4, 5) for other in (10, 20, 30, 40, 50, 60)]
+    both = [*some, *[(0, 0)] * 70]
+    found = profiled(engine, about, a=[one for one, _ in both], b=[other for _, other in both]).associations
+    (pair,) = found.strongest
+    assert (pair.spearman or 0) > 0.9
+    assert pair.zeros == Zeros(0.7, 30, 0.0)
+    assert sentence(pair) == (
+        "a and b are both 0 in 70% of the rows. In those where neither is (30 of the rows looked at),"
+        " one says nothing of the other."
+    )
+    assert profiled(engine, about, a=[1, *range(2, 41)], b=[*range(40)]).associations.alike[0].zeros is None
+
+
 def test_pairs_are_told_in_plain_sentences(sold: Profile) -> None:
     told = [sentence(pair) for pair in sold.associations.strongest]
     assert told[0].startswith("weight rises almost without exception as pieces rises.")
     assert any(re.fullmatch(r"colour and size go together clearly\. Of the rows with .*%\.", text) for text in told)
     assert sentence(Pair("numbers", "a", "b", 50, 0.9, 0.2, 0.9)).endswith("or a few rows lie far out.")
+    mostly = Pair("numbers", "a", "b", 50, 0.9, 0.2, 0.9, zeros=Zeros(0.8, 1200, -0.75))
+    assert sentence(mostly) == (
+        "a and b are both 0 in 80% of the rows. In those where neither is (1,200 of the rows looked at),"
+        " a falls strongly as b rises."
+    )
+    assert sentence(replace(mostly, zeros=Zeros(0.8, 1200, 0.05))).endswith("one says nothing of the other.")
+    assert sentence(replace(mostly, zeros=Zeros(0.8, 7, None))).endswith("to say how they go together there.")
     assert sentence(Pair("numbers", "a", "b", 50, 0.9, -0.9, -0.2)).startswith("a falls almost without exception")
     assert sentence(Pair("numbers", "a", "b", 50, 0.4, -0.4, 0.3)).startswith("a and b go together, but not one way")
 
