@@ -4,9 +4,11 @@ import atexit
 import gc
 import json
 import os
+import re
+import shlex
 import sys
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+import governance
 from governance.errors import C360Error
 from portal import printing
 from resources.garbage import collect_seldom
@@ -34,6 +37,25 @@ config_option = click.option(
 )
 
 
+def _tables(ctx: click.Context, param: click.Parameter, begun: str) -> list[str]:
+    """Names of tables that begin like this, for the completion of a shell."""
+    upstream = "+" if begun.startswith("+") else ""
+    return [f"{upstream}{key}" for key in _keys() if key.startswith(begun.removeprefix("+"))]
+
+
+def _datasets(ctx: click.Context, param: click.Parameter, begun: str) -> list[str]:
+    """Names of datasets that begin like this."""
+    names = [key.removeprefix("sources/") for key in _keys() if key.startswith("sources/")]
+    return [name for name in names if name.startswith(begun)]
+
+
+def _keys() -> list[str]:
+    # Read off the names of files: a shell that waits for a word waits for no library.
+    files = sorted(Path(governance.__file__).parent.glob("contracts/*/*.odcs.yaml"))
+    names = [(file.parent.name, file.name.removesuffix(".odcs.yaml")) for file in files]
+    return sorted(f"sources/{name}" if layer == "sources" else name for layer, name in names)
+
+
 class _Commands(click.Group):
     """Errors a user can mend are shown as one paragraph; the stack trace only with --debug."""
 
@@ -48,7 +70,7 @@ class _Commands(click.Group):
             # What libraries say may quote a value.
             unexpected = f"Unexpected fault ({type(fault).__name__}). To see where, write `c360 --debug` for `c360`."
             told = str(fault) if isinstance(fault, C360Error) else unexpected
-            err.print(Text.assemble(("Error:", "bold red"), f" {told}"))
+            err.error(told)
             ctx.exit(1)
 
 
@@ -69,6 +91,21 @@ def main(debug: bool) -> None:
     atexit.register(gc.freeze)
 
 
+def _advised(config: Path | None, text: str) -> str:
+    """A text whose advice to use a command names the deployment file that this one was given."""
+    if config is None:
+        return text
+    named = "|".join(name for name, command in main.commands.items() if _takes_config(command))
+    return re.sub(
+        rf"\bc360 ({named})\b(?! --config)", lambda found: f"{found[0]} --config {shlex.quote(str(config))}", text
+    )
+
+
+def _takes_config(command: click.Command) -> bool:
+    """Whether a command takes --config."""
+    return any(parameter.name == "config" for parameter in command.params)
+
+
 def _with_deployment(command: Callable[..., None]) -> Callable[..., None]:
     """Hands a command the deployment that --config names, and closes it afterwards.
 
@@ -80,6 +117,7 @@ def _with_deployment(command: Callable[..., None]) -> Callable[..., None]:
     def with_deployment(config: Path | None, **options: Any) -> None:
         from resources import deployment as deployments
 
+        out.hint = err.hint = partial(_advised, config)
         deployment = deployments.load(config)
         os.environ[deployments.CONFIG_VARIABLE] = str(deployment.file)
         writes = click.get_current_context().command.name in WRITING or any(map(options.get, WRITING_OPTIONS))
@@ -107,6 +145,7 @@ def _with_deployment(command: Callable[..., None]) -> Callable[..., None]:
     "selection",
     multiple=True,
     metavar="TABLE",
+    shell_complete=_tables,
     help="Build this table only; +TABLE: with all upstream. Repeatable.",
 )
 @click.option(
@@ -160,7 +199,7 @@ def run(
 
 
 @main.command()
-@click.argument("dataset", required=False)
+@click.argument("dataset", required=False, shell_complete=_tables)
 @click.option("--format", "kind", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @_with_deployment
 def quality(deployment: Any, dataset: str | None, kind: str) -> None:
@@ -219,7 +258,7 @@ def init(paths: tuple[Path, ...], target: Path) -> None:
 
 
 @main.command()
-@click.argument("dataset")
+@click.argument("dataset", shell_complete=_tables)
 @_with_deployment
 def contract(deployment: Any, dataset: str) -> None:
     """Show what a dataset or table may hold: its columns, their types, and what they mean.
@@ -234,7 +273,7 @@ def contract(deployment: Any, dataset: str) -> None:
 
 
 @main.command("try")
-@click.argument("feed")
+@click.argument("feed", shell_complete=_datasets)
 @click.option("--limit", type=click.IntRange(min=0), default=5, show_default=True, help="Show at most this many rows.")
 @_with_deployment
 def try_(deployment: Any, feed: str, limit: int) -> None:
@@ -250,7 +289,7 @@ def try_(deployment: Any, feed: str, limit: int) -> None:
 
 
 @main.command()
-@click.argument("table")
+@click.argument("table", shell_complete=_tables)
 @click.option("--limit", type=click.IntRange(min=0), help="At most this many rows. Default: 20 as a table, else all.")
 @click.option(
     "--format",
@@ -343,7 +382,7 @@ def quarantine(
 
 
 @main.command()
-@click.argument("table")
+@click.argument("table", shell_complete=_tables)
 @click.option(
     "--out",
     "target",
@@ -638,7 +677,7 @@ def bench(
 
 
 @main.command()
-@click.argument("dataset", required=False)
+@click.argument("dataset", required=False, shell_complete=_tables)
 @click.option("--all", "everything", is_flag=True, help="Those that are resolved, too.")
 @click.option("--acknowledge", metavar="RULE", help="Take up the open incident of this rule; needs --by and --reason.")
 @click.option("--by", metavar="NAME", help="Who takes it up.")

@@ -2,20 +2,58 @@
 
 import codecs
 import sys
+import textwrap
 import unicodedata
+from collections.abc import Callable
 from io import TextIOWrapper
+from itertools import chain
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 # How signs are written where the encoding of a terminal has them not.
 PLAIN = "plain"
 PLAIN_SIGNS = dict(zip("✓✗■–…·█▇▆▅▄▃▂▁", "+x!-~.#7654321", strict=True))
 
 
-def console(**options: Any) -> Console:
-    """A console that takes no part of a text for markup, an emoji or a number to colour: it may be a value."""
-    return Console(markup=False, emoji=False, highlight=False, **options)
+class Screen(Console):
+    """A console that takes no part of a text for markup, an emoji or a number to colour: it may be a value.
+
+    What it is given as text goes through `hint`, which may complete the commands that the text advises, and is broken
+    between words only, so that a path can be copied.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+        self.hint: Callable[[str], str] = str
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as Rich does."""
+        if len(objects) == 1 and isinstance(objects[0], str):
+            told = self.hint(objects[0])
+            objects = (told if options.get("soft_wrap") else _between_words(told, self.width),)
+            options["soft_wrap"] = True
+        super().print(*objects, **options)
+
+    def error(self, told: str) -> None:
+        """Print what went wrong."""
+        text = Text(_between_words(f"Error: {self.hint(told)}", self.width))
+        text.stylize("bold red", 0, len("Error:"))
+        super().print(text, soft_wrap=True)
+
+
+def console(**options: Any) -> Screen:
+    """A console for text that may hold values."""
+    return Screen(**options)
+
+
+def _between_words(text: str, width: int) -> str:
+    lines = (
+        textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False) if len(line) > width else [line]
+        for line in text.split("\n")
+    )
+    return "\n".join(chain.from_iterable(lines))
 
 
 def print_anywhere() -> None:

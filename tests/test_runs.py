@@ -26,6 +26,7 @@ from tests import golden_company
 from tests.deriving import derived
 from tests.golden_company import configured
 from tests.processes import until as until_true
+from tests.told import plain
 
 AS_OF = "2025-09-30T23:59:59"
 # A graph with gates, a source set aside in part, and tables three layers deep, that takes seconds.
@@ -242,7 +243,7 @@ def test_a_run_that_is_interrupted_says_what_stays_and_what_is_left(golden: Depl
         os.kill(process.pid, signal.SIGINT)
         process.join(60)
         assert process.exitcode == 1
-    text = re.sub(r"\s+", " ", told.read_text(encoding="utf-8"))
+    text = plain(told.read_text(encoding="utf-8"))
     assert "The run was interrupted. What it had built stays; the rest: c360 run" in text
     assert re.search(r"Not built: [a-z_, ]*rfm", text)
     assert "Traceback" not in text

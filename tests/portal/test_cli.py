@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 
 from c360_assets import definitions
@@ -24,6 +25,7 @@ from resources import deployment as deployments
 from resources.feeds import Feeds
 from tests.tables import CONTRACTS
 from tests.tables import table as literal_table
+from tests.told import plain
 
 # Whose first order was lately, in the segment rules.
 PROJECT = Path(__file__).parents[2]
@@ -100,10 +102,6 @@ def built(first_run: tuple[Path, Result]) -> Path:
 
 def c360(*arguments: str | Path) -> Result:
     return CliRunner().invoke(cli.main, [str(argument) for argument in arguments])
-
-
-def plain(text: str) -> str:
-    return re.sub(r"\s+", " ", text)
 
 
 def test_run_tells_rows_seconds_and_what_was_set_aside(first_run: tuple[Path, Result]) -> None:
@@ -338,6 +336,30 @@ def test_the_tables_that_a_moment_needs_are_named_whatever_is_selected_with_them
             running.run(deployment, ["orderz"])
         # Each can be built by what is said of a table that is not: c360 run --select +TABLE.
         assert buildable == {key for key, contract in CONTRACTS.items() if contract.layer != "operations"}
+
+
+def test_advised_commands_name_the_deployment_file_that_the_command_was_given(shop: Path) -> None:
+    told = " ".join(c360("show", "customers", "--config", shop).output.split())
+    advised = re.search(r"Build it with: c360 (run --config \S+) --select", told)
+    assert advised, told
+    assert c360(*advised[1].split(), "--select", "sources/product").exit_code == 0
+    environment = {"C360_CONFIG": str(shop)}
+    told = plain(CliRunner(env=environment).invoke(cli.main, ["show", "customers"]).output)
+    assert "Build it with: c360 run --select +customers" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["show", "rf"], {"rfm", "rfm_distribution"}),
+        (["try", "ord"], {"orders", "order_line_item"}),
+        (["run", "--select", "+sources/b"], {"+sources/brand"}),
+        (["rol"], {"rollback"}),
+    ],
+)
+def test_a_shell_completes_commands_and_the_names_of_tables(words: list[str], found: set[str]) -> None:
+    completion = ShellComplete(cli.main, {}, "c360", "_C360_COMPLETE")
+    assert {item.value for item in completion.get_completions(words[:-1], words[-1])} == found
 
 
 def test_debug_shows_the_stack_trace(shop: Path) -> None:

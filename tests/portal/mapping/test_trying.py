@@ -13,6 +13,7 @@ from portal import cli
 from portal.runs.accounting import account, findings
 from resources import deployment as deployments
 from resources.feeds import Feeds
+from tests.told import plain
 
 CONFIG = """
 name: Shop
@@ -50,10 +51,6 @@ def shop(tmp_path: Path) -> Path:
 
 def c360(*arguments: str | Path) -> Result:
     return CliRunner().invoke(cli.main, [str(argument) for argument in arguments])
-
-
-def plain(text: str) -> str:
-    return re.sub(r"\s+", " ", text)
 
 
 @pytest.mark.parametrize("command", [("try", "orders"), ("lint",), ("run",)])

@@ -1,6 +1,5 @@
 """Segments on the command line and as a picture, from a summary of a few rows."""
 
-import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from portal.reports import segment_picture, segments
 from portal.reports.segments import Segment, Segmentation, percent
 from resources import deployment as deployments
 from tests.tables import CONTRACTS, at, money, table
+from tests.told import plain
 
 CONFIG = "name: Corner shop\ncurrency: EUR\n"
 PICTURE_WIDTH = segment_picture.WIDTH * segment_picture.FINENESS
@@ -72,7 +72,7 @@ def c360(*arguments: str | Path) -> Result:
 def told(*arguments: str | Path) -> str:
     result = c360(*arguments)
     assert result.exit_code == 0, result.output
-    return re.sub(r"\s+", " ", result.output)
+    return plain(result.output)
 
 
 def test_every_segment_is_shown_in_order_of_precedence_with_what_to_do(shop: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_segmentation_of_nobody_tells_the_reason(shop: Path) -> None:
 def test_an_unknown_segmentation_is_an_error_that_names_those_there_are(shop: Path) -> None:
     result = c360("--config", shop, "--of", "zodiac")
     assert result.exit_code == 1
-    told = re.sub(r"\s+", " ", result.output)
+    told = plain(result.output)
     assert "There are: audience, engagement_level, premium" in told
     for name in told.split("There are: ")[1].rstrip(". ").split(", "):
         assert c360("--config", shop, "--of", name).exit_code == 0
@@ -110,7 +110,7 @@ def test_without_a_summary_the_command_says_how_to_build_it(tmp_path: Path) -> N
     file.write_text(CONFIG)
     result = c360("--config", file)
     assert result.exit_code == 1
-    assert "c360 run --select +segment_summary" in re.sub(r"\s+", " ", result.output)
+    assert "c360 run --select +segment_summary" in plain(result.output)
 
 
 @pytest.mark.parametrize("kind", ["png", "svg"])
@@ -158,7 +158,7 @@ def test_what_cannot_be_drawn_is_an_error(
 ) -> None:
     result = c360("--config", shop, "--of", of, "--picture", tmp_path / name)
     assert result.exit_code == 1
-    assert problem in re.sub(r"\s+", " ", result.output)
+    assert problem in plain(result.output)
     assert not (tmp_path / name).exists()
     for other in advised:
         assert "Drawn:" in told("--config", shop, "--of", of, "--picture", tmp_path / other)
