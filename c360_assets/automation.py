@@ -9,8 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from governance.contracts import HOUR, HOURLY, RHYTHMS, Contract
-from governance.quality import DERIVED
+from governance.contract import DERIVED, HOUR, HOURLY, RHYTHMS, Contract
 from resources.deployment import Deployment
 from resources.litter import purge
 from resources.notifications import deliver

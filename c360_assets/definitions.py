@@ -14,7 +14,8 @@ import dagster as dg
 from c360_assets import analytics, automation, conformed, models, real_time, serving
 from c360_assets.sources.datasets import source
 from checks import quality, runs
-from governance.contracts import SUFFIX, Column, Contract, label
+from governance.contract import Column, Contract
+from governance.contracts import SUFFIX, label
 from governance.errors import C360Error
 from resources import deployment as deployments
 from resources.deployment import Deployment

@@ -14,7 +14,7 @@ from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 from c360_assets.automation import PART_TAG, asset_keys, rhythm
 from checks import runs
-from governance.contracts import Contract
+from governance.contract import Contract
 from governance.errors import C360Error
 from resources.deployment import Deployment
 from resources.feeds import Feeds

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from checks import incidents
 from checks.measuring import Measurement
 from checks.scoring import Result
-from governance.contracts import Contract
+from governance.contract import Contract
 from governance.quality import Rule
 from resources.operations import Operations
 

@@ -16,7 +16,8 @@ import ibis.expr.types as ir
 from checks import earlier, expectations
 from checks.scoring import Result, Score, counted, erred, score
 from checks.trends import Trends
-from governance.contracts import Contract, other_tables
+from governance.contract import Contract
+from governance.contracts import other_tables
 from governance.errors import C360Error, nearest
 from governance.quality import (
     FilledCells,

@@ -15,7 +15,7 @@ from c360_assets.conformed.as_of import EVENTS
 from checks import history, lags
 from checks.measuring import Measurement, measure
 from checks.scoring import ERROR, FAIL, NOT_ASSESSED, PASS, WARN, Result, dimensions
-from governance.contracts import Contract
+from governance.contract import Contract
 from governance.quality import SCHEDULES, RowCount, Rule
 from resources.deployment import Deployment
 

@@ -13,7 +13,7 @@ from checks import incidents
 from checks.incidents import Outcome
 from checks.quality import SUFFIX
 from checks.scoring import ERROR, PASS
-from governance.contracts import Contract
+from governance.contract import Contract
 from resources.deployment import Deployment
 
 RULE = "built"

@@ -6,9 +6,8 @@ dataset and our conformed table may bear the same word; every other table is kno
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from functools import cache, cached_property
+from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,20 @@ from open_data_contract_standard.model import DataQuality, OpenDataContractStand
 from pydantic import ValidationError
 
 from governance import quality
+from governance.contract import (
+    HOUR,
+    HOURLY,
+    LOADING,
+    RHYTHMS,
+    SNAPSHOT,
+    TOLERATED_LOSS_PERCENT,
+    TOLERATED_SHRINK_PERCENT,
+    UNITS,
+    Column,
+    Contract,
+)
 from governance.errors import C360Error
+from governance.privacy import CLASSES
 from governance.quality import Holds, Reconciles, RefersTo, Rule, RuleError, lookups
 from governance.yaml_loader import SafeLoader
 
@@ -38,31 +50,13 @@ LOGICAL_TYPES = {
     "TIMESTAMP": "timestamp",
 }
 
-# From least to most protected. A column without a class is internal: of the business, of no person.
-CLASSES = ("internal", "pseudonymous", "personal", "sensitive", "direct_identifier")
-MASKED_CLASSES = frozenset({"personal", "sensitive", "direct_identifier"})
-# What is shown in place of their values.
-MASK = "***"
-
-# How rows come in: all at once; changed ones by key; or hour by hour, by the time of the event.
-SNAPSHOT, UPSERT, HOURLY = "snapshot", "upsert", "hourly"
-LOADING = (SNAPSHOT, UPSERT, HOURLY)
-
 CONTRACT_PROPERTIES = {
     "eventTime", "loading", "optional", "qualityTarget", "sensitiveRows", "toleratedLossPercent",
     "toleratedShrinkPercent",
 }  # fmt: skip
-# How many of a source's rows may be left out of what is made of them, where its contract says nothing; and how many
-# fewer than are held may come with a load of the whole.
-TOLERATED_LOSS_PERCENT = 10.0
-TOLERATED_SHRINK_PERCENT = 50.0
 COLUMN_PROPERTIES = {"calendarDay", "identifier", "needed", "renamedFrom", "reportingCurrency", "synonyms"}
 TYPE_OPTIONS = {"minimum", "maximum"}
 HOURS = {"h": 1, "d": 24}
-HOUR = timedelta(hours=1)
-# How often a table can be brought up to date, if not whenever there is news: every hour, day, week or month.
-RHYTHMS = {HOUR: "hourly", 24 * HOUR: "daily", 7 * 24 * HOUR: "weekly", 31 * 24 * HOUR: "monthly"}
-UNITS = {"min": timedelta(minutes=1), "h": HOUR, "d": timedelta(days=1), "m": timedelta(days=31)}
 BOUND_PARSERS: dict[str, Callable[[str], Any]] = {
     "integer": int,
     "number": float,
@@ -81,124 +75,6 @@ class ContractError(C360Error):
 def label(file: Path) -> str:
     """How people call a contract's file: by layer and name, one that is not ours also by its folder."""
     return "/".join(file.parts[-2 if FOLDER in file.parents else -3 :])
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: `type` is DuckDB's, `key_position` counts from 1 where the column is part of the primary key.
-
-    It is an identifier where it is part of a key or refers to one, or is declared as one; a row whose value does not
-    fit a column that `is_needed` is worth nothing, while in another the value alone is left out. One that
-    `is_calendar_day` names a day and no moment, whatever the clock. `synonyms` are other words that systems write, each
-    with the one of `values` that it means.
-    """
-
-    name: str
-    type: str
-    description: str
-    required: bool = False
-    key_position: int | None = None
-    classification: str = "internal"
-    minimum: str | None = None
-    maximum: str | None = None
-    values: tuple[str, ...] = ()
-    references: tuple[str, str] | None = None
-    renamed_from: str | None = None
-    partitions: bool = False
-    critical: bool = False
-    declared_identifier: bool = False
-    is_needed: bool = False
-    is_calendar_day: bool = False
-    is_reporting_currency: bool = False
-    synonyms: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def is_identifier(self) -> bool:
-        """Whether its values stand for things: blanks around them mean nothing, and `NULL` is no thing."""
-        is_one = bool(self.key_position or self.references or self.declared_identifier)
-        return is_one and self.type == "VARCHAR"
-
-    @property
-    def is_masked(self) -> bool:
-        """Whether its values may not leave the table in logs, metadata or quarantine."""
-        return self.classification in MASKED_CLASSES
-
-
-@dataclass(frozen=True)
-class Contract:
-    """What one table promises. `event_time` names the column that says when a row happened.
-
-    `latency_hours` is how old the newest row may be, `quality_target` the quality score (0 to 100) it should have,
-    `loading` how a source's rows come in: snapshot, upsert or hourly; `sensitive_rows` names the column that says which
-    rows are hidden from whoever has no full access. `tolerated_loss_percent` of a source's rows may be left out of what
-    is made of them before anybody is warned; a load of the whole may bring `tolerated_shrink_percent` fewer rows than
-    are held before it is refused. `files` say all this, the deployment's own last, and `own_columns` are those which
-    that one adds.
-    """
-
-    layer: str
-    name: str
-    title: str
-    version: str
-    purpose: str
-    grain: str
-    owner: str
-    domain: str
-    frequency: str
-    retention: str
-    columns: tuple[Column, ...]
-    event_time: str | None = None
-    optional: bool = False
-    declared_rules: tuple[Rule, ...] = ()
-    latency_hours: float | None = None
-    quality_target: float | None = None
-    loading: str = SNAPSHOT
-    sensitive_rows: str | None = None
-    files: tuple[Path, ...] = ()
-    own_columns: tuple[str, ...] = ()
-    tolerated_loss_percent: float = TOLERATED_LOSS_PERCENT
-    tolerated_shrink_percent: float = TOLERATED_SHRINK_PERCENT
-
-    @property
-    def key(self) -> str:
-        """The word (for a source: `sources/` and the word) by which the table is known everywhere."""
-        return f"sources/{self.name}" if self.layer == "sources" else self.name
-
-    @property
-    def every(self) -> timedelta:
-        """How often the table is brought up to date, a month taken as 31 days."""
-        value, unit = self.frequency.split()
-        return float(value) * UNITS[unit]
-
-    @property
-    def column_names(self) -> list[str]:
-        """The names of the columns, in order."""
-        return [column.name for column in self.columns]
-
-    @cached_property
-    def primary_key(self) -> list[str]:
-        """Names of the key columns, in order of their position."""
-        keyed = [(column.key_position, column.name) for column in self.columns if column.key_position]
-        return [name for _, name in sorted(keyed)]
-
-    @cached_property
-    def partition_column(self) -> str | None:
-        """The column whose values the table can be replaced by, one at a time."""
-        return next((column.name for column in self.columns if column.partitions), None)
-
-    @cached_property
-    def rules(self) -> tuple[Rule, ...]:
-        """Every quality rule of the table, those it has by itself first."""
-        return (*quality.generated(self), *self.declared_rules)
-
-    @cached_property
-    def is_gated(self) -> bool:
-        """Whether readers see a new snapshot only after its blocking rules held."""
-        return any(rule.blocking for rule in self.rules)
-
-    def column(self, name: str) -> Column:
-        """The column of that name; KeyError where there is none."""
-        return {column.name: column for column in self.columns}[name]
 
 
 @cache

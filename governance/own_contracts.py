@@ -10,20 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from governance import contracts
+from governance.contract import Column, Contract
 from governance.contracts import (
     BOUND_PARSERS,
-    CLASSES,
     FOLDER,
     LOGICAL_TYPES,
     SUFFIX,
-    Column,
-    Contract,
     ContractError,
     contract_of,
     read,
     together,
     written,
 )
+from governance.privacy import CLASSES
 from governance.quality import SEVERITIES, Rule
 
 # What of a contract our tables rely on, by the key that says it.

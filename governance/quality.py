@@ -6,27 +6,17 @@ consistency for each reference and each list of values.
 """
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from open_data_contract_standard.model import DataQuality
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-if TYPE_CHECKING:
-    from governance.contracts import Contract
 
 DIMENSIONS = ("accuracy", "completeness", "conformity", "consistency", "timeliness", "uniqueness")
 SEVERITIES = ("error", "warning")
 SCHEDULES = ("daily", "weekly", "monthly")
 # Fields of a need that name columns of its table.
 OWN_COLUMNS = ("column", "columns", "earlier", "later", "per", "group", "time")
-# Layers of tables made of others; how much of their rows stays; and what is said of columns that are shares of a whole.
-DERIVED = ("conformed", "analytics", "models", "serving")
-ROWS_KEPT = 0.5
-SHARE = "(0 to 1)."
-# What a spreadsheet makes of a long number.
-CUT = r"^-?[0-9]([.,][0-9]+)?[eE][+]?[0-9]+$"
 PROPERTIES = {"weight", "check", "blocking", "quarantine"}
 
 
@@ -56,11 +46,15 @@ class Need(BaseModel):
         return used
 
 
-class _OfColumn(Need):
+class OfColumn(Need):
+    """What is asked of each value of a column."""
+
     column: str
 
 
-class _OfColumns(Need):
+class OfColumns(Need):
+    """What is asked of several columns of each row."""
+
     columns: tuple[str, ...] = Field(min_length=1)
 
 
@@ -68,13 +62,13 @@ class _OfTable(Need):
     is_of_rows: ClassVar[bool] = False
 
 
-class Present(_OfColumns):
+class Present(OfColumns):
     """Every one of the columns is filled; text of spaces is not."""
 
     is_local: ClassVar[bool] = True
 
 
-class OneOf(_OfColumn):
+class OneOf(OfColumn):
     """Values are in the list; empty ones are not judged."""
 
     values: tuple[str, ...] = Field(min_length=1)
@@ -82,7 +76,7 @@ class OneOf(_OfColumn):
     is_local: ClassVar[bool] = True
 
 
-class Between(_OfColumn):
+class Between(OfColumn):
     """Values lie between the bounds, these included unless `strict`; empty ones are not judged."""
 
     minimum: float | None = None
@@ -107,7 +101,7 @@ class Ordered(Need):
     is_local: ClassVar[bool] = True
 
 
-class Matches(_OfColumn):
+class Matches(OfColumn):
     """Values match the regular expression (RE2) somewhere; empty ones are not judged."""
 
     pattern: str
@@ -115,11 +109,11 @@ class Matches(_OfColumn):
     is_local: ClassVar[bool] = True
 
 
-class Unique(_OfColumns):
+class Unique(OfColumns):
     """No two rows agree in all of the columns."""
 
 
-class RefersTo(_OfColumn):
+class RefersTo(OfColumn):
     """Values are keys of another table; empty ones are not judged."""
 
     table: str
@@ -313,73 +307,6 @@ def declared(entry: DataQuality) -> Rule:
     if rule.quarantine and not _is_decided_by_the_row(rule.need):
         raise RuleError("customProperties.quarantine", "is for rules that each row decides by itself")
     return rule
-
-
-def generated(contract: "Contract") -> Iterator[Rule]:
-    """The rules a table has without anybody writing them; a written one of the same name takes the place."""
-    written = {rule.name for rule in contract.declared_rules}
-    return (rule for rule in _generated(contract) if rule.name not in written)
-
-
-def _generated(contract: "Contract") -> Iterator[Rule]:
-    schedule = contract.declared_rules[0].schedule if contract.declared_rules else "daily"
-
-    def rule(
-        name: str, description: str, dimension: str, need: Need, severity: str = "warning", blocking: bool = False
-    ) -> Rule:
-        return Rule(name, description, dimension, severity, schedule, need, blocking=blocking)
-
-    # Rows that come in part are merged by key, and read at once: their checks come later, over the whole table.
-    is_gate = contract.loading == "snapshot"
-    if contract.primary_key:
-        key = ", ".join(contract.primary_key)
-        need = Unique(columns=tuple(contract.primary_key))
-        yield rule("key_unique", f"No two rows have the same {key}.", "uniqueness", need, "error", blocking=is_gate)
-    if contract.layer in DERIVED:
-        told = f"There are at least {ROWS_KEPT:.0%} of the rows there were when the table was scored before."
-        yield rule("rows_kept", told, "completeness", RowsKept(share=ROWS_KEPT))
-        rates = [column.name for column in contract.columns if column.description.endswith(SHARE)]
-        if rates:
-            within = " and ".join(f"coalesce({name} between 0 and 1, true)" for name in rates)
-            told = f"Shares and rates lie between 0 and 1, as is said of them: {', '.join(rates)}."
-            yield rule("rates_in_range", told, "conformity", Holds(condition=within))
-    if contract.layer != "sources":
-        return
-    keys = [column.name for column in contract.columns if column.is_identifier]
-    if keys:
-        whole = " and ".join(f"not coalesce(regexp_matches({name}, '{CUT}'), false)" for name in keys)
-        told = f"No spreadsheet has made a rounded number, such as 9.78E+12, of {', '.join(keys)}."
-        yield rule("keys_whole", told, "conformity", Holds(condition=whole))
-    required = tuple(column.name for column in contract.columns if column.required)
-    if required:
-        filled = f"Filled in every row: {', '.join(required)}."
-        yield rule("required_filled", filled, "completeness", Present(columns=required), "error", blocking=is_gate)
-    yield rule(
-        "rows_present", "There are rows, of what had come by as_of.", "completeness", RowCount(minimum=1), "error"
-    )
-    yield rule("types_fit", "Values are of their types and within bounds.", "conformity", SetAside(because="type"))
-    critical = tuple(column.name for column in contract.columns if column.critical)
-    named = ", ".join(critical)
-    yield rule("null_values", f"Cells that are filled, of {named}.", "completeness", FilledCells(columns=critical))
-    yield rule("completeness", f"Rows in which all of {named} are filled.", "completeness", Present(columns=critical))
-    judged = {
-        (type(rule.need), rule.need.column) for rule in contract.declared_rules if isinstance(rule.need, _OfColumn)
-    }
-    for column in contract.columns:
-        if column.references and (RefersTo, column.name) not in judged:
-            table, key = column.references
-            told = f"Where {column.name} is filled, it is the {key} of a row of {table}."
-            refers = RefersTo(column=column.name, table=table, key=key)
-            yield rule(f"{column.name}_known", told, "consistency", refers)
-        if column.values and (OneOf, column.name) not in judged:
-            told = f"Where {column.name} is filled, it is one of {', '.join(column.values)}."
-            yield rule(f"{column.name}_listed", told, "consistency", OneOf(column=column.name, values=column.values))
-    hours = contract.latency_hours
-    told = f"The newest row is at most {hours:g} hours old." if hours else "How old the newest row is."
-    yield rule("timeliness", told, "timeliness", Fresh(column=contract.event_time, within_hours=hours))
-    if contract.loading == "hourly":
-        told = "No hour is missing between the first that was loaded and the newest event."
-        yield rule("hours_loaded", told, "completeness", HoursLoaded())
 
 
 def lookups(rule: Rule) -> dict[str, Lookup]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Any
 
-from governance.contracts import Column, Contract
+from governance.contract import Column, Contract
 from governance.segments import INTEREST, KNOWN, UNKNOWN, Condition, Rule, Rules
 
 OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq}

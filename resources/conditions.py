@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from governance.contracts import Contract
+from governance.contract import Contract
 from governance.quality import (
     Between,
     Holds,

@@ -6,7 +6,7 @@ correction says nothing, and the source counts.
 
 from collections.abc import Mapping
 
-from governance.contracts import Contract
+from governance.contract import Contract
 from resources.engine import Engine, literal, quoted
 from resources.lake import Lake, ibis_schema
 

@@ -15,7 +15,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from governance import contracts, own_contracts, playbook, segments
-from governance.contracts import Contract
+from governance.contract import Contract
 from governance.errors import C360Error
 from governance.playbook import Playbook
 from governance.segments import Rules

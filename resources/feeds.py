@@ -19,8 +19,10 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 
-from governance.contracts import HOURLY, MASK, UPSERT, Column, Contract
+from governance import privacy
+from governance.contract import HOURLY, UPSERT, Column, Contract
 from governance.errors import C360Error, nearest
+from governance.privacy import MASK
 from resources import corrections, volume
 from resources.conditions import Conditions, refusal
 from resources.connectors import MARK, Connector, Raw, Request, read_again, unchanged
@@ -975,7 +977,7 @@ def _record(columns: Iterable[tuple[Column, str, str | None]]) -> str:
 def _shown(column: Column, given: str, is_unread: str | None) -> str:
     name = quoted(column.name)
     if column.is_masked:
-        return f"CASE WHEN {name} IS NOT NULL THEN {literal(MASK)} END"
+        return privacy.masked(name)
     # JSON has no word for infinity.
     if given in ("DOUBLE", "FLOAT"):
         name = f"CASE WHEN isfinite({name}) THEN to_json({name}) ELSE to_json({name}::VARCHAR) END"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from governance.contracts import HOURLY, Column, Contract
+from governance.contract import HOURLY, Column, Contract
 from resources.engine import literal, quoted
 
 SOURCES_NAMESPACE = "sources"

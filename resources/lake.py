@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from governance.contracts import HOURLY, Contract
+from governance.contract import HOURLY, Contract
 from governance.errors import C360Error
 from resources import iceberg, merging
 from resources.engine import Engine, literal, quoted

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from governance.contracts import Contract
+from governance.contract import Contract
 from resources import iceberg
 from resources.engine import Engine, quoted
 from resources.iceberg import FILENAME

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from governance.contracts import Contract
+from governance.contract import Contract
 from governance.errors import C360Error
 
 TABLES = ("quality_results", "quality_scores", "incidents", "notifications", "profile_lags")

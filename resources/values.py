@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import BaseModel, ConfigDict
 
-from governance.contracts import Column
+from governance.contract import Column
 from resources.engine import literal, quoted
 
 MISSING = "is missing"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from governance.contracts import Contract
+from governance.contract import Contract
 from resources.connectors import Raw
 
 # The property in which a table keeps what the last load of the whole read of each connector: rows, and names of files.

@@ -13,7 +13,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from governance import contracts
-from governance.contracts import Contract
+from governance.contract import Contract
 
 CONTRACTS = contracts.load()
 TYPES = {"VARCHAR": "string", "INTEGER": "int32", "BIGINT": "int64", "DOUBLE": "float64", "BOOLEAN": "boolean"}

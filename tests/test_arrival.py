@@ -19,7 +19,7 @@ from c360_assets.conformed.order_lines import order_lines
 from c360_assets.conformed.order_placed import order_placed
 from c360_assets.conformed.orders import orders
 from c360_assets.conformed.product_views import product_views
-from governance.contracts import Contract
+from governance.contract import Contract
 from resources.engine import Engine
 from resources.lake import Lake
 from resources.merging import Window

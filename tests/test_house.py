@@ -12,6 +12,7 @@ import pytest
 
 from c360_assets import definitions
 from governance import contracts
+from governance.contract import Contract
 from resources import deployment as deployments
 from resources.operations import TABLES
 
@@ -49,7 +50,7 @@ def test_every_table_tells_a_steward_what_it_is(key: str) -> None:
 
 
 @pytest.mark.parametrize("contract", DERIVED, ids=lambda contract: contract.key)
-def test_a_derived_table_is_a_module_of_its_layer_that_says_what_one_row_is(contract: contracts.Contract) -> None:
+def test_a_derived_table_is_a_module_of_its_layer_that_says_what_one_row_is(contract: Contract) -> None:
     module = importlib.import_module(".".join(file_of(contract).relative_to(PROJECT).with_suffix("").parts))
     asset = getattr(module, contract.name)
     assert isinstance(asset, dg.AssetsDefinition)
@@ -57,7 +58,7 @@ def test_a_derived_table_is_a_module_of_its_layer_that_says_what_one_row_is(cont
     assert (module.__doc__ or "").strip()
 
 
-def file_of(contract: contracts.Contract) -> Path:
+def file_of(contract: Contract) -> Path:
     """The module of a derived table, in its layer or in a room of it."""
     (file,) = (PROJECT / "c360_assets" / contract.layer).rglob(f"{contract.name}.py")
     return file

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from governance.contracts import HOURLY, Contract
+from governance.contract import HOURLY, Contract
 from resources.deployment import ScheduleSettings
 from resources.feeds import Feeds, Load
 from resources.merging import Window

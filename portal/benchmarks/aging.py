@@ -16,7 +16,7 @@ import ibis.expr.types as ir
 from rich.table import Table
 
 from governance import contracts
-from governance.contracts import Contract
+from governance.contract import Contract
 from resources.engine import Engine, quoted
 from resources.lake import Commit, Lake, ibis_schema
 from resources.merging import Window

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from governance.contracts import Column, Contract
+from governance.contract import Column, Contract
 from governance.reference import column_names, us_states
 from governance.reference.column_names import Words, spellings
 from resources.inspection import Found, Seen

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from governance import contracts
-from governance.contracts import Contract
+from governance.contract import Contract
 from governance.errors import C360Error
 from portal.mapping.column_matching import SURE
 from portal.mapping.proposing import FeedProposal, Line, propose

@@ -7,7 +7,8 @@ import dagster as dg
 from c360_assets.definitions import build
 from checks.measuring import problems
 from governance import rule_lint
-from governance.contracts import Contract, ContractError, other_tables
+from governance.contract import Contract
+from governance.contracts import ContractError, other_tables
 from governance.errors import C360Error
 from governance.rule_lint import Finding
 from resources.deployment import Deployment

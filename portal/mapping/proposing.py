@@ -7,7 +7,7 @@ Those get a feed of their own from the columns that are left, one row per key, u
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from governance.contracts import Column, Contract
+from governance.contract import Column, Contract
 from governance.reference import column_names
 from portal.mapping.column_matching import (
     LINES,

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from governance.contracts import Column, Contract
+from governance.contract import Column, Contract
 from governance.errors import C360Error
 from portal.reports import showing
 from portal.runs.matching import crowded, matches, references

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from checks.incidents import OPEN, acknowledge, mute
-from governance.contracts import MASK
 from governance.errors import C360Error
+from governance.privacy import MASK
 from portal.reports.showing import write_json
 from resources.deployment import Deployment
 from resources.notifications import deliver

@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 
-from governance.contracts import MASK
+from governance.privacy import MASK
 from portal.reports import charts
 from portal.reports.associations import CATEGORIES, MIXED, NUMBERS, Associations, Matrix, Pair, figure, sentence
 from portal.reports.profiling import (

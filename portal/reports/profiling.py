@@ -15,7 +15,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 
-from governance.contracts import Column, Contract
+from governance.contract import Column, Contract
 from portal.reports.associations import Associations, Columns, associations
 from portal.reports.showing import built
 from resources.deployment import Deployment

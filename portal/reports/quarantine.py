@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from governance.contracts import Contract
+from governance.contract import Contract
 from governance.errors import C360Error
 from resources import corrections
 from resources.connectors import Request

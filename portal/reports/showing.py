@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from governance.contracts import MASK, Column, Contract
+from governance import privacy
+from governance.contract import Column, Contract
 from governance.errors import C360Error
 from portal import printing
 from resources.deployment import Deployment
-from resources.engine import literal, quoted
+from resources.engine import quoted
 from resources.operations import TABLES
 from resources.replacing import replacing
 
@@ -123,7 +124,7 @@ def _masked_column(column: Column) -> str:
     name = quoted(column.name)
     if not column.is_masked:
         return name
-    return f"CASE WHEN {name} IS NOT NULL THEN {literal(MASK)} END AS {name}"
+    return f"{privacy.masked(name)} AS {name}"
 
 
 def _encoded(rows: "DuckDBPyRelation", kind: str) -> bytes:

@@ -13,7 +13,7 @@ import ibis.expr.types as ir
 
 from c360_assets.conformed.as_of import EVENTS, STRAY_DAYS
 from c360_assets.terms.statuses import UNKNOWN, status
-from governance.contracts import Contract
+from governance.contract import Contract
 from portal.runs.matching import Match, crowded, matches, references
 from portal.runs.running import TableRun
 from resources.corrections import text_of

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import floor
 
-from governance.contracts import MASK, Column, Contract
+from governance.contract import Column, Contract
+from governance.privacy import MASK
 from resources.deployment import Deployment
 from resources.engine import Engine, literal, quoted
 

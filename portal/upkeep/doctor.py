@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from governance.contracts import SNAPSHOT
+from governance.contract import SNAPSHOT
 from governance.errors import C360Error
 from portal.reports.showing import human_size
 from resources.deployment import Deployment

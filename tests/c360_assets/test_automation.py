@@ -11,7 +11,7 @@ from dagster._utils.schedules import schedule_execution_time_iterator
 
 from c360_assets import automation
 from c360_assets.definitions import build
-from governance.quality import DERIVED
+from governance.contract import DERIVED
 from resources.deployment import Deployment
 from tests.running import deployed
 from tests.tables import CONTRACTS

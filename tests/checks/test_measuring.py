@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from checks import expectations, history
 from checks.measuring import MeasureError, measure
 from governance import contracts
+from governance.contract import DERIVED
 from governance.quality import (
-    DERIVED,
     Between,
     FilledCells,
     Holds,

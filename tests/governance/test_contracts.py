@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from governance import contracts
-from governance.contracts import LAYERS, MASKED_CLASSES, Contract, ContractError
+from governance.contract import Contract
+from governance.contracts import LAYERS, ContractError
+from governance.privacy import MASKED_CLASSES
 
 CONTRACTS = contracts.load()
 

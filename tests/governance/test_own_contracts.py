@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from governance import own_contracts
-from governance.contracts import Contract, ContractError
+from governance.contract import Contract
+from governance.contracts import ContractError
 from tests.tables import CONTRACTS
 
 ORDERS = """\

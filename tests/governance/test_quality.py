@@ -10,7 +10,7 @@ import pytest
 from open_data_contract_standard.model import DataQuality
 
 from governance import contracts, quality
-from governance.contracts import SNAPSHOT
+from governance.contract import SNAPSHOT, Contract
 from governance.quality import RuleError
 
 CONTRACTS = contracts.load()
@@ -56,7 +56,7 @@ def test_no_rule_claims_a_check_that_is_not_documented() -> None:
 
 
 @pytest.mark.parametrize("contract", SOURCES, ids=lambda contract: contract.name)
-def test_every_source_has_the_metrics(contract: contracts.Contract) -> None:
+def test_every_source_has_the_metrics(contract: Contract) -> None:
     metrics = {
         "null_values": "completeness",
         "completeness": "completeness",
@@ -66,7 +66,7 @@ def test_every_source_has_the_metrics(contract: contracts.Contract) -> None:
 
 
 @pytest.mark.parametrize("contract", SOURCES, ids=lambda contract: contract.name)
-def test_every_reference_and_every_list_of_values_is_one_rule_of_its_column(contract: contracts.Contract) -> None:
+def test_every_reference_and_every_list_of_values_is_one_rule_of_its_column(contract: Contract) -> None:
     needs = [rule.need for rule in contract.rules]
     for kind, columns in (
         (quality.RefersTo, [column.name for column in contract.columns if column.references]),

@@ -22,6 +22,7 @@ import pyiceberg.io.pyarrow  # noqa: F401
 from pyiceberg.catalog.sql import SqlCatalog
 
 from governance import contracts
+from governance.contract import Contract
 from resources.engine import Engine
 from resources.lake import Lake
 
@@ -58,7 +59,7 @@ def warm_up() -> None:
     SqlCatalog("none", uri="sqlite://").close()
 
 
-def write_generations(lake: Lake, brand: contracts.Contract, first: int) -> None:
+def write_generations(lake: Lake, brand: Contract, first: int) -> None:
     *others, last = brand.column_names[1:]
     nulls = ", ".join(f"NULL::VARCHAR AS {name}" for name in others)
     for generation in itertools.count(first):

@@ -25,7 +25,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyiceberg.avro.file import AvroFile
 
-from governance.contracts import Column, Contract
+from governance.contract import Column, Contract
 from resources.engine import Engine
 from resources.lake import ROW_GROUP_ROWS, Lake, LakeError, TableState
 from tests.lakes import opened

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from governance.contracts import HOURLY, UPSERT, Column, Contract
+from governance.contract import HOURLY, UPSERT, Column, Contract
 from resources import merging
 from resources.engine import Engine
 from resources.lake import HOURS, Commit, Lake

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from governance.contracts import Contract
+from governance.contract import Contract
 from tests.second import conformed
 from tests.second.published import exact
 

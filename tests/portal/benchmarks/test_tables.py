@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from governance.contract import DERIVED
 from governance.errors import C360Error
-from governance.quality import DERIVED
 from portal.benchmarks import tables as benchmark
 from resources import deployment as deployments
 from resources.deployment import Deployment

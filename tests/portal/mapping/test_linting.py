@@ -11,7 +11,7 @@ import pytest
 
 from c360_assets import definitions
 from checks.measuring import problems
-from governance.contracts import Contract
+from governance.contract import Contract
 from governance.errors import C360Error
 from governance.quality import NEEDS, Rule
 from portal.mapping import linting

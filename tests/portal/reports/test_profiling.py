@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.stats.contingency import association
 
-from governance.contracts import Column, Contract
+from governance.contract import Column, Contract
 from portal import printing
 from portal.cli import main
 from portal.reports import charts, profile_page, profiling

@@ -6,7 +6,8 @@ from contextlib import closing
 
 import pytest
 
-from governance.contracts import LOGICAL_TYPES, Column, Contract
+from governance.contract import Column, Contract
+from governance.contracts import LOGICAL_TYPES
 from portal.reports import showing
 from resources.engine import Engine
 from tests.tables import CONTRACTS
