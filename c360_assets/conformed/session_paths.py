@@ -7,7 +7,7 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.terms.activity import placed_once
+from c360_assets.terms.activity import ORDER_PLACED, said_again
 from c360_assets.terms.inputs import HOURLY_SOURCE
 from c360_assets.terms.time import until
 
@@ -22,9 +22,14 @@ MOST_ACTIONS = 1024
 @dg.asset(ins={"web_analytics": HOURLY_SOURCE})
 def session_paths(web_analytics: ir.Table, as_of: ir.Table) -> ir.Table:
     """One row per web session by as_of with a step: one that only says again what was ordered has none."""
-    happened = until(web_analytics, "activity_ts", as_of)
+    has_session = web_analytics.session_id.notnull()
+    # Each from the source itself: the engine would keep in memory all the events that two parts of a query share.
+    clicks = web_analytics.filter(has_session & (web_analytics.event_action == ORDER_PLACED))
+    again = said_again(until(clicks, "activity_ts", as_of))
     names = _names(web_analytics)
-    events = placed_once(happened.filter(happened.session_id.notnull())).cross_join(names)
+    happened = until(web_analytics.filter(has_session), "activity_ts", as_of)
+    # By an anti join the engine would hold whichever side it takes for the smaller one, and take it wrong.
+    events = happened.filter(happened.activity_uuid.notin(again.activity_uuid)).cross_join(names)
     microsecond = events.activity_ts.delta(EPOCH, unit="microsecond")
     action = ibis.greatest(events["names"].index(events.event_action), 0)
     visits = events.group_by("session_id").agg(events=(microsecond * MOST_ACTIONS + action).collect())

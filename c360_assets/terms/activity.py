@@ -16,12 +16,17 @@ def events(web_analytics: ir.Table, action: str, as_of: ir.Table) -> ir.Table:
     return with_recurrence(happened.filter(happened.event_action == action), "activity_uuid")
 
 
-def placed_once(happened: ir.Table) -> ir.Table:
-    """The web events without those that say again, later, that an order was placed: the page of thanks reopened."""
-    placed = happened.filter(happened.event_action == ORDER_PLACED, happened.order_id.notnull())
+def placed_once(clicks: ir.Table) -> ir.Table:
+    """The web events of orders placed without those that say it again, later: the page of thanks reopened."""
+    return clicks.anti_join(said_again(clicks), "activity_uuid")
+
+
+def said_again(clicks: ir.Table) -> ir.Table:
+    """Of the web events of orders placed those that say it again, later."""
+    placed = clicks.filter(clicks.event_action == ORDER_PLACED, clicks.order_id.notnull())
     first = placed.group_by("order_id").agg(first_at=placed.activity_ts.min())
     joined = placed.select("activity_uuid", "order_id", "activity_ts").join(first, "order_id")
-    return happened.anti_join(joined.filter(joined.activity_ts > joined.first_at), "activity_uuid")
+    return joined.filter(joined.activity_ts > joined.first_at)
 
 
 def with_recurrence(activities: ir.Table, identifier: str) -> ir.Table:
