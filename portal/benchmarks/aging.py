@@ -1,4 +1,6 @@
-"""The benchmark of age: what a write, its publication and a read take after so many writes, against the tenth.
+"""The benchmark of age: what a write, its publication and a read take after so many writes.
+
+They are compared with the tenth time, when the table was smaller, and with a new lake that holds the same rows.
 
 Three kinds of write, each in a lake of its own: a table replaced as a whole, rows merged by key, and hours of events
 one after another. Reads are timed as by a process that has not read the table before.
@@ -8,8 +10,11 @@ import statistics
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import ibis.expr.types as ir
@@ -27,51 +32,82 @@ FIRST = 10
 BRANDS, EVENTS_OF_AN_HOUR = 50, 20
 BEGIN = datetime(2025, 1, 1)
 HOUR = timedelta(hours=1)
+Seconds = tuple[float, ...]
 Write = Callable[[Lake, Contract, int], Commit]
 
 
+@dataclass(frozen=True)
+class Kind:
+    """A kind of write: of which table, how the nth goes, and how all up to the nth are written at once."""
+
+    key: str
+    write: Write
+    at_once: Write
+
+
 def writes(count: int, tell: Callable[[str], None] = lambda text: None) -> Table:
-    """Write tables so many times, at least 20, and show what the last writes took against the first ones."""
+    """Write tables so many times, at least 20, and show what the last writes took against the first ones, and against
+    those into a new lake that holds the same rows.
+    """
     shown = Table(title=f"{count:,} writes, medians of {TIMED} in milliseconds", title_justify="left")
-    for column in ("written", "times", "write", "publish", "read", "together", "files"):
+    for column in (
+        "written",
+        "times",
+        "write",
+        "publish",
+        "read",
+        "together",
+        "to the tenth",
+        "to a new lake",
+        "files",
+    ):
         shown.add_column(column, justify="left" if column == "written" else "right")
     known = contracts.load()
-    for name, (key, write) in KINDS.items():
+    for name, kind in KINDS.items():
         tell(f"{name} ...")
-        with tempfile.TemporaryDirectory(prefix="c360-bench-") as folder:
-            aged = _aged(Path(folder), known[key], write, count)
-            ((_, first, _), *_) = aged
-            for times, found, files in aged:
-                ratio = f" ({sum(found) / sum(first):.2f}x)" if times != FIRST else ""
-                cells = [f"{1000 * seconds:.0f}" for seconds in found]
-                shown.add_row(name, f"{times:,}", *cells, f"{1000 * sum(found):.0f}{ratio}", f"{files:,}")
+        contract = known[kind.key]
+        with _lake() as lake:
+            aged = _timed(lake, contract, kind, range(1, count + 1))
+        (_, first, _), *_ = aged
+        for times, found, files in aged:
+            with _lake() as lake:
+                lake.publish(kind.at_once(lake, contract, times))
+                ((_, new, _),) = _timed(lake, contract, kind, range(times + 1, times + TIMED + 1))
+            cells = [f"{1000 * seconds:.0f}" for seconds in (*found, sum(found))]
+            ratios = [f"{sum(found) / sum(other):.2f}" for other in (first, new)]
+            shown.add_row(name, f"{times:,}", *cells, *ratios, f"{files:,}")
         shown.add_section()
     return shown
 
 
-def _aged(folder: Path, contract: Contract, write: Write, count: int) -> list[tuple[int, tuple[float, ...], int]]:
-    """At each mark the number of writes, medians of writing, publishing and reading, and how many files lie there."""
-    engine = Engine()
-    lake = Lake(f"sqlite:///{folder / 'catalog.db'}", folder / "lake", engine)
-    marks = {FIRST, *(10**power for power in range(2, 10) if 10**power < count), count}
-    last: deque[tuple[float, float, float]] = deque(maxlen=TIMED)
+@contextmanager
+def _lake() -> Iterator[Lake]:
+    with tempfile.TemporaryDirectory(prefix="c360-bench-") as folder, closing(Engine()) as engine:
+        with closing(Lake(f"sqlite:///{folder}/catalog.db", Path(folder) / "lake", engine)) as lake:
+            yield lake
+
+
+def _timed(lake: Lake, contract: Contract, kind: Kind, numbers: range) -> list[tuple[int, Seconds, int]]:
+    """At each mark the number of the write, medians of writing, publishing and reading, and how many files lie there.
+
+    Marks are the tenth, hundredth ... and the last.
+    """
+    marks = {FIRST, *(10**power for power in range(2, 10)), numbers[-1]}
+    last: deque[Seconds] = deque(maxlen=TIMED)
     found = []
-    for number in range(1, count + 1):
+    for number in numbers:
         moments = [time.perf_counter()]
-        commit = write(lake, contract, number)
+        commit = kind.write(lake, contract, number)
         moments.append(time.perf_counter())
         lake.publish(commit)
         moments.append(time.perf_counter())
         lake.close()
-        engine.query(f"SELECT count(*) FROM ({lake.select(contract)})")
+        lake.engine.query(f"SELECT count(*) FROM ({lake.select(contract)})")
         moments.append(time.perf_counter())
-        began, written, published, read = moments
-        last.append((written - began, published - written, read - published))
-        if number in marks:
+        last.append(tuple(after - before for before, after in pairwise(moments)))
+        if number in marks and len(last) == TIMED:
             medians = tuple(statistics.median(each) for each in zip(*last, strict=True))
             found.append((number, medians, sum(path.is_file() for path in lake.warehouse.rglob("*"))))
-    lake.close()
-    engine.close()
     return found
 
 
@@ -85,18 +121,32 @@ def _merged(lake: Lake, contract: Contract, number: int) -> Commit:
     return lake.merge(contract, _rows(lake, contract, row, 1))
 
 
+def _all_merged(lake: Lake, contract: Contract, number: int) -> Commit:
+    row = {"brand_id": "'b' || i", "brand_name": "'n' || i"}
+    return lake.merge(contract, _rows(lake, contract, row, min(number, BRANDS)))
+
+
 def _hourly(lake: Lake, contract: Contract, number: int) -> Commit:
-    start = BEGIN + number * HOUR
-    moment = f"TIMESTAMP '{start}' + to_minutes(i)"
-    event = {"activity_uuid": f"'{number}-' || i", "activity_ts": moment, "event_action": "'page_view'"}
-    rows = _rows(lake, contract, event, EVENTS_OF_AN_HOUR)
-    return lake.merge(contract, rows, window=Window(start, start + HOUR))
+    return _hours(lake, contract, number, number)
 
 
-KINDS: dict[str, tuple[str, Write]] = {
-    "a table as a whole": ("as_of", _replaced),
-    "rows by key": ("sources/brand", _merged),
-    "hours of events": ("sources/web_analytics", _hourly),
+def _all_hours(lake: Lake, contract: Contract, number: int) -> Commit:
+    return _hours(lake, contract, 1, number)
+
+
+def _hours(lake: Lake, contract: Contract, first: int, last: int) -> Commit:
+    moment = (
+        f"TIMESTAMP '{BEGIN + first * HOUR}' + to_minutes(60 * (i // {EVENTS_OF_AN_HOUR}) + i % {EVENTS_OF_AN_HOUR})"
+    )
+    event = {"activity_uuid": f"'{first}-' || i", "activity_ts": moment, "event_action": "'page_view'"}
+    rows = _rows(lake, contract, event, (last - first + 1) * EVENTS_OF_AN_HOUR)
+    return lake.merge(contract, rows, window=Window(BEGIN + first * HOUR, BEGIN + (last + 1) * HOUR))
+
+
+KINDS = {
+    "a table as a whole": Kind("as_of", _replaced, _replaced),
+    "rows by key": Kind("sources/brand", _merged, _all_merged),
+    "hours of events": Kind("sources/web_analytics", _hourly, _all_hours),
 }
 
 

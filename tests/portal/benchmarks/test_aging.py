@@ -13,7 +13,8 @@ def test_all_kinds_are_written_so_often_and_their_files_are_counted() -> None:
         console.print(aging_benchmark.writes(20))
     told = capture.get()
     for kind in aging_benchmark.KINDS:
-        found = re.findall(rf"│ {kind} +│ +(\d+) │ +\d+ │ +\d+ │ +\d+ │ +\d+(?: \([\d.]+x\))? │ +(\d+) │", told)
+        cells = r"│ +\d+ │ +\d+ │ +\d+ │ +\d+ │ +\d+\.\d\d │ +\d+\.\d\d"
+        found = re.findall(rf"│ {kind} +│ +(\d+) {cells} │ +(\d+) │", told)
         assert [int(times) for times, _ in found] == [10, 20], told
         (_, early), (_, late) = found
         assert 10 < int(early) < int(late) <= 2 * int(early)
