@@ -10,7 +10,7 @@ import statistics
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -63,16 +63,17 @@ def writes(count: int, tell: Callable[[str], None] = lambda text: None) -> Table
     ):
         shown.add_column(column, justify="left" if column == "written" else "right")
     known = contracts.load()
+    marks = {FIRST, *(10**power for power in range(2, 10)), count}
     for name, kind in KINDS.items():
         tell(f"{name} ...")
         contract = known[kind.key]
         with _lake() as lake:
-            aged = _timed(lake, contract, kind, range(1, count + 1))
+            aged = _timed(lake, contract, kind, range(1, count + 1), marks)
         (_, first, _), *_ = aged
         for times, found, files in aged:
             with _lake() as lake:
                 lake.publish(kind.at_once(lake, contract, times))
-                ((_, new, _),) = _timed(lake, contract, kind, range(times + 1, times + TIMED + 1))
+                ((_, new, _),) = _timed(lake, contract, kind, range(times + 1, times + TIMED + 1), {times + TIMED})
             cells = [f"{1000 * seconds:.0f}" for seconds in (*found, sum(found))]
             ratios = [f"{sum(found) / sum(other):.2f}" for other in (first, new)]
             shown.add_row(name, f"{times:,}", *cells, *ratios, f"{files:,}")
@@ -82,17 +83,18 @@ def writes(count: int, tell: Callable[[str], None] = lambda text: None) -> Table
 
 @contextmanager
 def _lake() -> Iterator[Lake]:
-    with tempfile.TemporaryDirectory(prefix="c360-bench-") as folder, closing(Engine()) as engine:
-        with closing(Lake(f"sqlite:///{folder}/catalog.db", Path(folder) / "lake", engine)) as lake:
-            yield lake
+    with (
+        tempfile.TemporaryDirectory(prefix="c360-bench-") as folder,
+        closing(Engine()) as engine,
+        closing(Lake(f"sqlite:///{folder}/catalog.db", Path(folder) / "lake", engine)) as lake,
+    ):
+        yield lake
 
 
-def _timed(lake: Lake, contract: Contract, kind: Kind, numbers: range) -> list[tuple[int, Seconds, int]]:
-    """At each mark the number of the write, medians of writing, publishing and reading, and how many files lie there.
-
-    Marks are the tenth, hundredth ... and the last.
-    """
-    marks = {FIRST, *(10**power for power in range(2, 10)), numbers[-1]}
+def _timed(
+    lake: Lake, contract: Contract, kind: Kind, numbers: range, marks: Container[int]
+) -> list[tuple[int, Seconds, int]]:
+    """At each mark the number of the write, medians of writing, publishing and reading, and how many files lie there."""
     last: deque[Seconds] = deque(maxlen=TIMED)
     found = []
     for number in numbers:
@@ -105,7 +107,7 @@ def _timed(lake: Lake, contract: Contract, kind: Kind, numbers: range) -> list[t
         lake.engine.query(f"SELECT count(*) FROM ({lake.select(contract)})")
         moments.append(time.perf_counter())
         last.append(tuple(after - before for before, after in pairwise(moments)))
-        if number in marks and len(last) == TIMED:
+        if number in marks:
             medians = tuple(statistics.median(each) for each in zip(*last, strict=True))
             found.append((number, medians, sum(path.is_file() for path in lake.warehouse.rglob("*"))))
     return found
