@@ -50,18 +50,9 @@ def writes(count: int, tell: Callable[[str], None] = lambda text: None) -> Table
     those into a new lake that holds the same rows.
     """
     shown = Table(title=f"{count:,} writes, medians of {TIMED} in milliseconds", title_justify="left")
-    for column in (
-        "written",
-        "times",
-        "write",
-        "publish",
-        "read",
-        "together",
-        "to the tenth",
-        "to a new lake",
-        "files",
-    ):
-        shown.add_column(column, justify="left" if column == "written" else "right")
+    shown.add_column("written")
+    for column in ("times", "write", "publish", "read", "together", "to the tenth", "to a new lake", "files"):
+        shown.add_column(column, justify="right")
     known = contracts.load()
     marks = {FIRST, *(10**power for power in range(2, 10)), count}
     for name, kind in KINDS.items():
@@ -94,7 +85,7 @@ def _lake() -> Iterator[Lake]:
 def _timed(
     lake: Lake, contract: Contract, kind: Kind, numbers: range, marks: Container[int]
 ) -> list[tuple[int, Seconds, int]]:
-    """At each mark the number of the write, medians of writing, publishing and reading, and how many files lie there."""
+    """At each mark its number, medians of writing, publishing and reading, and how many files lie there."""
     last: deque[Seconds] = deque(maxlen=TIMED)
     found = []
     for number in numbers:
