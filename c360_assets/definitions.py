@@ -45,7 +45,7 @@ def build(deployment: Deployment) -> dg.Definitions:
     contracts = deployment.contracts
     settings = deployment.settings.schedules
     sources = [source(contract, settings) for contract in contracts.values() if contract.layer == "sources"]
-    derived = [asset for layer in LAYERS for asset in dg.load_assets_from_package_module(layer)]
+    derived: list[Any] = [asset for layer in LAYERS for asset in dg.load_assets_from_package_module(layer)]
     _check_contracts(derived, contracts)
     tables = [
         asset.map_asset_specs(

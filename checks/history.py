@@ -59,7 +59,7 @@ def latest(operations: Operations, contract: Contract) -> tuple[dict[str, Any] |
         if score is None:
             return None, []
         of_run = sa.select(found).where(found.c.dataset == contract.key, found.c.run_id == score["run_id"])
-        rows = {row["rule"]: row for row in connection.execute(of_run).mappings()}
+        rows = {row["rule"]: dict(row) for row in connection.execute(of_run).mappings()}
     results = [
         (_result(rule, rows[rule.name]), str(rows[rule.name]["status"])) for rule in contract.rules if rule.name in rows
     ]

@@ -59,7 +59,7 @@ def record(
     """
     incidents = operations.table("incidents")
     found = connection.execute(sa.select(incidents).where(incidents.c.dataset == dataset)).mappings()
-    known: dict[str, Mapping[str, Any]] = {row["rule"]: row for row in found}
+    known: dict[str, Mapping[str, Any]] = {row["rule"]: dict(row) for row in found}
     events = []
     for outcome in outcomes:
         event, changes = _consequence(known.get(outcome.rule), outcome, run_id, as_of)

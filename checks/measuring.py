@@ -237,13 +237,14 @@ class _Measuring:
         if isinstance(rule.need, HoursLoaded):
             return _hours_loaded(rule, commit)
         found: list[Result] = []
-        if isinstance(rule.need, RowsKept) or (isinstance(rule.need, Stable) and rule.need.time is None):
+        need = rule.need
+        if isinstance(need, RowsKept) or (isinstance(need, Stable) and need.time is None):
             before = earlier.scored(self.deployment.operations, self.contract.key, commit.snapshot_id, self.as_of)
             if before is None:
                 return Result(rule, problem="no earlier snapshot was scored, or it was of a later moment")
-            if isinstance(rule.need, RowsKept):
-                return _rows_kept(rule, rule.need, row_count, before.row_count)
-            problem = _complaint(lambda: found.append(self._drifted(rule, rule.need, before.snapshot_id)))
+            if isinstance(need, RowsKept):
+                return _rows_kept(rule, need, row_count, before.row_count)
+            problem = _complaint(lambda: found.append(self._drifted(rule, need, before.snapshot_id)))
         else:
             problem = _complaint(lambda: found.append(self._trends().of(rule)))
         return erred(rule, problem) if problem else found[0]

@@ -41,7 +41,9 @@ def quality_checks(deployment: Deployment, contract: Contract) -> dg.AssetChecks
         rules = contract.rules if SCORE in asked else [rule for rule in contract.rules if rule.name in asked]
         measured = measure(deployment, contract, _moment(context.run.run_config, deployment, contract), rules)
         published = _publish(deployment, measured)
-        lag = lags.record(deployment, context.run.run_id) if published and contract.key == PROFILE else {}
+        lag: dict[str, Any] = (
+            lags.record(deployment, context.run.run_id) if published and contract.key == PROFILE else {}
+        )
         cadence = context.run.job_name.removeprefix("quality_")
         history.store(
             deployment.operations,

@@ -89,9 +89,9 @@ class Trends:
             return {}
         moment, whole = min(values), {}
         while moment + length <= as_of:
-            value = values.get(moment, need.absent)
-            if value is not None and not isnan(value):
-                whole[moment] = float(value)
+            measured = values.get(moment, need.absent)
+            if measured is not None and not isnan(measured):
+                whole[moment] = float(measured)
             moment += length
         return whole
 

@@ -11,7 +11,7 @@ def widened(rows: ir.Table, key: str | Sequence[str], *parts: ir.Table) -> ir.Ta
     One chain of joins: a projection after each would nest a query per part, deeper than Ibis and Python can go.
     """
     columns = [key] if isinstance(key, str) else list(key)
-    joined, own = rows, []
+    joined, own = rows, list[str]()
     for number, part in enumerate(parts):
         theirs = {f"{column}_of_{number}": column for column in columns}
         named = part.rename(theirs)

@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -69,4 +70,5 @@ def _test(described: ir.Table, rule: Rule, condition: Condition) -> ir.BooleanCo
     value = described[condition.column]
     if condition.operator in (KNOWN, UNKNOWN):
         return value.notnull() if condition.operator == KNOWN else value.isnull()
-    return OPERATORS[condition.operator](value, condition.value)
+    compared: Any = condition.value
+    return OPERATORS[condition.operator](value, compared)

@@ -212,10 +212,11 @@ def _ours(deployment: Deployment, table: str) -> tuple[float, int]:
         name: deployment.lake.read(deployment.contracts[key.to_user_string()])
         for name, key in asset.keys_by_input_name.items()
     }
+    made: Any = asset.op.compute_fn.decorated_fn  # type: ignore[union-attr]
     resources = {
         name: getattr(deployment, name) for name in asset.required_resource_keys & deployment.rule_files.keys()
     }
-    commit = deployment.lake.write(deployment.contracts[table], asset.op.compute_fn.decorated_fn(**inputs, **resources))
+    commit = deployment.lake.write(deployment.contracts[table], made(**inputs, **resources))
     return time.perf_counter() - started, commit.rows
 
 

@@ -67,10 +67,10 @@ def try_feed(deployment: Deployment, dataset: str, limit: int, console: Console)
 
         for line in unknown_statuses_loaded(deployment, load.rows):
             console.print(line)
-    for told in _told_matches(deployment, feeds, contract, rows):
-        console.print(told)
-    for told in crowded(deployment.engine, contract, f"SELECT * FROM {rows}"):
-        console.print(f"{contract.title}: {told}", style="yellow")
+    for match in _told_matches(deployment, feeds, contract, rows):
+        console.print(match)
+    for crowd in crowded(deployment.engine, contract, f"SELECT * FROM {rows}"):
+        console.print(f"{contract.title}: {crowd}", style="yellow")
 
 
 def _contract(deployment: Deployment, name: str) -> Contract:

@@ -64,7 +64,9 @@ def trend(scores: Sequence[Row]) -> str:
 def _scores(deployment: Deployment) -> dict[str, list[Row]]:
     """All scores by table, oldest first; tables in the order of the contracts."""
     stored = sorted(deployment.operations.records("quality_scores"), key=lambda row: row["sequence"])
-    found = {key: [row for row in stored if row["dataset"] == key] for key in deployment.contracts}
+    found: dict[str, list[Row]] = {
+        key: [row for row in stored if row["dataset"] == key] for key in deployment.contracts
+    }
     return {key: rows for key, rows in found.items() if rows}
 
 

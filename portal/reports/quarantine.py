@@ -215,7 +215,7 @@ def _corrected_lines(deployment: Deployment, file: Path, given: Mapping[str, str
     engine = deployment.engine
     folder = Path(tempfile.mkdtemp(dir=engine.scratch))
     # The engine reaches no file but those of connectors.
-    copy = shutil.copy(file, folder)
+    copy = str(shutil.copy(file, folder))
     raw = Files(type="files", path=glob.escape(copy), format="csv", null_values=()).read(
         Request(name="corrections", dataset="", folder=folder), engine
     )

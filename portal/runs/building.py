@@ -63,9 +63,8 @@ class Refresh:
             config["ops"] = {"as_of": {"config": {"as_of": self.as_of.isoformat()}}}
         with instance(self.deployment) as dagster:
             # Left to itself, a run in this process is of no code location, and no list of its job's runs has it.
-            dagster.create_run_for_job = partial(
-                dagster.create_run_for_job, remote_job_origin=job_origin(self.job.name)
-            )
+            created = partial(dagster.create_run_for_job, remote_job_origin=job_origin(self.job.name))
+            dagster.create_run_for_job = created  # type: ignore[method-assign]
             dagster.add_event_listener(report.run_id, _Listener(report, notice, self.deployment))
             self.job.execute_in_process(
                 run_config=config,
@@ -102,7 +101,7 @@ def _selected(definitions: dg.Definitions, selection: Sequence[str]) -> tuple[li
     """
     graph = definitions.resolve_asset_graph()
     buildable = graph.materializable_asset_keys
-    chosen = dg.AssetSelection.all()
+    chosen: dg.AssetSelection = dg.AssetSelection.all()
     if selection:
         for name in selection:
             if dg.AssetKey.from_user_string(name.lstrip("+")) not in buildable:
@@ -114,10 +113,10 @@ def _selected(definitions: dg.Definitions, selection: Sequence[str]) -> tuple[li
         chosen = parts[0]
         for part in parts[1:]:
             chosen = chosen | part
-    keys = chosen.resolve(graph)
+    keys = set(chosen.resolve(graph))
     behind: set[dg.AssetKey] = set()
     if AS_OF in keys:
-        of_moment = dg.AssetSelection.assets(AS_OF).downstream().resolve(graph) & buildable
+        of_moment = set(dg.AssetSelection.assets(AS_OF).downstream().resolve(graph) & buildable)
         keys |= of_moment & chosen.upstream().resolve(graph)
         behind = of_moment - keys
     return sorted(keys & buildable), sorted(key.to_user_string() for key in behind)
@@ -171,7 +170,7 @@ class _Listener:
         table = self.report.tables.get(event.asset_key.to_user_string() if event.asset_key else "")
         if table is None:
             return
-        metadata = {
+        metadata: dict[str, Any] = {
             name: entry.value for name, entry in event.step_materialization_data.materialization.metadata.items()
         }
         table.rows = metadata.get("dagster/row_count")
@@ -189,7 +188,7 @@ class _Listener:
             found.asset_key.to_user_string(), TableRun(found.asset_key.to_user_string())
         )
         if found.check_name == SCORE:
-            score = found.metadata.get("score")
+            score: Any = found.metadata.get("score")
             table.score = float(score.value) if score else None
         elif not found.passed:
             table.failing_rules.append(found.check_name)
@@ -197,7 +196,7 @@ class _Listener:
     def _check_step(self, key: str, kind: str, event: dg.DagsterEvent) -> TableRun:
         table = self.report.tables.setdefault(key, TableRun(key, "done"))
         if kind == STEP_FAILED:
-            error = event.step_failure_data.error
+            error: Any = event.step_failure_data.error
             if error.cls_name == "DagsterAssetCheckFailedError":
                 table.state = "held back"
                 table.fault = (
@@ -242,5 +241,8 @@ def _causes(error: Any) -> Iterator[Any]:
         error = error.cause
 
 
-def _subclasses(cls: type) -> set[type]:
-    return {cls}.union(*(_subclasses(sub) for sub in cls.__subclasses__()))
+def _subclasses(cls: type[Any]) -> set[type[Any]]:
+    found = {cls}
+    for sub in cls.__subclasses__():
+        found |= _subclasses(sub)
+    return found

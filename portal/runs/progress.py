@@ -67,7 +67,7 @@ class _Terminal(Console):
         own, like = os.dup(sys.stderr.fileno()), sys.stderr
         super().__init__(file=os.fdopen(own, "w", encoding=like.encoding, errors=like.errors))
 
-    @property
+    @property  # type: ignore[misc]
     def size(self) -> ConsoleDimensions:
         """Its own size, which rich would ask of the descriptors that are turned away."""
         columns, lines = os.get_terminal_size(self.file.fileno())

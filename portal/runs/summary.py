@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
@@ -173,7 +174,7 @@ def accounting(deployment: Deployment) -> list[str]:
         returns=(lines.line_kind == "return").sum(),
         other=(lines.line_kind == "other").sum(),
     )
-    kinds = {kind: count or 0 for kind, count in found.to_pyarrow().to_pylist()[0].items()}
+    kinds: dict[str, Any] = {kind: count or 0 for kind, count in found.to_pyarrow().to_pylist()[0].items()}
     waiting = held - sum(kinds[kind] for kind in ("sales", "anonymous", "returns", "other"))
     told = [
         f"Order lines: {held + aside:,} arrived = {kinds['sales']:,} sold to known customers ({_money(kinds['value'])}"
@@ -244,4 +245,4 @@ def _as_of(deployment: Deployment) -> datetime | None:
 def _money(value: Decimal) -> str:
     """All the digits there are, and no more zeros than cents need."""
     exact = Decimal(value).normalize()
-    return f"{exact:,.2f}" if exact.as_tuple().exponent > -2 else f"{exact:,f}"
+    return f"{exact:,.2f}" if exact == round(exact, 2) else f"{exact:,f}"
