@@ -80,8 +80,10 @@ def settings(folder: Path) -> str:
     return MARK + DAGSTER_YAML + storage + (LAUNCHER if sys.platform.startswith("linux") else "")
 
 
-def job_origin(name: str) -> RemoteJobOrigin:
-    """A job of ours as Dagster's own servers know it, by the code location of workspace.yaml."""
+def job_origin(name: str) -> RemoteJobOrigin | None:
+    """A job of ours as Dagster's own servers know it, by the code location of workspace.yaml; None without one."""
+    if not WORKSPACE.exists():
+        return None
     (location,) = location_origins_from_yaml_paths([str(WORKSPACE)])
     return RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME).get_job_origin(name)
 

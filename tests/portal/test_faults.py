@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from portal import cli
+from tests.told import plain
 
 CONFIG = """\
 name: Three orders
@@ -178,4 +179,4 @@ def test_a_port_that_is_taken_is_told_and_another_is_named(shop: Path) -> None:
         port = taken.getsockname()[1]
         told, code = here(shop, "ui", "--port", str(port))
     assert code == 1
-    assert f"Port {port} cannot be had (Address already in use). Take another: c360 ui --port {port + 1}" in told
+    assert f"Port {port} cannot be had (Address already in use). Take another: c360 ui --port {port + 1}" in plain(told)

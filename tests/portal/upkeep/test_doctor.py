@@ -66,7 +66,8 @@ def c360(*arguments: str | Path) -> Result:
 
 
 def plain(text: str) -> str:
-    return re.sub(r"\s+", "", text)
+    """Without blanks, and without the deployment file that advised commands name."""
+    return re.sub(r"\s+", "", re.sub(r"--config\s+('[^']*'|\S+)", "", text))
 
 
 def shown(config: Path) -> list[str]:
