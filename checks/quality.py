@@ -156,15 +156,10 @@ def _repeated(
             found = _evaluation(asset, contract, result, status)
             yield found._replace(description=f"{found.description}{before}", metadata={**found.metadata, **repeated})
     if SCORE in asked:
-        value, target = score["score"], contract.quality_target
-        yield dg.AssetCheckResult(
-            asset_key=asset,
-            check_name=SCORE,
-            passed=value is None or target is None or value >= target,
-            severity=dg.AssetCheckSeverity.WARN,
-            description=f"{_told_score(value)}{before}",
-            metadata={"as_of": str(score["as_of"]), **({} if value is None else {"score": value}), **repeated},
-        )
+        value = score["score"]
+        metadata = {"as_of": str(score["as_of"]), **({} if value is None else {"score": value}), **repeated}
+        found = _scored(asset, contract, value, metadata)
+        yield found._replace(description=f"{found.description}{before}")
 
 
 def _evaluation(asset: dg.AssetKey, contract: Contract, result: Result, status: str) -> dg.AssetCheckResult:
@@ -199,12 +194,8 @@ def _told(result: Result, status: str) -> str:
     return f"{result.failing:,} of {judged:,} fail{detail}" if status in (WARN, FAIL) else f"{judged:,} pass"
 
 
-def _told_score(value: float | None) -> str:
-    return "Not assessed: no rule applies." if value is None else f"{value:.1f} of 100"
-
-
 def _score(asset: dg.AssetKey, measured: Measurement, published: bool) -> dg.AssetCheckResult:
-    value, target = measured.score.value, measured.contract.quality_target
+    value = measured.score.value
     metadata: dict[str, Any] = {
         "rules": measured.rules_hash,
         "snapshot": str(measured.commit.snapshot_id),
@@ -217,11 +208,18 @@ def _score(asset: dg.AssetKey, measured: Measurement, published: bool) -> dg.Ass
         metadata |= {f"{name} (0-100)": float(share) for name, share in dimensions(measured.results).items()}
     if measured.faultless_percent is not None:
         metadata["rows free of any fault (%)"] = float(measured.faultless_percent)
+    return _scored(asset, measured.contract, value, metadata)
+
+
+def _scored(
+    asset: dg.AssetKey, contract: Contract, value: float | None, metadata: dict[str, Any]
+) -> dg.AssetCheckResult:
+    target = contract.quality_target
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=SCORE,
         passed=value is None or target is None or value >= target,
         severity=dg.AssetCheckSeverity.WARN,
-        description=_told_score(value),
+        description="Not assessed: no rule applies." if value is None else f"{value:.1f} of 100",
         metadata=metadata,
     )

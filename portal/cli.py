@@ -27,8 +27,8 @@ WRITING = ("run", "ui", "profile", "notify", "doctor", "purge", "rollback")
 WRITING_OPTIONS = ("target", "picture", "acknowledge", "mute")
 # Told by click itself, or nothing to tell of, as where whoever reads our output has read enough.
 CLICKS = (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError)
-out = printing.console()
-err = printing.console(stderr=True)
+out = printing.Screen()
+err = printing.Screen(stderr=True)
 
 config_option = click.option(
     "--config",
@@ -51,7 +51,7 @@ def _datasets(ctx: click.Context, param: click.Parameter, begun: str) -> list[st
 
 def _keys() -> list[str]:
     # Read off the names of files: a shell that waits for a word waits for no library.
-    files = sorted(Path(governance.__file__).parent.glob("contracts/*/*.odcs.yaml"))
+    files = Path(governance.__file__).parent.glob("contracts/*/*.odcs.yaml")
     names = [(file.parent.name, file.name.removesuffix(".odcs.yaml")) for file in files]
     return sorted(f"sources/{name}" if layer == "sources" else name for layer, name in names)
 

@@ -43,11 +43,6 @@ class Screen(Console):
         super().print(text, soft_wrap=True)
 
 
-def console(**options: Any) -> Screen:
-    """A console for text that may hold values."""
-    return Screen(**options)
-
-
 def _between_words(text: str, width: int) -> str:
     lines = (
         textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False) if len(line) > width else [line]

@@ -205,6 +205,7 @@ def _ours(deployment: Deployment, table: str) -> tuple[float, int]:
     from c360_assets.definitions import build
 
     asset = build(deployment).resolve_assets_def(table)
+    op: Any = asset.op
     deployment.lake.state(table)
     _warm_up(deployment)
     started = time.perf_counter()
@@ -212,11 +213,10 @@ def _ours(deployment: Deployment, table: str) -> tuple[float, int]:
         name: deployment.lake.read(deployment.contracts[key.to_user_string()])
         for name, key in asset.keys_by_input_name.items()
     }
-    made: Any = asset.op.compute_fn.decorated_fn  # type: ignore[union-attr]
     resources = {
         name: getattr(deployment, name) for name in asset.required_resource_keys & deployment.rule_files.keys()
     }
-    commit = deployment.lake.write(deployment.contracts[table], made(**inputs, **resources))
+    commit = deployment.lake.write(deployment.contracts[table], op.compute_fn.decorated_fn(**inputs, **resources))
     return time.perf_counter() - started, commit.rows
 
 

@@ -140,7 +140,7 @@ def _encoded(rows: "DuckDBPyRelation", kind: str) -> bytes:
     elif kind == "json":
         buffer.write(_json(records(rows)))
     else:
-        plain = printing.console(file=io.StringIO(), width=MEASURED_WIDTH)
+        plain = printing.Screen(file=io.StringIO(), width=MEASURED_WIDTH)
         plain.print(_as_table(rows, records(rows)))
         buffer.write(plain.file.getvalue().encode())  # type: ignore[attr-defined]
     return buffer.getvalue()

@@ -242,7 +242,4 @@ def _causes(error: Any) -> Iterator[Any]:
 
 
 def _subclasses(cls: type[Any]) -> set[type[Any]]:
-    found = {cls}
-    for sub in cls.__subclasses__():
-        found |= _subclasses(sub)
-    return found
+    return {cls}.union(*(_subclasses(sub) for sub in cls.__subclasses__()))

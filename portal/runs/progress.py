@@ -67,6 +67,7 @@ class _Terminal(Console):
         own, like = os.dup(sys.stderr.fileno()), sys.stderr
         super().__init__(file=os.fdopen(own, "w", encoding=like.encoding, errors=like.errors))
 
+    # Rich's own may be set, which nobody does here.
     @property  # type: ignore[misc]
     def size(self) -> ConsoleDimensions:
         """Its own size, which rich would ask of the descriptors that are turned away."""

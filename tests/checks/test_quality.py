@@ -132,7 +132,7 @@ def test_a_run_tells_what_was_held_back_and_why(shop: Deployment, monkeypatch: p
     assert "no_stranger" in brand.failing_rules
     assert brand.fault.startswith("blocking rules failed, among")
     assert "Readers keep the rows they had. See: c360 quality sources/brand" in brand.fault
-    console = printing.console(file=io.StringIO(), width=200)
+    console = printing.Screen(file=io.StringIO(), width=200)
     show(shop, "sources/brand", "table", console)
     assert re.search(r"no_stranger \(accuracy\) +│ fail ", console.file.getvalue())  # type: ignore[attr-defined]
     assert brand.score is not None

@@ -115,7 +115,7 @@ def test_marks_of_what_was_built_have_plain_signs(shop: Path) -> None:
     report = RunReport("run", tables={state: TableRun(state, state) for state in ("done", "failed", "skipped")})
     file = io.TextIOWrapper(io.BytesIO(), "ascii", errors=printing.PLAIN)
     with closing(deployments.load(shop)) as deployment:
-        assert not print_summary(printing.console(file=file, width=120), deployment, report)
+        assert not print_summary(printing.Screen(file=file, width=120), deployment, report)
     file.seek(0)
     told = file.read()
     assert [re.search(rf"\| (.) \| {state} ", told)[1] for state in report.tables] == ["+", "x", "-"]  # type: ignore[index]

@@ -71,7 +71,7 @@ def page_of(profile: Profile) -> str:
 
 
 def summary_of(profile: Profile, width: int = 200) -> str:
-    console = printing.console(file=StringIO(), width=width)
+    console = printing.Screen(file=StringIO(), width=width)
     profile_page.print_summary(profile, console)
     return str(console.file.getvalue())  # type: ignore[attr-defined]
 

@@ -138,7 +138,7 @@ def test_a_run_that_loses_all_of_a_dataset_fails(shop: Shop) -> None:
     shop.holds("as_of", [{"as_of": MOMENT, "timezone": "UTC"}])
     shop.holds("sources/customer", people(25, AFTER))
     report = RunReport("run", tables={key: TableRun(key, "done") for key in ("sources/customer", "customers")})
-    console = printing.console(file=io.StringIO(), width=300)
+    console = printing.Screen(file=io.StringIO(), width=300)
     assert not print_summary(console, shop.deployment, report)
     assert "Customer: 25 arrived = 0 known by as_of + 25 registered after it." in console.file.getvalue()
     shop.holds("sources/customer", people(25, BY))
@@ -340,7 +340,7 @@ def test_customers_of_a_deployment_without_orders_are_shown_without_what_they_sp
     shop.holds("as_of", [{"as_of": MOMENT, "timezone": "UTC"}])
     told = {"primary_segment": "None", "persona": "Prospect", "persona_traits": "", "rule_version": "1"}
     shop.holds("customer_segments", [{"customer_id": "C1", "is_premium": False, **told}])
-    console = printing.console(file=io.StringIO(), width=120)
+    console = printing.Screen(file=io.StringIO(), width=120)
     console.print(engagement(shop.deployment))
     assert "none: see unknown_because │         1 │ 100.0% │" in console.file.getvalue()
 
