@@ -283,7 +283,8 @@ def _looked_at(
 
 def _scrambled(numbers: Ints, places: int) -> Ints:
     """A one-to-one shuffle of 0 .. 10**places - 1, so that an identifier does not give its owner away."""
-    return (numbers * 3_999_971 + 271_828_183) % 10**places
+    shuffled: Ints = (numbers * 3_999_971 + 271_828_183) % 10**places
+    return shuffled
 
 
 def arrival_order(rng: np.random.Generator, events: Events) -> Events:

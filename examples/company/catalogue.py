@@ -181,7 +181,8 @@ def _subcategory(rng: np.random.Generator, category: Ints) -> Ints:
     """A subcategory code of the right category for each product."""
     counts = np.array([len(found.nouns) for found in CATEGORIES])
     within = (rng.random(len(category)) * counts[category]).astype(np.int64)
-    return (np.cumsum(counts) - counts)[category] + within
+    code: Ints = (np.cumsum(counts) - counts)[category] + within
+    return code
 
 
 def _bounds(product: dict[str, np.ndarray]) -> Floats:

@@ -90,20 +90,24 @@ def _nulls(table: pa.Table, column: str, size: int) -> pa.Array:
 
 def _codes(table: pa.Table, rows: Ints, column: str, pool: tuple[str, ...]) -> Ints:
     values = table[column].take(pa.array(rows)).cast(pa.string())
-    return pc.index_in(values, pa.array(pool)).to_numpy()
+    codes: Ints = pc.index_in(values, pa.array(pool)).to_numpy()
+    return codes
 
 
 def _times(table: pa.Table, column: str) -> Ints:
     """Microseconds since 1970; anything where null."""
-    return pc.fill_null(table[column].cast(pa.int64()), 0).to_numpy()
+    times: Ints = pc.fill_null(table[column].cast(pa.int64()), 0).to_numpy()
+    return times
 
 
 def _is_delivered(table: pa.Table) -> Flags:
-    return pc.equal(table["order_status"].cast(pa.string()), "delivered").to_numpy()
+    is_so: Flags = pc.equal(table["order_status"].cast(pa.string()), "delivered").to_numpy()
+    return is_so
 
 
 def _was_delivered(table: pa.Table) -> Flags:
-    return pc.is_valid(table["order_delivery_date"]).to_numpy()
+    is_so: Flags = pc.is_valid(table["order_delivery_date"]).to_numpy()
+    return is_so
 
 
 def _can_be_late(table: pa.Table) -> Flags:
@@ -224,7 +228,7 @@ def implausible_sessions(events: pa.Table, rows: Ints) -> pa.Table:
 def _drawn(rng: np.random.Generator, dataset: str, clean: pa.Table, free: Flags) -> list[tuple[Fault, Ints]]:
     """Which rows each fault befalls."""
     faults = [fault for fault in FAULTS if fault.dataset == dataset]
-    drawn = []
+    drawn: list[tuple[Fault, Ints]] = []
     for lane in dict.fromkeys(fault.lane for fault in faults):
         draw, low = rng.random(len(clean)), 0.0
         for fault in (fault for fault in faults if fault.lane == lane):

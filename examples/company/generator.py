@@ -88,7 +88,7 @@ def _written(company: Company, folder: Path) -> Iterator[tuple[str, int]]:
     yield from _save(_offer(company), folder, 0).items()
     customers = len(company.people.number)
     chunks = range(1, 1 + -(-customers // _chunk_size(customers)))
-    touches = 0
+    touches: Ints = np.zeros((), dtype=np.int64)
     with ThreadPoolExecutor(WORKERS) as pool:
         for counts, touched in pool.map(lambda chunk: _save_chunk(company, chunk, folder), chunks):
             touches = touches + touched

@@ -64,7 +64,8 @@ def _taste(rng: np.random.Generator, customers: int, weights: Floats) -> Floats:
     """Category shares per customer ~ Dirichlet: concentrated, so that most customers have a favourite."""
     alpha = (TASTE_CONCENTRATION * weights / weights.sum()).astype(np.float32)
     mass = rng.standard_gamma(alpha, (customers, len(weights)), dtype=np.float32) + np.float32(1e-6)
-    return mass / mass.sum(axis=1, keepdims=True)
+    shares: Floats = mass / mass.sum(axis=1, keepdims=True)
+    return shares
 
 
 def _cumulative(shares: Floats) -> Floats:

@@ -69,7 +69,8 @@ class Orders:
     @property
     def arrived(self) -> Flags:
         """Whether the customer has had the goods."""
-        return (self.status == DELIVERED) | (self.status == RETURNED_STATUS)
+        has_arrived: Flags = (self.status == DELIVERED) | (self.status == RETURNED_STATUS)
+        return has_arrived
 
 
 @dataclass(frozen=True)
@@ -94,19 +95,22 @@ def draw(
     spent = np.bincount(lines.order, lines.quantity * lines.price, minlength=len(times.at))
     subtotal = spent.astype(np.int64)
     category = catalogue.category[lines.sku[lines.place == 0]]
-    columns = {**_handling(rng, times, habits), **_discounts(rng, subtotal, habits.bargains[times.customer])}
-    shipping = columns["shipping"]
+    handling = _handling(rng, times, habits)
+    discount, promo = _discounts(rng, subtotal, habits.bargains[times.customer])
+    shipping = handling["shipping"]
     fee = np.where((subtotal >= FREE_SHIPPING_CENTS) & (shipping != EXPRESS), 0, _SHIPPING_CENTS[shipping])
     arrives_at = _arrivals(rng, times.at, shipping)
     orders = Orders(
         customer=times.customer,
         at=times.at,
         number=times.number,
-        **columns,
+        **handling,
         status=_statuses(rng, times.at, arrives_at, RETURNED[category]),
         arrives_at=arrives_at,
         subtotal=subtotal,
+        discount=discount,
         shipping_fee=fee,
+        promo=promo,
         paid_at=np.minimum(times.at + _processing(rng, len(times.at)), season.END),
     )
     return orders, lines
@@ -118,7 +122,7 @@ def _baskets(rng: np.random.Generator, times: OrderTimes, habits: Habits, catalo
     wanted = AIM * habits.mean_value[times.customer] * spread
     extra = EXTRA_LINES * np.sqrt(wanted / USUAL_VALUE)
     counts = np.minimum(1 + rng.poisson(extra), MOST_LINES)
-    order = np.repeat(np.arange(len(times.at)), counts)
+    order: Ints = np.repeat(np.arange(len(times.at)), counts)
     cents = (100 * wanted / counts)[order] * np.exp(rng.normal(0, 0.25, len(order)))
     category = weighted_by_row(rng, habits.taste, times.customer[order])
     sku = catalogue.choose(rng, category, cents, times.at[order])
@@ -163,19 +167,20 @@ def _handling(rng: np.random.Generator, times: OrderTimes, habits: Habits) -> di
     }
 
 
-def _discounts(rng: np.random.Generator, subtotal: Ints, bargains: Floats) -> dict[str, Ints | Flags]:
-    """5 to 30 % off for those who look for it; some of it by promotion code."""
+def _discounts(rng: np.random.Generator, subtotal: Ints, bargains: Floats) -> tuple[Ints, Flags]:
+    """Cents off, 5 to 30 % for those who look for it; and whether by promotion code."""
     reduced = rng.random(len(subtotal)) < bargains
     percent = 5 * rng.integers(1, 7, len(subtotal))
     promo = reduced & (rng.random(len(subtotal)) < PROMO_SHARE)
-    return {"discount": np.where(reduced, subtotal * percent // 100, 0), "promo": promo}
+    return np.where(reduced, subtotal * percent // 100, 0), promo
 
 
 def _arrivals(rng: np.random.Generator, at: Ints, shipping: Ints) -> Ints:
     """One to ten days after the order, by shipping type."""
     fastest, slowest = _FASTEST_DAYS[shipping], _SLOWEST_DAYS[shipping]
     days = fastest + rng.random(len(at)) * (slowest - fastest)
-    return at + (days * 86_400).astype(np.int64) * season.SECOND
+    arrives_at: Ints = at + (days * 86_400).astype(np.int64) * season.SECOND
+    return arrives_at
 
 
 def _statuses(rng: np.random.Generator, at: Ints, arrives_at: Ints, returned_share: Floats) -> Ints:

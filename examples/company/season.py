@@ -42,18 +42,20 @@ _SALE_EDGES = np.array([instant(day) for first, last, _ in SALES for day in (fir
 
 def on_sale(at: Ints) -> Flags:
     """Whether a sale was on at each time."""
-    return np.searchsorted(_SALE_EDGES, at, side="right") % 2 == 1
+    is_on: Flags = np.searchsorted(_SALE_EDGES, at, side="right") % 2 == 1
+    return is_on
 
 
 def _busyness() -> Floats:
     """How busy each hour of the span is, in the mean 1."""
     at = START + HOUR * np.arange(DAYS * 24)
     day = at // DAY
-    busy = np.asarray(WEEK)[(day + 3) % 7] * np.asarray(HOURS_OF_DAY)[at // HOUR % 24]
+    busy: Floats = np.asarray(WEEK)[(day + 3) % 7] * np.asarray(HOURS_OF_DAY)[at // HOUR % 24]
     busy *= 1 + YEAR_AMPLITUDE * np.cos(2 * np.pi * (day % 365.25 - YEAR_PEAK_DAY) / 365.25)
     for first, last, lift in SALES:
         busy[(at >= instant(first)) & (at < instant(last))] *= lift
-    return busy / busy.mean()
+    busy /= busy.mean()
+    return busy
 
 
 _CLOCK = (START + HOUR * np.arange(DAYS * 24 + 1)).astype(float)
@@ -62,9 +64,11 @@ _ELAPSED = np.concatenate([[0.0], np.cumsum(_busyness()) / 24])
 
 def season_days(at: Ints) -> Floats:
     """Calendar time (microseconds) to season days since START."""
-    return np.interp(at, _CLOCK, _ELAPSED)
+    days: Floats = np.interp(at, _CLOCK, _ELAPSED)
+    return days
 
 
 def calendar(days: Floats) -> Ints:
     """Season days since START to calendar time (microseconds): the inverse of `season_days`."""
-    return np.interp(days, _ELAPSED, _CLOCK).astype(np.int64)
+    at: Ints = np.interp(days, _ELAPSED, _CLOCK).astype(np.int64)
+    return at

@@ -400,7 +400,7 @@ def _traits(segment: pd.DataFrame, everybody: "Everybody") -> list[dict[str, Any
             "population_mean": of_all,
             "population_deviation": deviation,
             "standardised_difference": difference,
-            "has_trait": is_apart and is_usual,
+            "has_trait": is_apart and is_usual and known[feature] >= FEW,
             "rank": None,
         }
         rows.append(row)

@@ -15,6 +15,7 @@ from c360_assets.terms.trait_words import WORDS
 FEATURES = tuple(words.feature for words in WORDS)
 # Of these a mean over few customers would tell too much of one.
 PERSONAL = ("age", "annual_income", "number_of_children")
+# What fewer customers do, such as the returns of two buyers, is no trait of a segment.
 FEWEST_TOLD = 10
 # Standard deviations: a smaller difference is not worth words. Standard errors: a smaller one may be chance.
 TELLING, CERTAIN = 0.2, 3.0
@@ -89,7 +90,7 @@ def _compared(segments: ir.Table, population: ir.Table) -> ir.Table:
     place = 1 + ibis.row_number().over(group_by=["segmentation", "segment"], order_by=furthest)
     is_usual = rate(compared.known_count, compared.customer_count) >= USUALLY_KNOWN * compared.known_share
     is_certain = difference * difference * compared.known_count >= CERTAIN * CERTAIN
-    is_telling = (difference.abs() >= TELLING) & is_certain & is_usual
+    is_telling = (difference.abs() >= TELLING) & is_certain & is_usual & (compared.known_count >= FEWEST_TOLD)
     phrase = (difference > 0).ifelse(compared.high, compared.low)
     trait = trait_words.told(phrase, compared.unit, compared.mean, compared.population_mean)
     return compared.select(

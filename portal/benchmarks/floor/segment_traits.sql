@@ -172,7 +172,7 @@ select
   case when difference is not null then row_number() over (
     partition by segmentation, segment order by round(abs(difference), 6) desc nulls last, feature
   ) end::integer as rank,
-  case when abs(difference) >= 0.2 and difference * difference * n >= 9 and is_usual then
+  case when abs(difference) >= 0.2 and difference * difference * n >= 9 and is_usual and n >= 10 then
     case when difference > 0 then high else low end || ': '
     || regexp_replace(format(template, mean * scale), '^-?0(\.0+)?$', '0') || unit || ' against '
     || regexp_replace(format(template, population_mean * scale), '^-?0(\.0+)?$', '0')
