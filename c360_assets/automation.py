@@ -26,8 +26,8 @@ PART_TAG = "c360/part"
 
 def refresh(deployment: Deployment) -> Any:
     """The job that builds everything, which is also what `c360 run` runs."""
-    told = f"Load every source and rebuild every table of {deployment.settings.name}."
-    return dg.define_asset_job("refresh", selection=dg.AssetSelection.all(), description=told)
+    description = f"Load every source and rebuild every table of {deployment.settings.name}."
+    return dg.define_asset_job("refresh", selection=dg.AssetSelection.all(), description=description)
 
 
 def rhythm(contract: Contract) -> str:
@@ -60,22 +60,24 @@ def schedules(deployment: Deployment) -> list[dg.ScheduleDefinition]:
     plans.append(("derive_daily", asset_keys(daily), NIGHTLY, "Rebuild every table that is made from the sources."))
     plans.append(("models_weekly", asset_keys(models), WEEKLY_MODELS, "Train and apply the models."))
     timed = [
-        scheduled(name, dg.AssetSelection.assets(*keys), cron, timezone, told)
-        for name, keys, cron, told in plans
+        scheduled(name, dg.AssetSelection.assets(*keys), cron, timezone, description)
+        for name, keys, cron, description in plans
         if keys
     ]
     return [*timed, *_hourly(datasets)]
 
 
-def scheduled(name: str, selection: dg.AssetSelection, cron: str, timezone: str, told: str) -> dg.ScheduleDefinition:
+def scheduled(
+    name: str, selection: dg.AssetSelection, cron: str, timezone: str, description: str
+) -> dg.ScheduleDefinition:
     """A job and its schedule of the same name, switched on, by the clock of a time zone."""
     return dg.ScheduleDefinition(
         name=name,
-        job=dg.define_asset_job(name, selection=selection, description=told),
+        job=dg.define_asset_job(name, selection=selection, description=description),
         cron_schedule=cron,
         execution_timezone=timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=told,
+        description=description,
     )
 
 
@@ -83,9 +85,9 @@ def _hourly(datasets: Iterable[Contract]) -> list[dg.ScheduleDefinition]:
     keys = asset_keys(contract for contract in datasets if contract.loading == HOURLY)
     if not keys:
         return []
-    told = "Load the events of the hour that ended, and late ones of the hours before."
+    description = "Load the events of the hour that ended, and late ones of the hours before."
     job = dg.define_asset_job(
-        "load_hourly", selection=dg.AssetSelection.assets(*keys), tags={PART_TAG: "true"}, description=told
+        "load_hourly", selection=dg.AssetSelection.assets(*keys), tags={PART_TAG: "true"}, description=description
     )
 
     @dg.schedule(
@@ -93,7 +95,7 @@ def _hourly(datasets: Iterable[Contract]) -> list[dg.ScheduleDefinition]:
         job=job,
         cron_schedule=HOURLY_CRON,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=told,
+        description=description,
     )
     def ended(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         hour = context.scheduled_execution_time.astimezone(UTC) - HOUR

@@ -67,7 +67,7 @@ def sensor(deployment: Deployment) -> dg.SensorDefinition:
             look.at(contract)
         context.update_cursor(look.cursor)
         if not look.news:
-            return dg.SkipReason("; ".join(look.told) or "nothing new")
+            return dg.SkipReason("; ".join(look.notes) or "nothing new")
         tags = {NEWS: ", ".join(look.news)}
         left_out = {f"sources/{name}" for name in look.troubles.keys() - look.news}
         if not left_out:
@@ -91,23 +91,23 @@ class _Look:
         self.failed, to_load = _failed_batch(context.instance)
         # Each counts once.
         self.not_loaded = to_load if self.failed != known.get("failed") else []
-        self.known = {name: Trouble(**told) for name, told in known.get("troubles", {}).items()}
+        self.known = {name: Trouble(**state) for name, state in known.get("troubles", {}).items()}
         self.troubles: dict[str, Trouble] = {}
         self.news: list[str] = []
-        self.told: list[str] = []
+        self.notes: list[str] = []
 
     @property
     def cursor(self) -> str:
         """What the next look has to know."""
-        told = {name: asdict(trouble) for name, trouble in self.troubles.items()}
-        return json.dumps({"failed": self.failed, "troubles": told})
+        troubles = {name: asdict(trouble) for name, trouble in self.troubles.items()}
+        return json.dumps({"failed": self.failed, "troubles": troubles})
 
     def at(self, contract: Contract) -> None:
         """Ask a source whether it has news, unless it is left alone for now."""
         trouble = self._trouble(contract)
         if trouble and trouble.wait:
             self.troubles[contract.name] = replace(trouble, wait=trouble.wait - 1)
-            self.told.append(
+            self.notes.append(
                 f"{contract.name} failed {trouble.failures} times; ticks until it is asked: {trouble.wait}"
             )
             return
@@ -115,7 +115,7 @@ class _Look:
             has_news = self.feeds.has_news(contract)
         except (C360Error, OSError) as fault:
             self.troubles[contract.name] = self._worse(contract, trouble)
-            self.told.append(f"{contract.name} cannot be looked at. {fault}")
+            self.notes.append(f"{contract.name} cannot be looked at. {fault}")
             runs.record_source(self.deployment, contract, self.moment, works=False)
             return
         if has_news:

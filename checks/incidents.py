@@ -152,11 +152,11 @@ def _tell(
 
 def _message(incident: Mapping[str, Any], event: str, outcome: Outcome, as_of: datetime) -> str:
     if event == RESOLVED:
-        told = f"holds again after {_counted(incident['failed_runs'], 'failing run')}"
+        change = f"holds again after {_counted(incident['failed_runs'], 'failing run')}"
     else:
-        told = "could not run" if outcome.status == ERROR else f"fails on {_counted(outcome.failing, 'row')}"
-        told += f" ({incident['severity']})" + (", again" if event == REOPENED else "")
-    return f"{incident['dataset']}: rule {incident['rule']} {told}, as of {as_of:%Y-%m-%d %H:%M} UTC"
+        change = "could not run" if outcome.status == ERROR else f"fails on {_counted(outcome.failing, 'row')}"
+        change += f" ({incident['severity']})" + (", again" if event == REOPENED else "")
+    return f"{incident['dataset']}: rule {incident['rule']} {change}, as of {as_of:%Y-%m-%d %H:%M} UTC"
 
 
 def _counted(number: int, what: str) -> str:

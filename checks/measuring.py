@@ -165,7 +165,7 @@ class _Measuring:
 
     def _running(self, rules: Sequence[Rule]) -> tuple[dict[Rule, list[str]], dict[Rule, str]]:
         """What each rule judges of a row, the marks of it made; and why some rules do not run."""
-        refused = {rule: told for rule in rules if (told := refusal(self.engine, rule.need))}
+        refused = {rule: message for rule in rules if (message := refusal(self.engine, rule.need))}
         judged = {rule: found for rule in rules if rule not in refused and (found := self._judged(rule))}
         # One statement for all; only where it fails are they asked one by one.
         if not _complaint(lambda: self._mark(judged)):

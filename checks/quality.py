@@ -179,12 +179,12 @@ def _evaluation(asset: dg.AssetKey, contract: Contract, result: Result, status: 
         check_name=rule.name,
         passed=status in passed,
         severity=dg.AssetCheckSeverity.ERROR if status in (FAIL, ERROR) else dg.AssetCheckSeverity.WARN,
-        description=_told(result, status),
+        description=_in_words(result, status),
         metadata=metadata,
     )
 
 
-def _told(result: Result, status: str) -> str:
+def _in_words(result: Result, status: str) -> str:
     if status == ERROR:
         return f"Rule {result.rule.name} could not run and counts 0: {result.problem}"
     if status == NOT_ASSESSED:

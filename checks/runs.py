@@ -23,14 +23,14 @@ CHECK_EVERY_SECONDS = 15
 def sensors(deployment: Deployment) -> list[dg.SensorDefinition]:
     """A sensor for runs that failed, and one for those that went well."""
 
-    def watch(name: str, status: dg.DagsterRunStatus, told: str) -> dg.SensorDefinition:
+    def watch(name: str, status: dg.DagsterRunStatus, description: str) -> dg.SensorDefinition:
         @dg.run_status_sensor(
             name=name,
             run_status=status,
             monitor_all_code_locations=True,
             minimum_interval_seconds=CHECK_EVERY_SECONDS,
             default_status=dg.DefaultSensorStatus.RUNNING,
-            description=told,
+            description=description,
         )
         def sensor(context: dg.RunStatusSensorContext) -> None:
             record(deployment, context.instance, context.dagster_run.run_id)

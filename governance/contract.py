@@ -183,20 +183,20 @@ def _generated(contract: Contract) -> Iterator[Rule]:
         need = Unique(columns=tuple(contract.primary_key))
         yield rule("key_unique", f"No two rows have the same {key}.", "uniqueness", need, "error", blocking=is_gate)
     if contract.layer in DERIVED:
-        told = f"There are at least {ROWS_KEPT:.0%} of the rows there were when the table was scored before."
-        yield rule("rows_kept", told, "completeness", RowsKept(share=ROWS_KEPT))
+        description = f"There are at least {ROWS_KEPT:.0%} of the rows there were when the table was scored before."
+        yield rule("rows_kept", description, "completeness", RowsKept(share=ROWS_KEPT))
         rates = [column.name for column in contract.columns if column.description.endswith(SHARE)]
         if rates:
             within = " and ".join(f"coalesce({name} between 0 and 1, true)" for name in rates)
-            told = f"Shares and rates lie between 0 and 1, as is said of them: {', '.join(rates)}."
-            yield rule("rates_in_range", told, "conformity", Holds(condition=within))
+            description = f"Shares and rates lie between 0 and 1, as is said of them: {', '.join(rates)}."
+            yield rule("rates_in_range", description, "conformity", Holds(condition=within))
     if contract.layer != "sources":
         return
     keys = [column.name for column in contract.columns if column.is_identifier]
     if keys:
         whole = " and ".join(f"not coalesce(regexp_matches({name}, '{CUT}'), false)" for name in keys)
-        told = f"No spreadsheet has made a rounded number, such as 9.78E+12, of {', '.join(keys)}."
-        yield rule("keys_whole", told, "conformity", Holds(condition=whole))
+        description = f"No spreadsheet has made a rounded number, such as 9.78E+12, of {', '.join(keys)}."
+        yield rule("keys_whole", description, "conformity", Holds(condition=whole))
     required = tuple(column.name for column in contract.columns if column.required)
     if required:
         filled = f"Filled in every row: {', '.join(required)}."
@@ -215,15 +215,17 @@ def _generated(contract: Contract) -> Iterator[Rule]:
     for column in contract.columns:
         if column.references and (RefersTo, column.name) not in judged:
             table, key = column.references
-            told = f"Where {column.name} is filled, it is the {key} of a row of {table}."
+            description = f"Where {column.name} is filled, it is the {key} of a row of {table}."
             refers = RefersTo(column=column.name, table=table, key=key)
-            yield rule(f"{column.name}_known", told, "consistency", refers)
+            yield rule(f"{column.name}_known", description, "consistency", refers)
         if column.values and (OneOf, column.name) not in judged:
-            told = f"Where {column.name} is filled, it is one of {', '.join(column.values)}."
-            yield rule(f"{column.name}_listed", told, "consistency", OneOf(column=column.name, values=column.values))
+            description = f"Where {column.name} is filled, it is one of {', '.join(column.values)}."
+            yield rule(
+                f"{column.name}_listed", description, "consistency", OneOf(column=column.name, values=column.values)
+            )
     hours = contract.latency_hours
-    told = f"The newest row is at most {hours:g} hours old." if hours else "How old the newest row is."
-    yield rule("timeliness", told, "timeliness", Fresh(column=contract.event_time, within_hours=hours))
+    description = f"The newest row is at most {hours:g} hours old." if hours else "How old the newest row is."
+    yield rule("timeliness", description, "timeliness", Fresh(column=contract.event_time, within_hours=hours))
     if contract.loading == "hourly":
-        told = "No hour is missing between the first that was loaded and the newest event."
-        yield rule("hours_loaded", told, "completeness", HoursLoaded())
+        description = "No hour is missing between the first that was loaded and the newest event."
+        yield rule("hours_loaded", description, "completeness", HoursLoaded())

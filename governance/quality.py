@@ -316,11 +316,11 @@ def lookups(rule: Rule) -> dict[str, Lookup]:
 
 def fingerprint(rules: tuple[Rule, ...]) -> str:
     """A hash of all that decides a score: two scores are comparable where it is the same."""
-    told = "\n".join(
+    text = "\n".join(
         f"{rule.name} {rule.dimension} {rule.weight} {type(rule.need).__name__} {rule.need.model_dump_json()}"
         for rule in sorted(rules, key=lambda rule: rule.name)
     )
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _is_decided_by_the_row(need: Need) -> bool:

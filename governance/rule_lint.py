@@ -28,7 +28,7 @@ class Finding:
 
     kind: str
     where: str
-    told: str
+    message: str
 
     @property
     def is_fault(self) -> bool:
@@ -36,7 +36,7 @@ class Finding:
         return self.kind in ("unknown column", "never")
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.told}"
+        return f"{self.where}: {self.message}"
 
 
 def findings(rules: Rules, features: Contract) -> list[Finding]:
@@ -74,7 +74,7 @@ def _of(name: str, listed: list[Rule], rules: Rules, features: Contract) -> Iter
     gap = next(_minus_all([dict(cells)], [box for boxed in boxes.values() for box in boxed]), None)
     if gap is not None:
         reason = " or ".join(rule.name for rule in rules.partial[name].otherwise)
-        yield Finding("gap", name, f"leaves out customers such as one with {_told(gap, cells)} ({reason})")
+        yield Finding("gap", name, f"leaves out customers such as one with {_customer(gap, cells)} ({reason})")
 
 
 def _overlaps(name: str, listed: list[Rule], boxes: Mapping[str, list[Box]], is_first_match: bool) -> Iterator[Finding]:
@@ -170,7 +170,7 @@ def _minus(box: Box, other: Box) -> Iterator[Box]:
             return
 
 
-def _told(gap: Box, cells: Box) -> str:
+def _customer(gap: Box, cells: Box) -> str:
     """One customer in the gap, by the columns that matter."""
     return ", ".join(f"{name} {_example(gap[name])}" for name in sorted(gap) if gap[name] != cells[name])
 

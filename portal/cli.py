@@ -69,8 +69,8 @@ class _Commands(click.Group):
                 raise
             # What libraries say may quote a value.
             unexpected = f"Unexpected fault ({type(fault).__name__}). To see where, write `c360 --debug` for `c360`."
-            told = str(fault) if isinstance(fault, C360Error) else unexpected
-            err.error(told)
+            message = str(fault) if isinstance(fault, C360Error) else unexpected
+            err.error(message)
             ctx.exit(1)
 
 
@@ -130,9 +130,9 @@ def _with_deployment(command: Callable[..., None]) -> Callable[..., None]:
         except Exception as fault:  # libraries tell of a full disk or a damaged file by errors of any kind
             from resources.explaining import explained
 
-            if (told := explained(deployment, str(fault))) is None:
+            if (message := explained(deployment, str(fault))) is None:
                 raise
-            raise C360Error(told) from fault
+            raise C360Error(message) from fault
         finally:
             deployment.close()
 

@@ -31,14 +31,14 @@ class Screen(Console):
     def print(self, *objects: Any, **options: Any) -> None:
         """Print as Rich does."""
         if len(objects) == 1 and isinstance(objects[0], str):
-            told = self.hint(objects[0])
-            objects = (told if options.get("soft_wrap") else _between_words(told, self.width),)
+            text = self.hint(objects[0])
+            objects = (text if options.get("soft_wrap") else _between_words(text, self.width),)
             options["soft_wrap"] = True
         super().print(*objects, **options)
 
-    def error(self, told: str) -> None:
+    def error(self, message: str) -> None:
         """Print what went wrong."""
-        text = Text(_between_words(f"Error: {self.hint(told)}", self.width))
+        text = Text(_between_words(f"Error: {self.hint(message)}", self.width))
         text.stylize("bold red", 0, len("Error:"))
         super().print(text, soft_wrap=True)
 

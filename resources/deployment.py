@@ -210,11 +210,11 @@ class Deployment:
             return
         self._check_owner()
         file = os.path.relpath(self.file, self.home.resolve())
-        told = json.dumps({"file": file, "name": self.settings.name})
+        content = json.dumps({"file": file, "name": self.settings.name})
         mark = self.home / OWNER
-        if not mark.exists() or mark.read_text(encoding="utf-8") != told:
+        if not mark.exists() or mark.read_text(encoding="utf-8") != content:
             with replacing(mark) as fresh:
-                fresh.write_text(told, encoding="utf-8")
+                fresh.write_text(content, encoding="utf-8")
 
     def _check_owner(self) -> None:
         mark = self.home / OWNER
@@ -374,10 +374,10 @@ def _validated(model: type[Section], entry: Any, prefix: str) -> tuple[Section |
     try:
         return model.model_validate(entry), []
     except ValidationError as fault:
-        return None, [_told(error, prefix) for error in fault.errors()]
+        return None, [_message(error, prefix) for error in fault.errors()]
 
 
-def _told(error: Any, prefix: str) -> str:
+def _message(error: Any, prefix: str) -> str:
     # Pydantic puts the type of a connector or sink into its path, where the file has none.
     is_typed = error["loc"][0] in ("connectors", "notifications")
     parts = [str(part) for place, part in enumerate(error["loc"]) if not (is_typed and place == 2)]

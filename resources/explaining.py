@@ -41,9 +41,9 @@ def explained(deployment: Deployment, text: str) -> str | None:
     # Only then is the lake opened, which a fault of the home itself would not allow.
     if str(deployment.warehouse) in text and (damage := deployment.lake.damage(text)):
         return damage
-    told = next((told for sign, told in SIGNS.items() if re.search(sign, text)), None)
+    explanation = next((explanation for sign, explanation in SIGNS.items() if re.search(sign, text)), None)
     settings = deployment.settings
-    return told and told.format(
+    return explanation and explanation.format(
         place=_place(text) or f"Something below {deployment.home}",
         home=deployment.home,
         memory=settings.engine.memory_limit,

@@ -370,10 +370,10 @@ class Feeds:
         before, now = (json.loads(known.get(volume.READ, "{}")) for known in (head.properties, load.properties))
         faults = volume.shortfalls(contract, load.kept_count + load.quarantined_count, head.rows, before, now)
         if faults:
-            told = "; ".join([*faults, *volume.gone(before, now)])
+            reasons = "; ".join([*faults, *volume.gone(before, now)])
             raise FeedError(
-                f"Feed {contract.name} ({load.origin}): {told}. What is held stays. See that the source is whole, such"
-                f" as by fetching it again. {_accepting(contract)}"
+                f"Feed {contract.name} ({load.origin}): {reasons}. What is held stays. See that the source is whole,"
+                f" such as by fetching it again. {_accepting(contract)}"
             )
 
     def check_enough_are_kept(self, contract: Contract, load: Load, is_accepted: bool = False) -> None:
@@ -390,14 +390,14 @@ class Feeds:
         most = reasons.order_by(ibis.desc("copies"), "reason").limit(REASONS_SHOWN).to_pyarrow().to_pylist()
         why = "; ".join(f"{row['reason']} ({row['copies']:,})" for row in most)
         more = advice(most[0]["reason"]) if most else ""
-        told = f"Set aside: {why}. They are in the table quarantine." if why else "The select leaves all of them out."
+        fate = f"Set aside: {why}. They are in the table quarantine." if why else "The select leaves all of them out."
         connectors = [self.deployment.settings.connectors[name] for name in load.read_counts]
         kept, remedy = "none is kept", "If no others are to be expected, set `may_be_empty: true` for the feed."
         if load.kept_count:
             kept = f"only {load.kept_count:,} would be kept, while {held:,} are held, which stay"
             remedy = _accepting(contract)
         raise FeedError(
-            f"Feed {contract.name} ({load.origin}): of {load.read_count:,} rows {kept}. {told}"
+            f"Feed {contract.name} ({load.origin}): of {load.read_count:,} rows {kept}. {fate}"
             f" {_put_right(why, connectors)}{more} {remedy}"
         )
 
@@ -421,8 +421,8 @@ class Feeds:
         """A word for how rows of the dataset come about: the feed, the shop's clock and currency, and the contract."""
         feed, settings = self.deployment.feeds[contract.name], self.deployment.settings
         columns = [(column.name, column.type) for column in contract.columns]
-        told = f"{feed.model_dump_json()} {settings.clock} {settings.currency} {contract.version} {columns}"
-        return hashlib.sha256(told.encode()).hexdigest()[:12]
+        text = f"{feed.model_dump_json()} {settings.clock} {settings.currency} {contract.version} {columns}"
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def _no_quarantine(self) -> ir.Table:
         return self.deployment.lake.empty(self.deployment.contracts["quarantine"])
@@ -605,9 +605,9 @@ class _Sorting:
             if self._names_any(names := self._names(name)) or not raw.doubt
             for column in names
         ]
-        told = ", ".join(f"{quoted(name)}{nearest(name, known)}" for name in lacking)
+        missing = ", ".join(f"{quoted(name)}{nearest(name, known)}" for name in lacking)
         whose = "the source has" if len(self.raws) == 1 else "the views have"
-        return f"the select does not run: {whose} no column {told}. {self._hint()} Correct it in c360.yaml."
+        return f"the select does not run: {whose} no column {missing}. {self._hint()} Correct it in c360.yaml."
 
     def _misfits(self, given: Mapping[str, str]) -> list[str]:
         """What the contract has against these columns."""
@@ -760,8 +760,8 @@ class _Sorting:
         """The typed rows, those that break a `quarantine` rule of the contract with that as a reason."""
         conditions = Conditions(self.contract)
         for rule in self.contract.rules:
-            if rule.quarantine and (told := refusal(self.engine, rule.need)):
-                raise FeedError(f"{self.where}: rule {rule.name} of the contract does not run: {told}")
+            if rule.quarantine and (message := refusal(self.engine, rule.need)):
+                raise FeedError(f"{self.where}: rule {rule.name} of the contract does not run: {message}")
         faults = [
             f"CASE WHEN NOT coalesce({conditions.of(rule.need)}, true) THEN {literal(BREAKS + rule.name)} END"
             for rule in self.contract.rules
@@ -802,9 +802,9 @@ class _Sorting:
         return f"the select does not run: {complaint(fault)}{cast} {self._hint()} Correct it in c360.yaml."
 
     def _hint(self) -> str:
-        return " ".join(self._columns_told(name) for name in self.raws)
+        return " ".join(self._columns_listed(name) for name in self.raws)
 
-    def _columns_told(self, name: str) -> str:
+    def _columns_listed(self, name: str) -> str:
         """The columns of a connector, unless they may be values."""
         source, names = "source" if len(self.raws) == 1 else f"view {name}", self._names(name)
         doubt = self.raws[name].doubt
@@ -831,10 +831,10 @@ class _Sorting:
         )
         always = [reason for reason, count in reasons if count == row_count]
         if always:
-            told = "; ".join(always)
+            complaint = "; ".join(always)
             raise FeedError(
-                f"{self.where}: {told} in all {row_count:,} rows, so the mapping is wrong and not the rows."
-                f" {_put_right(told, self.connectors)}"
+                f"{self.where}: {complaint} in all {row_count:,} rows, so the mapping is wrong and not the rows."
+                f" {_put_right(complaint, self.connectors)}"
             )
 
     def _repeated(self, staged: str) -> str:

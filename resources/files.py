@@ -279,10 +279,10 @@ class Files(OnDisk):
                     for position, file in enumerate(filled):
                         more = f", {literal(file.name)} AS filename" if self.filename else ""
                         broken += file.stage(fresh / f"{position:05d}.parquet", engine, more)
-                    told = json.dumps({"broken": broken, "notes": notes})
-                    (fresh / TOLD).write_text(told, encoding="utf-8")
-        told = (folder / TOLD).read_text(encoding="utf-8")
-        return _Staged(_parquet_rows(sorted(folder.glob("*.parquet"))), **json.loads(told))
+                    remarks = json.dumps({"broken": broken, "notes": notes})
+                    (fresh / TOLD).write_text(remarks, encoding="utf-8")
+        remarks = (folder / TOLD).read_text(encoding="utf-8")
+        return _Staged(_parquet_rows(sorted(folder.glob("*.parquet"))), **json.loads(remarks))
 
     def _columns(self, opened: "_Opened", engine: Engine) -> "_Staged":
         """The columns of all files, with no rows where these need not be read for it; what is read stays staged."""

@@ -182,17 +182,17 @@ def _rows(events: str) -> str:
     Several events of one moment may share all that names them; they are numbered, those that differ in a fixed order.
     """
     session = _parameter("ga_session_id")
-    order = f"coalesce({_told('ecommerce.transaction_id')}, {_told(_parameter('transaction_id') + '.string_value')})"
+    order = f"coalesce({_known('ecommerce.transaction_id')}, {_known(_parameter('transaction_id') + '.string_value')})"
     actions = " ".join(f"WHEN {literal(name)} THEN {literal(action)}" for name, action in ACTIONS.items())
     return f"""
         WITH told AS (
             SELECT
                 event_timestamp, event_name, event_bundle_sequence_id, items,
-                {_told("user_pseudo_id")} AS visitor_id,
-                {_told("user_id")} AS entity_id,
+                {_known("user_pseudo_id")} AS visitor_id,
+                {_known("user_id")} AS entity_id,
                 coalesce({session}.int_value::VARCHAR, {session}.string_value) AS visit,
-                {_told(_parameter("page_location") + ".string_value")} AS page_url,
-                {_told("device.category")} AS device,
+                {_known(_parameter("page_location") + ".string_value")} AS page_url,
+                {_known("device.category")} AS device,
                 CASE WHEN event_name = 'purchase' THEN {order} END AS order_id,
                 {_campaign()} AS campaign
             FROM ({events})
@@ -217,7 +217,7 @@ def _rows(events: str) -> str:
             TRY(make_timestamp(event_timestamp)) AS activity_ts,
             CASE event_name {actions} ELSE event_name END AS event_action,
             page_url,
-            {_told("items[position].item_id")} AS product_sku,
+            {_known("items[position].item_id")} AS product_sku,
             items[position].quantity AS quantity,
             NULL::DOUBLE AS price, -- Google's is in the currency of each visitor
             campaign.medium AS traffic_channel,
@@ -232,7 +232,7 @@ def _parameter(key: str) -> str:
     return f'list_filter(event_params, lambda one: one."key" = {literal(key)})[1]."value"'
 
 
-def _told(text: str) -> str:
+def _known(text: str) -> str:
     """The text, or null where Google Analytics writes that there is none."""
     return f"nullif(nullif({text}, ''), {literal(UNKNOWN)})"
 
@@ -242,7 +242,7 @@ def _campaign() -> str:
     click = "session_traffic_source_last_click"
     return f"""coalesce(
         {_pair("collected_traffic_source.manual_source", "collected_traffic_source.manual_medium")},
-        CASE WHEN {_told("collected_traffic_source.gclid")} IS NOT NULL THEN {_struct("'google'", "'cpc'")} END,
+        CASE WHEN {_known("collected_traffic_source.gclid")} IS NOT NULL THEN {_struct("'google'", "'cpc'")} END,
         {_pair(f"{click}.cross_channel_campaign.source", f"{click}.cross_channel_campaign.medium")},
         {_pair(f"{click}.manual_campaign.source", f"{click}.manual_campaign.medium")},
         {_pair("traffic_source.source", "traffic_source.medium")}
@@ -251,7 +251,7 @@ def _campaign() -> str:
 
 def _pair(source: str, medium: str) -> str:
     # Taken together or not at all: the medium of one campaign says nothing of another's source.
-    source, medium = _told(source), _told(medium)
+    source, medium = _known(source), _known(medium)
     return f"CASE WHEN coalesce({source}, {medium}) IS NOT NULL THEN {_struct(source, medium)} END"
 
 

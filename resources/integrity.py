@@ -122,32 +122,34 @@ class Integrity:
             if found is None:
                 return self._put_aside(examined.key)
             again = self.examine(examined.key)
-            told = f"registered again by {found.name}"
-            return f"{told}; {self.repair(again)}" if again.damaged else told
+            message = f"registered again by {found.name}"
+            return f"{message}; {self.repair(again)}" if again.damaged else message
         table = self.catalog.load_table(iceberg.identifier(examined.key))
         whole = [one for one in _newest_first(table) if one.snapshot_id not in examined.damaged]
         if not whole:
             return self._put_aside(examined.key)
-        told = self._put_back(table, whole, set(examined.damaged)) if examined.current & set(examined.damaged) else ""
+        message = (
+            self._put_back(table, whole, set(examined.damaged)) if examined.current & set(examined.damaged) else ""
+        )
         gone = [one.snapshot_id for one in table.refresh().snapshots() if one.snapshot_id in examined.damaged]
         table.maintenance.expire_snapshots().by_ids(gone).commit()
-        return told or f"{len(gone)} older snapshots forgotten, which nobody reads"
+        return message or f"{len(gone)} older snapshots forgotten, which nobody reads"
 
     def _put_back(self, table: Any, whole: list[Any], damaged: set[int]) -> str:
         seen, newest = table.snapshot_by_name(PUBLISHED), table.current_snapshot()
-        told = []
+        steps = []
         if newest.snapshot_id in damaged:
             table.manage_snapshots().set_current_snapshot(whole[0].snapshot_id).commit()
-            told.append(f"put back on its newest whole snapshot, of {_moment(whole[0])}")
+            steps.append(f"put back on its newest whole snapshot, of {_moment(whole[0])}")
         if seen and seen.snapshot_id in damaged:
             older = [one for one in whole if one.sequence_number < seen.sequence_number]
             if older:
                 table.manage_snapshots().create_tag(older[0].snapshot_id, PUBLISHED).commit()
-                told.append(f"readers see the rows of {_moment(older[0])}")
+                steps.append(f"readers see the rows of {_moment(older[0])}")
             else:
                 table.manage_snapshots().remove_tag(PUBLISHED).commit()
-                told.append("readers see no rows until it is built again")
-        return "; ".join(told)
+                steps.append("readers see no rows until it is built again")
+        return "; ".join(steps)
 
     def elsewhere(self, key: str, where: Path) -> Elsewhere | None:
         """That a table, known by its metadata file, lies in another folder than it should; None where it does not."""
@@ -294,8 +296,8 @@ def _is_parquet(file: Path) -> bool:
 
 def _is_as_sealed(file: Path) -> bool:
     """Whether the content is what the name tells; of files older than such names there is nothing to compare."""
-    told = DIGEST.search(file.stem)
-    return told is None or told[1] == _digest(file)
+    digest = DIGEST.search(file.stem)
+    return digest is None or digest[1] == _digest(file)
 
 
 def _digest(file: Path) -> str:

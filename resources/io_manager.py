@@ -73,9 +73,9 @@ class LakeIOManager(dg.IOManager):
             commit = self.deployment.lake.write(contract, obj, properties)
         if not contract.is_gated:
             self.deployment.lake.publish(commit)
-        told = _metadata(commit, _dagster_lineage(lineage, set(self.deployment.contracts)))
+        metadata = _metadata(commit, _dagster_lineage(lineage, set(self.deployment.contracts)))
         context.add_output_metadata(
-            told | ({"rule version": properties[RULE_VERSION]} if RULE_VERSION in properties else {})
+            metadata | ({"rule version": properties[RULE_VERSION]} if RULE_VERSION in properties else {})
         )
 
     def _code_version(self, context: dg.OutputContext) -> str:

@@ -183,8 +183,8 @@ class Lake:
 
     def _damaged(self, key: str) -> LakeError | None:
         examined = self.integrity(deep=True).examine(key)
-        told = MOVED if isinstance(examined.lost, Elsewhere) else TABLE_DAMAGED
-        return LakeError(told.format(key=key, fault=examined.faults[0])) if examined.faults else None
+        message = MOVED if isinstance(examined.lost, Elsewhere) else TABLE_DAMAGED
+        return LakeError(message.format(key=key, fault=examined.faults[0])) if examined.faults else None
 
     def check_known(self) -> None:
         """LakeError where the catalog does not know tables that lie in the warehouse, as when it was lost, or moved."""
@@ -502,8 +502,8 @@ class Lake:
             )
         except BaseException as fault:
             shutil.rmtree(folder, ignore_errors=True)
-            if isinstance(fault, duckdb.Error) and (told := self.damage(str(fault))):
-                raise LakeError(told) from None
+            if isinstance(fault, duckdb.Error) and (message := self.damage(str(fault))):
+                raise LakeError(message) from None
             if isinstance(fault, ROW_FAULTS):
                 # Not chained: DuckDB quotes the value, and the chain ends in Dagster's log.
                 kind = type(fault).__name__.removesuffix("Exception")

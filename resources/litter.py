@@ -24,10 +24,10 @@ class Purged:
     left_alone: list[str]
 
     def __str__(self) -> str:
-        told = f"Deleted {self.files:,} files that no table knows and {self.folders:,} folders of killed processes."
+        summary = f"Deleted {self.files:,} files that no table knows and {self.folders:,} folders of killed processes."
         if self.left_alone:
-            told += f" Left alone, because they are damaged: {', '.join(self.left_alone)}. See: c360 doctor"
-        return told
+            summary += f" Left alone, because they are damaged: {', '.join(self.left_alone)}. See: c360 doctor"
+        return summary
 
 
 def purge(deployment: Deployment) -> Purged:

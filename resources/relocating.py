@@ -33,17 +33,17 @@ def relocated(file: Path, table: Any, folder: Path) -> Path:
     """
     if lies_in(table.location(), folder):
         return file
-    told, move = json.loads(file.read_text(encoding="utf-8")), _Move(table.location(), folder)
+    metadata, move = json.loads(file.read_text(encoding="utf-8")), _Move(table.location(), folder)
     lists = {one.snapshot_id: move.manifest_list(table, one) for one in table.snapshots()}
-    for snapshot in told["snapshots"]:
+    for snapshot in metadata["snapshots"]:
         snapshot["manifest-list"] = lists[snapshot["snapshot-id"]]
-    for earlier in told.get("metadata-log", []):
+    for earlier in metadata.get("metadata-log", []):
         earlier["metadata-file"] = move.uri(earlier["metadata-file"])
-    told["location"] = folder.as_uri()
+    metadata["location"] = folder.as_uri()
     number = int(file.name.split("-")[0]) + 1
     anew = folder / "metadata" / f"{number:05}-{uuid4()}.metadata.json"
     with replacing(anew) as fresh:
-        fresh.write_text(json.dumps(told), encoding="utf-8")
+        fresh.write_text(json.dumps(metadata), encoding="utf-8")
     return anew
 
 

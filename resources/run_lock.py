@@ -29,8 +29,8 @@ def only_run(deployment: Deployment, run_id: str, tell: Callable[[str], object])
         tell(f"Waits for {_holder(deployment)} to end.")
         lock.acquire()
     try:
-        told = {"run": run_id, "process": os.getpid(), "host": socket.gethostname(), "since": _now()}
-        (deployment.home / HOLDER).write_text(json.dumps(told), encoding="utf-8")
+        holder = {"run": run_id, "process": os.getpid(), "host": socket.gethostname(), "since": _now()}
+        (deployment.home / HOLDER).write_text(json.dumps(holder), encoding="utf-8")
         yield
     finally:
         lock.release()

@@ -105,9 +105,9 @@ class TableFile:
     def column_names(self) -> list[str]:
         """The names of the columns; TextFileError where they do not tell the columns apart."""
         if self.columns is not None and len(self.columns) != len(self.first_record):
-            told = "name every column, in order" if len(self.first_record) > 1 else "set the `delimiter` between them"
+            remedy = "name every column, in order" if len(self.first_record) > 1 else "set the `delimiter` between them"
             raise TextFileError(
-                f"{self.name} has {len(self.first_record)} columns, while `columns` names {len(self.columns)}; {told}"
+                f"{self.name} has {len(self.first_record)} columns, while `columns` names {len(self.columns)}; {remedy}"
             )
         if self.columns is not None:
             return list(self.columns)
@@ -316,7 +316,7 @@ class TextFile(TableFile):
             raise self._error(f"has no line with the columns of its header ({refused[0].fault}); check `delimiter`")
         if shape.line_count not in (None, count + sum(len(record.lines) for record in refused)):
             self._account(shape, count + len(refused))
-        return [told for record in refused for told in record.told(self.name)]
+        return [sentence for record in refused for sentence in record.sentences(self.name)]
 
     def _written(self, shape: "_Shape", target: Path, engine: Engine, more: str) -> list["_Refused"]:
         """Write the rows that DuckDB reads, and return the lines it does not."""
@@ -446,7 +446,7 @@ class _Refused:
     fault: str
     lines: Sequence[str]
 
-    def told(self, name: str) -> list[str]:
+    def sentences(self, name: str) -> list[str]:
         """A description of each line, without its text."""
         further = [f"line {self.line + more} of {name}: part of line {self.line}" for more in range(1, len(self.lines))]
         return [f"line {self.line} of {name}: {self.fault}", *further]

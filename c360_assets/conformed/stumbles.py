@@ -50,8 +50,10 @@ def _repeated_failures(events: ir.Table, sessions: ir.Table) -> ir.Table:
     """Visits that met the same failure again, or began the same checkout again and never ordered."""
     action, page = events.event_action, _page(events)
     is_failure = action.re_search(FAILURE) | (events.product_sku.isnull() & page.re_search(FAILURE)).fill_null(False)
-    told = events.select("session_id", "activity_ts", action=action, step=page.fill_null(action), is_failure=is_failure)
-    suspects = told.filter(told.is_failure | (told.action == "checkout"))
+    steps = events.select(
+        "session_id", "activity_ts", action=action, step=page.fill_null(action), is_failure=is_failure
+    )
+    suspects = steps.filter(steps.is_failure | (steps.action == "checkout"))
     known = suspects.join(sessions.select("session_id", "order_count"), "session_id")
     failed = known.filter(known.is_failure | (known.order_count == 0))
     # Events of one moment are lines of one event.
@@ -78,14 +80,14 @@ def _stays(moves: ir.Table) -> ir.Table:
     same_action = [moves.event_action == moves.event_action.lag(events).over(in_order) for events in back]
     first_at = moves.activity_ts.lag(RAGE_EVENTS - 1).over(in_order)
     in_time = moves.activity_ts <= first_at + ibis.interval(seconds=RAGE_SECONDS)
-    told = moves.select(
+    marked = moves.select(
         "session_id",
         "activity_ts",
         "step",
         is_new=(~same_step[0]).fill_null(True),
         is_rage=ibis.and_(in_time, *same_step, *same_action).fill_null(False),
     )
-    return told.filter(told.is_new | told.is_rage)
+    return marked.filter(marked.is_new | marked.is_rage)
 
 
 def _turns(stays: ir.Table) -> ir.Table:
@@ -93,8 +95,8 @@ def _turns(stays: ir.Table) -> ir.Table:
     in_order = ibis.window(group_by=[stays.session_id, stays.is_new], order_by=[stays.activity_ts, stays.step])
     steps = [stays.step, *(stays.step.lag(places).over(in_order) for places in range(1, TURNS))]
     returns = [steps[place] == steps[place + 2] for place in range(TURNS - 2)]
-    told = stays.mutate(step_before=steps[1], is_turn=ibis.and_(stays.is_new, *returns).fill_null(False))
-    return told.filter(told.is_rage | told.is_turn)
+    marked = stays.mutate(step_before=steps[1], is_turn=ibis.and_(stays.is_new, *returns).fill_null(False))
+    return marked.filter(marked.is_rage | marked.is_turn)
 
 
 @ibis.udf.scalar.builtin(name="split_part")  # type: ignore[untyped-decorator]

@@ -31,8 +31,8 @@ TYPES = pa.schema(
 def cluster_trials(features: ir.Table) -> ir.Table:
     """One row per number of clusters tried, from 2 to 10."""
     customers = prepared(measured(features))
-    told = {"sample_count": len(customers.sample), "features_used": ", ".join(customers.features) or None}
-    tried = [{**vars(trial), **told} for trial in clustering.trials(customers)]
+    common = {"sample_count": len(customers.sample), "features_used": ", ".join(customers.features) or None}
+    tried = [{**vars(trial), **common} for trial in clustering.trials(customers)]
     counted = _active(features).customer_id.count().as_scalar()
     return ibis.memtable(pa.Table.from_pylist(tried, schema=TYPES)).mutate(customer_count=counted)
 

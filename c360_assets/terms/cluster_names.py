@@ -68,19 +68,19 @@ def names(
     have nothing of it. Up to three telling traits are named, the most telling first, "average" where there is none;
     clusters of the same traits are told further ones, and in the end numbered.
     """
-    told = [
+    phrases = [
         _words(features, of_cluster, [ABSENCES[feature] for feature, share in shares.items() if share >= NEARLY_ALL])
         for of_cluster, shares in zip(differences.round(6), absent, strict=True)
     ]
-    named = [_told_apart(place, told) for place in range(len(told))]
+    named = [_told_apart(place, phrases) for place in range(len(phrases))]
     return [name if named.count(name) == 1 else f"{name} ({place})" for place, name in enumerate(named, start=1)]
 
 
-def _told_apart(place: int, told: Sequence[Sequence[tuple[str, bool]]]) -> str:
+def _told_apart(place: int, phrases: Sequence[Sequence[tuple[str, bool]]]) -> str:
     """The usual traits of a cluster, and as many more as no other cluster's first traits are all the same."""
-    words = [word for word, _ in told[place]]
-    usual = max(1, sum(is_telling for _, is_telling in told[place][:USUAL_TRAITS]))
-    others = [[word for word, _ in other] for at, other in enumerate(told) if at != place]
+    words = [word for word, _ in phrases[place]]
+    usual = max(1, sum(is_telling for _, is_telling in phrases[place][:USUAL_TRAITS]))
+    others = [[word for word, _ in other] for at, other in enumerate(phrases) if at != place]
     unlike = (n for n in range(usual, len(words) + 1) if all(set(other[:n]) != set(words[:n]) for other in others))
     name = ", ".join(words[: next(unlike, usual)])
     return name[0].upper() + name[1:]

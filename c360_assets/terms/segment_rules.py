@@ -48,11 +48,11 @@ def matching(described: ir.Table, rules: list[Rule]) -> dict[str, ir.BooleanColu
 
 def reasons(described: ir.Table, partial: Mapping[str, Partial]) -> ir.StringColumn:
     """Why a customer is in no segment of which segmentation, as `price_range: ...; activity_trend: ...`."""
-    told = [
+    given = [
         first(described, one.asked).isnull().ifelse(ibis.literal(f"{name}: ") + first(described, one.otherwise), None)
         for name, one in partial.items()
     ]
-    return joined_texts(told)
+    return joined_texts(given)
 
 
 def _asked(described: ir.Table, rule: Rule) -> ir.BooleanColumn:

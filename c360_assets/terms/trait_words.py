@@ -78,7 +78,7 @@ def as_table() -> ir.Table:
     return ibis.memtable(pa.Table.from_pylist([{"place": place, **vars(one)} for place, one in enumerate(WORDS)]))
 
 
-def told(
+def in_words(
     words: ir.StringValue, unit: ir.StringValue, value: ir.FloatingValue, other: ir.FloatingValue
 ) -> ir.StringValue:
     """Two numbers in words, such as `spends more: 6,512 against 2,054`; shares in percent."""

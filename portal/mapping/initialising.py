@@ -88,7 +88,7 @@ def proposal(
 
 def _currency(tables: Sequence[Found]) -> tuple[str, str]:
     named = {found[0] for table in tables for column in table.columns if (found := CURRENCIES.search(column.name))}
-    told = {
+    mentioned = {
         word.upper()
         for table in tables
         for column in table.columns
@@ -96,9 +96,12 @@ def _currency(tables: Sequence[Found]) -> tuple[str, str]:
         for word in column.words
         if re.fullmatch("[a-z]{3}", word)
     }
-    if len(named | told) == 1:
-        return (named | told).pop(), ""
-    return USUAL_CURRENCY, "no file says in which currency amounts are" if not named | told else "there are several"
+    if len(named | mentioned) == 1:
+        return (named | mentioned).pop(), ""
+    return (
+        USUAL_CURRENCY,
+        "no file says in which currency amounts are" if not named | mentioned else "there are several",
+    )
 
 
 def _connector(table: Found) -> Iterator[str]:
@@ -117,7 +120,7 @@ def _feed(feed: FeedProposal) -> Iterator[str]:
     if feed.is_grouped:
         yield "    # One row per key; of several values that a key has, the first in order."
     for line in feed.lines:
-        yield f"    # {line.column.name:<20} {_told(line)}{_comment(_doubt(line))}"
+        yield f"    # {line.column.name:<20} {_expression(line)}{_comment(_doubt(line))}"
     for column in feed.missing:
         yield (
             f"    # missing: {column.name}, which rows need. Select `... as {column.name}` from what has it;"
@@ -140,7 +143,7 @@ def _select(feed: FeedProposal) -> Iterator[str]:
         yield f"    select: {json.dumps(feed.select)}"
 
 
-def _told(line: Line) -> str:
+def _expression(line: Line) -> str:
     source = " ".join(line.source.split()) if line.source else "(no column as it is)"
     return f"{source:<28} {line.score:.2f}"
 
@@ -165,8 +168,8 @@ def _unused(tables: Sequence[Found], feeds: Sequence[FeedProposal], unread: Sequ
     """What of the files is in no feed."""
     for table in tables:
         of_it = [feed for feed in feeds if feed.table.name == table.name]
-        told = " ".join(line.expression for feed in of_it for line in feed.lines)
-        left = [" ".join(column.name.split()) for column in table.columns if f'"{column.name}"' not in told]
+        expressions = " ".join(line.expression for feed in of_it for line in feed.lines)
+        left = [" ".join(column.name.split()) for column in table.columns if f'"{column.name}"' not in expressions]
         if not of_it:
             yield f"# Not used: {table.connector.path}, which goes with no dataset or with one that is filled already;"
             yield f"#   its columns are {', '.join(left)}"

@@ -34,15 +34,15 @@ def findings(deployment: Deployment) -> list[Finding]:
 
 def not_assessed(deployment: Deployment) -> list[str]:
     """Of each dataset that no feed fills: how many rules nobody can judge for want of it, its own and others'."""
-    told = []
+    notes = []
     for contract in deployment.contracts.values():
         if contract.layer == "sources" and contract.name not in deployment.feeds:
             asking = ", ".join(_asking(deployment, contract))
             others = f", nor are {asking}, which look into it" if asking else ""
-            told.append(
+            notes.append(
                 f"No feed fills {contract.key}: its {len(contract.rules)} quality rules are not assessed{others}."
             )
-    return told
+    return notes
 
 
 def _of_definitions(deployment: Deployment) -> list[str]:

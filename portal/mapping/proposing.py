@@ -161,15 +161,15 @@ def _numbered(table: Found, sources: Mapping[str, Contract], engine: Engine) -> 
     """The table, with a column that tells orders apart where it lists what was sold when and no column does."""
     of_lines, of_orders = (scores(table.columns, sources[name], LINES) for name in (LINES, "orders"))
     sold = {column.name for _, column, likely in of_lines if likely >= SURE}
-    told = {column.name: seen for seen, column, likely in reversed(of_orders) if likely >= SURE}
-    is_of_sales = "qty" in sold and bool(sold.intersection(PRODUCT_KEYS)) and "ordered_at" in told
+    sure = {column.name: seen for seen, column, likely in reversed(of_orders) if likely >= SURE}
+    is_of_sales = "qty" in sold and bool(sold.intersection(PRODUCT_KEYS)) and "ordered_at" in sure
     is_called = any(names_dataset(table.name, name) for name in ("orders", LINES))
     keys = [*of_orders, *scores(table.columns, sources["orders"], "orders")]
     has_key = any(column.key_position and likely >= POSSIBLE for _, column, likely in keys)
     if has_key or not (is_of_sales and is_called):
         return table
     # A digest, for customers may be known by their names; a sale to nobody known is an order of its own.
-    whose = [f"{quoted(told[name].name)}::varchar" for name in ("customer_id", "ordered_at") if "customer_id" in told]
+    whose = [f"{quoted(sure[name].name)}::varchar" for name in ("customer_id", "ordered_at") if "customer_id" in sure]
     each = f"md5({table.view}::varchar)"
     number = f"coalesce(md5({' || '.join(whose)}), {each})" if whose else each
     start = f"{table.prelude},\n{NUMBERED} as" if table.prelude else f"with {NUMBERED} as"
@@ -334,9 +334,11 @@ def _may_be_of(table: Found, contract: Contract, found: Sequence[Match]) -> bool
     if contract.name in STAND_INS:
         return _stand_in(contract, found) is not None or names_dataset(table.name, contract.name)
     # Without a key what happened is known by all that is told of it, and to whom or with what it was.
-    told = {column.name for column in contract.columns if column.is_needed or column.required} - {_key(contract).name}
+    expected = {column.name for column in contract.columns if column.is_needed or column.required} - {
+        _key(contract).name
+    }
     whose = {column.name for column in contract.columns if _target(column) in GROUPED or column.name in SPENT_FOR}
-    is_told = names_dataset(table.name, contract.name) or (bool(told) and told <= given)
+    is_told = names_dataset(table.name, contract.name) or (bool(expected) and expected <= given)
     return is_told and bool(whose & given)
 
 
@@ -703,13 +705,13 @@ def _of_purchase(
 ) -> FeedProposal:
     """The feed of one dataset, known by the customer whose row it is or, of products, by what is told of them."""
     is_product = contract.name == "product"
-    told = "no column is an id of products, so they are known by all that is told of them"
+    reason = "no column is an id of products, so they are known by all that is told of them"
     product = " || '/' || ".join(f"coalesce({quoted(match.seen.name)}, '')" for match in products)
     lines = [_line(match, table, is_grouped=is_product) for match in found]
     for column in contract.columns:
         target = _target(column)
         if (is_product and column.key_position) or (target == "product" and products):
-            lines.append(Line(column, product, POSSIBLE, told))
+            lines.append(Line(column, product, POSSIBLE, reason))
         elif column.key_position:
             doubt = "a row is taken for one purchase, known by its customer"
             lines.append(Line(column, quoted(customer.name), POSSIBLE, doubt))

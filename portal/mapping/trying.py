@@ -67,7 +67,7 @@ def try_feed(deployment: Deployment, dataset: str, limit: int, console: Console)
 
         for line in unknown_statuses_loaded(deployment, load.rows):
             console.print(line)
-    for match in _told_matches(deployment, feeds, contract, rows):
+    for match in _matches(deployment, feeds, contract, rows):
         console.print(match)
     for crowd in crowded(deployment.engine, contract, f"SELECT * FROM {rows}"):
         console.print(f"{contract.title}: {crowd}", style="yellow")
@@ -89,12 +89,12 @@ def _need(column: Column) -> str:
 
 
 def _meaning(column: Column) -> str:
-    told = [" ".join(column.description.split())]
+    sentences = [" ".join(column.description.split())]
     if column.values:
-        told.append(f"One of {', '.join(column.values)}.")
+        sentences.append(f"One of {', '.join(column.values)}.")
     if column.references:
-        told.append(f"Refers to {column.references[0]}.")
-    return " ".join(told)
+        sentences.append(f"Refers to {column.references[0]}.")
+    return " ".join(sentences)
 
 
 def _set_aside(deployment: Deployment, load: Load) -> list[str]:
@@ -112,7 +112,7 @@ def _filled(deployment: Deployment, contract: Contract, rows: str) -> list[str]:
     return [name for name, count in zip(contract.column_names, found, strict=True) if count]
 
 
-def _told_matches(deployment: Deployment, feeds: Feeds, contract: Contract, rows: str) -> Iterator[Text]:
+def _matches(deployment: Deployment, feeds: Feeds, contract: Contract, rows: str) -> Iterator[Text]:
     """How many values of each reference are found where it refers to; with two values of each side where none is."""
 
     def loaded(other: Contract) -> str:
@@ -125,4 +125,4 @@ def _told_matches(deployment: Deployment, feeds: Feeds, contract: Contract, rows
     (counts,) = deployment.engine.query(f"SELECT {asked} FROM {rows}")
     for match in matches(referring, counts):
         values = match.values(deployment.engine, f"SELECT * FROM {rows}")
-        yield Text(match.told) if match.found else Text.assemble((match.told, "bold red"), f" {values}")
+        yield Text(match.sentence) if match.found else Text.assemble((match.sentence, "bold red"), f" {values}")

@@ -419,8 +419,8 @@ class _Pictures:
         counts = _folded(counts.T, self.sums.levels[right], self._named(right)).T
         names = [(*self._named(name), OTHER) for name in (left, right)]
         kept = [np.flatnonzero(counts.sum(axis=axis)) for axis in (1, 0)]
-        told = tuple(tuple(int(count) for count in row) for row in counts[np.ix_(*kept)])
-        return Mosaic(tuple(names[0][at] for at in kept[0]), tuple(names[1][at] for at in kept[1]), told)
+        kept_counts = tuple(tuple(int(count) for count in row) for row in counts[np.ix_(*kept)])
+        return Mosaic(tuple(names[0][at] for at in kept[0]), tuple(names[1][at] for at in kept[1]), kept_counts)
 
     def _named(self, category: str) -> list[str]:
         return list(self.columns.named[category][:MOST_GROUPS])
@@ -464,14 +464,14 @@ def sentence(pair: Pair) -> str:
 
 
 def _of_zeros(pair: Pair, zeros: Zeros) -> str:
-    told = f"{pair.left} and {pair.right} are both 0 in {zeros.both:.0%} of the rows."
+    reading = f"{pair.left} and {pair.right} are both 0 in {zeros.both:.0%} of the rows."
     if zeros.spearman is None:
-        return f"{told} Too few rows have both to say how they go together there."
+        return f"{reading} Too few rows have both to say how they go together there."
     where = f"In those where neither is ({zeros.rows:,} of the rows looked at)"
     if abs(zeros.spearman) < LEAST_STRENGTH:
-        return f"{told} {where}, one says nothing of the other."
+        return f"{reading} {where}, one says nothing of the other."
     way = "rises" if zeros.spearman > 0 else "falls"
-    return f"{told} {where}, {pair.left} {way} {_firmly(abs(zeros.spearman))} as {pair.right} rises."
+    return f"{reading} {where}, {pair.left} {way} {_firmly(abs(zeros.spearman))} as {pair.right} rises."
 
 
 def _of_numbers(pair: Pair) -> str:
@@ -481,36 +481,36 @@ def _of_numbers(pair: Pair) -> str:
     if straight * ranked < 0 and min(abs(straight), abs(ranked)) > 0.1:
         return f"{pair.left} and {pair.right} go together, but not one way: few rows weigh against the many."
     way = "rises" if (ranked if abs(ranked) >= abs(straight) else straight) > 0 else "falls"
-    told = f"{pair.left} {way} {_firmly(pair.strength)} as {pair.right} rises."
+    reading = f"{pair.left} {way} {_firmly(pair.strength)} as {pair.right} rises."
     if abs(ranked) - abs(straight) > 0.15:
-        told += " It does so in order more than in proportion: the relation is bent, or a few rows lie far out."
+        reading += " It does so in order more than in proportion: the relation is bent, or a few rows lie far out."
     if abs(straight) - abs(ranked) > 0.15:
-        told += " A few large rows make much of it: in order alone it is weaker."
-    return told
+        reading += " A few large rows make much of it: in order alone it is weaker."
+    return reading
 
 
 def _of_groups(pair: Pair) -> str:
     share = pair.strength**2
-    told = f"{pair.left} explains {share:.0%} of the variation of {pair.right}."
+    reading = f"{pair.left} explains {share:.0%} of the variation of {pair.right}."
     groups = [group for group in pair.groups if group.name != OTHER]
     if len(groups) > 1 and groups[0].median > groups[-1].median:
         high, low = groups[0], groups[-1]
-        told += (
+        reading += (
             f" Its median is {figure(high.median)} where {pair.left} is {high.name},"
             f" {figure(low.median)} where it is {low.name}."
         )
-    return told
+    return reading
 
 
 def _of_categories(pair: Pair) -> str:
-    told = f"{pair.left} and {pair.right} go together {_firmly(pair.strength)}."
+    reading = f"{pair.left} and {pair.right} go together {_firmly(pair.strength)}."
     standing = _outstanding(pair.mosaic) if pair.mosaic else None
     if standing:
         left, right, within, overall = standing
-        told += (
+        reading += (
             f" Of the rows with {pair.left} {left}, {within:.0%} have {pair.right} {right}; of all rows {overall:.0%}."
         )
-    return told
+    return reading
 
 
 def _outstanding(mosaic: Mosaic) -> tuple[str, str, float, float] | None:

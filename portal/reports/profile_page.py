@@ -69,18 +69,18 @@ def print_summary(profile: Profile, console: Console) -> None:
     """A line per column, and the pairs that go together most."""
     shown = Table(title=f"{profile.contract.key}: {profile.rows:,} rows", title_justify="left", box=SIMPLE_HEAD)
     shown.show_edge = shown.pad_edge = False
-    told = [
+    cells = [
         (
             column.name,
             column.column.type.lower().split("(")[0],
             _percent(column.missing_share) if column.missing else "",
             f"{column.distinct:,}" if column.distinct else "",
-            _told(column, is_brief=True),
+            _in_figures(column, is_brief=True),
         )
         for column in profile.columns
     ]
     headings = ("column", "type", "missing", "distinct", "range or top value")
-    widths = [max(map(len, values)) for values in zip(headings, *told, strict=True)]
+    widths = [max(map(len, values)) for values in zip(headings, *cells, strict=True)]
     # On a narrow console the last gives way first, and then long names.
     room = console.width - sum(widths[:-1]) - GAP * (len(widths) - 1)
     widths[-1] = min(widths[-1], max(room, LEAST_TOLD))
@@ -88,7 +88,7 @@ def print_summary(profile: Profile, console: Console) -> None:
     for heading, width in zip(headings, widths, strict=True):
         justify: JustifyMethod = "right" if heading in ("missing", "distinct") else "left"
         shown.add_column(heading, justify=justify, no_wrap=True, overflow="ellipsis", width=width)
-    for row in told:
+    for row in cells:
         shown.add_row(*row)
     console.print(shown)
     pairs = profile.associations.strongest[:TOLD_PAIRS]
@@ -131,12 +131,12 @@ def _head(profile: Profile, deployment: str) -> str:
         (_percent(missing / cells) if cells else "–", "of all values missing"),
         (f"{hidden}", "personal column" if hidden == 1 else "personal columns"),
     ]
-    told = "".join(f'<div class="tile"><b>{value}</b><span>{name}</span></div>' for value, name in tiles)
+    cards = "".join(f'<div class="tile"><b>{value}</b><span>{name}</span></div>' for value, name in tiles)
     empty = '<p class="note">The table is empty.</p>' if not profile.rows else ""
     return (
         f'<p class="soft small">{escape(deployment)} · {escape(contract.layer)}</p><h1>{escape(contract.key)}</h1>'
         f'<p class="lead">{escape(contract.grain)} <span class="soft">{escape(contract.purpose)}</span></p>'
-        f'<div class="tiles">{told}</div>{empty}'
+        f'<div class="tiles">{cards}</div>{empty}'
     )
 
 
@@ -146,7 +146,7 @@ def _overview(profile: Profile) -> str:
         f'<tr><td><a href="#{_anchor(column)}">{escape(column.name)}</a></td>'
         f'<td class="kind soft">{KINDS[column.kind]}</td><td>{_meter(column)}</td>'
         f'<td class="number">{column.distinct:,}</td><td class="picture">{_spark(column)}</td>'
-        f'<td class="told">{escape(_told(column))}</td></tr>'
+        f'<td class="figures">{escape(_in_figures(column))}</td></tr>'
         for column in profile.columns
     )
     return (
@@ -161,15 +161,17 @@ def _cards(profile: Profile) -> str:
 
 
 def _card(column: ColumnProfile) -> str:
-    told = column.column
-    chips = [KINDS[column.kind], told.type]
-    chips += [told.classification.replace("_", " ")] if told.classification not in ("internal", "personal") else []
-    chips += ["key"] if told.key_position else []
-    chips += ["required"] if told.required else []
+    promised = column.column
+    chips = [KINDS[column.kind], promised.type]
+    chips += (
+        [promised.classification.replace("_", " ")] if promised.classification not in ("internal", "personal") else []
+    )
+    chips += ["key"] if promised.key_position else []
+    chips += ["required"] if promised.required else []
     marks = "".join(f'<span class="chip">{escape(chip)}</span>' for chip in dict.fromkeys(chips))
     return (
         f'<article class="card" id="{_anchor(column)}"><header><h3>{escape(column.name)}</h3>{marks}</header>'
-        f'<p class="soft">{escape(told.description)}</p>'
+        f'<p class="soft">{escape(promised.description)}</p>'
         f'<div class="body">{_facts(column)}<div>{_picture(column)}</div></div></article>'
     )
 
@@ -232,8 +234,8 @@ def _numbers(column: ColumnProfile) -> str:
         )
         if count
     ]
-    told = ["Logarithmic axis"] if numbers.histogram.is_log else []
-    told += [f"Not drawn: {' and '.join(outside)}"] if outside else []
+    notes = ["Logarithmic axis"] if numbers.histogram.is_log else []
+    notes += [f"Not drawn: {' and '.join(outside)}"] if outside else []
     quantiles = {
         "least": numbers.minimum,
         **{QUANTILE_NAMES[share]: value for share, value in numbers.quantiles.items()},
@@ -242,7 +244,7 @@ def _numbers(column: ColumnProfile) -> str:
     heads = "".join(f"<th>{name}</th>" for name in quantiles)
     values = "".join(f"<td>{figure(value)}</td>" for value in quantiles.values())
     return (
-        f"{charts.histogram(column.name, numbers)}{_caption('. '.join(told))}"
+        f"{charts.histogram(column.name, numbers)}{_caption('. '.join(notes))}"
         f'<div class="wide"><table class="quantiles"><thead><tr>{heads}</tr></thead>'
         f"<tbody><tr>{values}</tr></tbody></table></div>"
     )
@@ -342,9 +344,9 @@ def _heatmaps(found: Associations) -> Iterable[str]:
         )
 
 
-def _heatmap(title: str, told: str, picture: str, numbers: str) -> str:
+def _heatmap(title: str, note: str, picture: str, numbers: str) -> str:
     return (
-        f'<h2 class="part">{title}</h2><div class="card"><p class="soft">{told}</p><div class="wide">{picture}</div>'
+        f'<h2 class="part">{title}</h2><div class="card"><p class="soft">{note}</p><div class="wide">{picture}</div>'
         f"<details><summary>The numbers</summary>{numbers}</details></div>"
     )
 
@@ -375,7 +377,7 @@ def _listed(matrix: Matrix, measure: str, ranked: Matrix | None = None) -> str:
 
 
 def _reading(profile: Profile) -> str:
-    told = [
+    notes = [
         "Under a histogram the line reaches from the 5 % to the 95 % quantile, the bar from 25 % to 75 %, and the dot"
         " is the median. The same holds for the lines of a number by category.",
         f"Of personal columns only type, missing and distinct values are told; keys and ids are not shown; and of texts"
@@ -384,21 +386,21 @@ def _reading(profile: Profile) -> str:
         " categories are not among the strongest. None of this says what causes what.",
     ]
     if profile.sampled < profile.rows:
-        told.append(
+        notes.append(
             f"Ranks and pictures of pairs come from {profile.sampled:,} rows, drawn by the hash of their key; all else"
             " is measured on all rows."
             if profile.is_exact
             else f"Quantiles, ranks and pictures of pairs come from {profile.sampled:,} rows, drawn by the hash of"
             " their key; numbers of distinct values are estimates; all else is measured on all rows."
         )
-    items = "".join(f"<li>{text}</li>" for text in told)
+    items = "".join(f"<li>{text}</li>" for text in notes)
     return (
         '<section id="reading"><h2 class="part">How to read this</h2>'
         f'<div class="card"><ul class="plain">{items}</ul></div></section>'
     )
 
 
-def _told(column: ColumnProfile, is_brief: bool = False) -> str:
+def _in_figures(column: ColumnProfile, is_brief: bool = False) -> str:
     """A column in a few words."""
     if not column.rows - column.missing:
         return ""

@@ -43,8 +43,8 @@ def show(deployment: Deployment, dataset: str | None, kind: str, console: Consol
     results = _results(deployment, scores)
     if kind == "json":
         chosen = [dataset] if dataset else list(scores)
-        told = [_as_dict(key, scores[key], results[key]) for key in chosen]
-        console.file.write(json.dumps(told[0] if dataset else told, default=str, ensure_ascii=False) + "\n")
+        described = [_as_dict(key, scores[key], results[key]) for key in chosen]
+        console.file.write(json.dumps(described[0] if dataset else described, default=str, ensure_ascii=False) + "\n")
     elif dataset:
         _print_one(deployment, dataset, scores[dataset], results[dataset], console)
     else:
@@ -81,14 +81,25 @@ def _results(deployment: Deployment, scores: Mapping[str, Sequence[Row]]) -> dic
 
 
 def _as_dict(key: str, scores: Sequence[Row], results: Sequence[Row]) -> dict[str, Any]:
-    told = ("rule", "dimension", "severity", "status", "passing", "failing", "applicable", "share", "weight", "problem")
+    columns = (
+        "rule",
+        "dimension",
+        "severity",
+        "status",
+        "passing",
+        "failing",
+        "applicable",
+        "share",
+        "weight",
+        "problem",
+    )
     return {
         **{name: scores[-1][name] for name in scores[-1] if name != "dataset"},
         "dataset": key,
         "trend": [
             {"as_of": row["as_of"], "score": row["score"], "rules_changed": row["rules_changed"]} for row in scores
         ],
-        "rules": [{name: row[name] for name in told} for row in results],
+        "rules": [{name: row[name] for name in columns} for row in results],
     }
 
 
@@ -121,7 +132,7 @@ def _print_one(
     deployment: Deployment, key: str, scores: Sequence[Row], results: Sequence[Row], console: Console
 ) -> None:
     latest, contract = scores[-1], deployment.contracts[key]
-    told = {rule.name: rule.description for rule in contract.rules}
+    descriptions = {rule.name: rule.description for rule in contract.rules}
     at = latest["as_of"] and f"  as of {latest['as_of']:%Y-%m-%d %H:%M}"
     console.print(
         Text.assemble(
@@ -145,7 +156,7 @@ def _print_one(
     for row in sorted(results, key=lambda row: (order.index(row["status"]), row["share"] or 0, row["rule"])):
         share = "" if row["share"] is None else f"{100 * row['share']:.2f} %"
         why = f"{'Not assessed: ' if row['status'] == NOT_ASSESSED else ''}{row['problem']}" if row["problem"] else ""
-        detail = f"{told.get(row['rule'], '')} {why}".strip()
+        detail = f"{descriptions.get(row['rule'], '')} {why}".strip()
         said = Text.assemble(row["rule"], (f" ({row['dimension']})", "dim"))
         if row["status"] != PASS:
             said.append(f"\n{detail}", "dim")

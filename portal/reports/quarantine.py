@@ -65,8 +65,8 @@ def show_sample(deployment: Deployment, dataset: str | None, reason: str | None,
     ):
         cells = _cells(record)
         key = ", ".join(str(cells.get(column, "")) for column in _contract(deployment, name).primary_key)
-        told = ", ".join(f"{column}: {value}" for column, value in cells.items()) or record
-        shown.add_row(name, key, why, told)
+        content = ", ".join(f"{column}: {value}" for column, value in cells.items()) or record
+        shown.add_row(name, key, why, content)
     console.print(shown)
 
 
@@ -131,8 +131,8 @@ def reload(deployment: Deployment, dataset: str | None, file: Path, console: Con
     except C360Error as fault:
         faults = [str(fault)]
     if faults:
-        for told in (*faults, "What was corrected is kept, and counts with the next load: c360 run."):
-            console.print(told)
+        for line in (*faults, "What was corrected is kept, and counts with the next load: c360 run."):
+            console.print(line)
         return False
     for note in (note for table in report.tables.values() for note in table.notes):
         console.print(f"{note}.")

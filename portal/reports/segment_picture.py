@@ -45,8 +45,8 @@ def write(shown: Segmentation, target: Path) -> None:
         axes.set(xlim=(0, WIDTH), ylim=(height, 0))
         figure.set_size_inches(WIDTH / PIXELS_PER_INCH, height / PIXELS_PER_INCH)
         # What tells the program, its version or the time stays out of the file.
-        told = {"Software": None} if kind == ".png" else {"Date": None, "Creator": None}
-        figure.savefig(target, format=kind[1:], dpi=PIXELS_PER_INCH * FINENESS, metadata=told, facecolor=PAPER)
+        metadata = {"Software": None} if kind == ".png" else {"Date": None, "Creator": None}
+        figure.savefig(target, format=kind[1:], dpi=PIXELS_PER_INCH * FINENESS, metadata=metadata, facecolor=PAPER)
 
 
 class _Page:
@@ -157,8 +157,8 @@ def _subtitle(shown: Segmentation) -> str:
 
 def _footnote(shown: Segmentation) -> str:
     nobody = ", ".join(segment.name for segment in shown.empty)
-    told = f"Nobody is in {nobody}. " if nobody else ""
-    return f"{told}Value is that of completed orders less refunds. {shown.version.capitalize()}."
+    unused = f"Nobody is in {nobody}. " if nobody else ""
+    return f"{unused}Value is that of completed orders less refunds. {shown.version.capitalize()}."
 
 
 def _lines(text: str, size: float, weight: str, width: float) -> list[str]:

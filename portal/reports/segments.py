@@ -139,13 +139,13 @@ def _block(segment: Segment, widest: float) -> Padding:
     lines = Table.grid(padding=(0, 2))
     lines.add_column(style="dim", no_wrap=True)
     lines.add_column()
-    for heading, told in (
+    for heading, sentences in (
         ("who", [Text(trait) for trait in segment.traits]),
         ("do", [_action(*action) for action in segment.actions]),
         ("beware", [Text(risk) for risk in segment.risks]),
         ("measured", _measured(segment)),
     ):
-        for place, text in enumerate(told):
+        for place, text in enumerate(sentences):
             lines.add_row("" if place else heading, text)
     return Padding(Group(Text(segment.name, "bold"), Padding(Group(bars, lines), (0, 0, 0, 2))), (1, 0, 0, 0))
 
@@ -160,11 +160,11 @@ def _action(priority: str, action: str) -> Text:
 
 
 def _measured(segment: Segment) -> Sequence[Text]:
-    told = []
+    figures = []
     if segment.actionability is not None:
-        told.append(f"{percent(segment.actionability)} reachable")
+        figures.append(f"{percent(segment.actionability)} reachable")
     if segment.business_relevance is not None:
-        told.append(f"business relevance {segment.business_relevance:.2f}")
+        figures.append(f"business relevance {segment.business_relevance:.2f}")
     if segment.stability is not None:
-        told.append(f"stability {segment.stability:.2f}")
-    return [Text(", ".join(told), "dim")] if told else []
+        figures.append(f"stability {segment.stability:.2f}")
+    return [Text(", ".join(figures), "dim")] if figures else []

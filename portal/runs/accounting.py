@@ -129,14 +129,14 @@ def findings(deployment: Deployment, found: Account, is_moment_asked: bool, is_b
     Rows after a moment that was asked for are left out as asked, which is told only where that leaves none.
     """
     rows = deployment.lake.select(found.contract)
-    told = [_matched(deployment, found, match) for match in found.matches if match.found < match.referring]
-    told += [
+    listed = [_matched(deployment, found, match) for match in found.matches if match.found < match.referring]
+    listed += [
         Finding(WARNING, f"{found.contract.title}: {text}") for text in crowded(deployment.engine, found.contract, rows)
     ]
-    told += _unknown_actions(deployment, found.contract, rows)
+    listed += _unknown_actions(deployment, found.contract, rows)
     if found.way and found.rows and is_built:
-        told = [*_accounted(found, found.way, is_moment_asked), *told]
-    return told
+        listed = [*_accounted(found, found.way, is_moment_asked), *listed]
+    return listed
 
 
 def unknown_statuses(deployment: Deployment) -> list[str]:
@@ -186,7 +186,7 @@ def much_set_aside(deployment: Deployment, tables: Iterable[TableRun]) -> list[F
 
     An error where at least as many are lost as are kept: then nothing that is made of them tells of the shop.
     """
-    told = []
+    listed = []
     quarantine = deployment.lake.select(deployment.contracts["quarantine"])
     for table in tables:
         contract, count = deployment.contracts[table.key], table.kept + table.quarantined
@@ -198,7 +198,7 @@ def much_set_aside(deployment: Deployment, tables: Iterable[TableRun]) -> list[F
         )
         lost = min(table.quarantined, _different_things(deployment, contract, entries))
         is_untrue = count >= ROWS_THAT_TELL and lost >= table.kept
-        told.append(
+        listed.append(
             Finding(
                 ERROR if is_untrue else WARNING,
                 f"{contract.title}: {table.quarantined:,} of {count:,} rows were set aside,"
@@ -206,7 +206,7 @@ def much_set_aside(deployment: Deployment, tables: Iterable[TableRun]) -> list[F
                 f" {copies:,} of them: {reason}.{advice(reason)}",
             )
         )
-    return told
+    return listed
 
 
 def _different_things(deployment: Deployment, contract: Contract, entries: str) -> int:
@@ -261,7 +261,7 @@ def _accounted(found: Account, way: Way, is_moment_asked: bool) -> list[Finding]
     parts += [f"{found.later:,} {way.after}"] if found.later else []
     parts += [f"{found.unused:,} of no customer"] if found.unused else []
     parts += [f"{found.otherwise:,} not in {way.table}"] if found.otherwise else []
-    told = []
+    listed = []
     lost = _lost(found, is_moment_asked)
     severity = _severity(found, lost)
     if found.later and contract.name in EVENTS and not is_moment_asked:
@@ -269,14 +269,14 @@ def _accounted(found: Account, way: Way, is_moment_asked: bool) -> list[Finding]
         severity = max(severity, WARNING)
     if (lost or not found.kept) and not (severity == NOTE and way.is_accounted):
         remedy = "" if severity == NOTE else f" {_remedy(found, way)}"
-        told.append(Finding(severity, f"{contract.title}: {rows:,} arrived = {' + '.join(parts)}.{remedy}"))
+        listed.append(Finding(severity, f"{contract.title}: {rows:,} arrived = {' + '.join(parts)}.{remedy}"))
     if found.anonymous:
-        told.append(
+        listed.append(
             Finding(
                 NOTE, f"{contract.title}: {found.anonymous:,} of {rows:,} are of no customer, so in nobody's profile."
             )
         )
-    return told
+    return listed
 
 
 def _lost(found: Account, is_moment_asked: bool) -> int:
@@ -307,9 +307,9 @@ def _remedy(found: Account, way: Way) -> str:
 
 
 def _matched(deployment: Deployment, found: Account, match: Match) -> Finding:
-    told = f"{found.contract.title}: {match.told}"
+    sentence = f"{found.contract.title}: {match.sentence}"
     if match.found:
-        return Finding(NOTE, told)
+        return Finding(NOTE, sentence)
     values = match.values(deployment.engine, deployment.lake.select(found.contract))
     remedy = "Select both in one form, in the feeds."
-    return Finding(ERROR if match.referring >= ROWS_THAT_TELL else WARNING, f"{told} {values} {remedy}")
+    return Finding(ERROR if match.referring >= ROWS_THAT_TELL else WARNING, f"{sentence} {values} {remedy}")

@@ -127,8 +127,8 @@ def _without_moment(definitions: dg.Definitions, selection: Sequence[str]) -> st
     graph = definitions.resolve_asset_graph()
     for name in (part.lstrip("+") for part in selection):
         if AS_OF in _part(f"+{name}").resolve(graph):
-            told = "--as-of changes the table as_of and all that depends on it. Select them too, for example"
-            return f"{told} --select +{name}"
+            message = "--as-of changes the table as_of and all that depends on it. Select them too, for example"
+            return f"{message} --select +{name}"
     return "--as-of changes the table as_of and what depends on it, which nothing selected does. Leave it out."
 
 
@@ -229,8 +229,8 @@ def _fault(error: Any, deployment: Deployment) -> str:
     own = {cls.__name__ for cls in _subclasses(C360Error)}
     if error.cls_name in own:
         return str(error.message).split(": ", 1)[1].strip()
-    if told := explained(deployment, error.message):
-        return told
+    if explanation := explained(deployment, error.message):
+        return explanation
     return f"Unexpected fault ({error.cls_name}). To see where, run again with: c360 --debug run"
 
 

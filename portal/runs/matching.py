@@ -42,7 +42,7 @@ class Match:
     found: int
 
     @property
-    def told(self) -> str:
+    def sentence(self) -> str:
         """The match in words. A share of less than all is never rounded to all."""
         share = f"{floor(1000 * self.found / self.referring) / 10:g}%"
         named = f"{self.reference.column.name} -> {self.reference.dataset}"
@@ -84,7 +84,7 @@ def crowded(engine: Engine, contract: Contract, rows: str) -> list[str]:
 
     Of other datasets nothing is told: a visitor may be a machine, a reference to a product the best seller.
     """
-    told = []
+    sentences = []
     for column in contract.columns:
         if contract.name != "orders" or not column.references or column.references[0] != CUSTOMERS:
             continue
@@ -95,11 +95,11 @@ def crowded(engine: Engine, contract: Contract, rows: str) -> list[str]:
         )
         if customers >= CUSTOMERS_THAT_TELL and most >= CROWD * total:
             value = _shown(column, one)
-            told.append(
+            sentences.append(
                 f"one {column.name}, {value}, has {most:,} of {total:,} ({most / total:.1%}). If it stands for sales to"
                 f" nobody known, select nullif(x, {value}) as {column.name}, where x is what is selected now."
             )
-    return told
+    return sentences
 
 
 def _values(engine: Engine, rows: str, column: Column) -> str:

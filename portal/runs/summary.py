@@ -80,7 +80,7 @@ def print_summary(console: Console, deployment: Deployment, report: RunReport, d
         )
     if quarantined:
         console.print("Rows set aside, with the reason, and how to correct them: c360 quarantine")
-    for line in feeds_told(report):
+    for line in feed_lines(report):
         console.print(line)
     if not report.success:
         return False
@@ -121,20 +121,20 @@ def closed_history(deployment: Deployment) -> list[str]:
     ]
 
 
-def feeds_told(report: RunReport) -> list[str]:
+def feed_lines(report: RunReport) -> list[str]:
     """How many rows were read, selected, kept and set aside, in words: of each feed that did not bring all it read, or
     that has several connectors.
     """
-    told = []
+    lines = []
     for table in report.tables.values():
         differs = table.read != table.selected or table.quarantined or table.read_counts
         if table.state == "done" and table.read and differs:
             share = f" ({table.selected / table.read:.0%})" if table.read != table.selected else ""
             fate = f", {table.kept:,} kept, {table.quarantined:,} set aside" if table.quarantined else ""
             read = rows_read(table.read, table.read_counts)
-            told.append(f"{table.key}: {read}, {table.selected:,} selected{share}{fate}.")
-        told += [f"{table.key}: {note}." for note in table.notes]
-    return told
+            lines.append(f"{table.key}: {read}, {table.selected:,} selected{share}{fate}.")
+        lines += [f"{table.key}: {note}." for note in table.notes]
+    return lines
 
 
 def losses(deployment: Deployment, report: RunReport) -> list[Finding]:
@@ -176,7 +176,7 @@ def accounting(deployment: Deployment) -> list[str]:
     )
     kinds: dict[str, Any] = {kind: count or 0 for kind, count in found.to_pyarrow().to_pylist()[0].items()}
     waiting = held - sum(kinds[kind] for kind in ("sales", "anonymous", "returns", "other"))
-    told = [
+    sentences = [
         f"Order lines: {held + aside:,} arrived = {kinds['sales']:,} sold to known customers ({_money(kinds['value'])}"
         f" {deployment.settings.currency}) + {kinds['anonymous']:,} sold anonymously + {kinds['returns']:,} returned"
         f" + {kinds['other']:,} cancelled, open, adjusted or given away"
@@ -185,11 +185,11 @@ def accounting(deployment: Deployment) -> list[str]:
     ]
     if kinds["anonymous_value"]:
         share = kinds["anonymous_value"] / (kinds["anonymous_value"] + kinds["value"])
-        told.append(
+        sentences.append(
             f"Of what was sold, {_money(kinds['anonymous_value'])} {deployment.settings.currency} ({share:.1%}) is of"
             " no customer: revenue in orders and order_lines, but in nobody's profile, nor in any table of customers."
         )
-    return told
+    return sentences
 
 
 def engagement(deployment: Deployment) -> Table:
@@ -230,8 +230,8 @@ def unsupported(deployment: Deployment) -> list[str]:
     empty = [name for name in partial if found["total"] and not found[name]]
     if not empty:
         return []
-    told = buyers.group_by("unknown_because").agg(buyers=buyers.count())
-    most = told.order_by(told.buyers.desc(), "unknown_because").limit(1).to_pyarrow().to_pylist()[0]
+    unknown = buyers.group_by("unknown_because").agg(buyers=buyers.count())
+    most = unknown.order_by(unknown.buyers.desc(), "unknown_because").limit(1).to_pyarrow().to_pylist()[0]
     why = dict(reason.split(": ", 1) for reason in most["unknown_because"].split("; "))
     return [f"The data does not support {name} yet: {why[name]}." for name in empty]
 

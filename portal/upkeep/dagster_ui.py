@@ -26,13 +26,13 @@ def serve(home: Path, port: int) -> int:
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(WORKSPACE), *address]
     environment = {**os.environ, "DAGSTER_HOME": str(home)}
     # With handlers of ours the child starts with the default ones, even where a shell's background ignores Ctrl-C.
-    told: list[int] = []
+    signals: list[int] = []
     for number in _STOPS:
-        signal.signal(number, lambda received, _: told.append(received))
+        signal.signal(number, lambda received, _: signals.append(received))
     with subprocess.Popen(command, cwd=WORKSPACE.parent, env=environment, start_new_session=True) as services:
         for number in _STOPS:
             signal.signal(number, lambda *_: services.send_signal(signal.SIGINT))
-        if told:
+        if signals:
             services.send_signal(signal.SIGINT)
         return services.wait()
 

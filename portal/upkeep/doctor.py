@@ -74,8 +74,8 @@ def report(deployment: Deployment, console: Console, deep: bool, is_repairing: b
     console.print(shown)
     for fault in faults:
         console.print(Text.assemble(("✗ ", "red"), fault))
-    for told in done:
-        console.print(Text.assemble(("✓ ", "green"), told))
+    for line in done:
+        console.print(Text.assemble(("✓ ", "green"), line))
     if faults and not is_repairing:
         console.print("Put back what can be: c360 doctor --repair")
     if done:
@@ -129,18 +129,18 @@ def _sqlite_files(deployment: Deployment) -> dict[Path, str]:
         deployment.operations_uri: "scores and incidents begin anew",
     }
     files = {}
-    for address, told in begins.items():
+    for address, purpose in begins.items():
         url = sa.make_url(address)
         if url.get_backend_name() == "sqlite" and url.database and Path(url.database).exists():
-            files[Path(url.database)] = told
+            files[Path(url.database)] = purpose
     return files | dict.fromkeys(sorted(folder_of(deployment).glob("**/*.db")), "the history of runs begins anew")
 
 
 def _problem(file: Path) -> str:
     try:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            ((told, *_), *_) = connection.execute("PRAGMA quick_check").fetchall()
-            return "" if told == "ok" else DAMAGED
+            ((verdict, *_), *_) = connection.execute("PRAGMA quick_check").fetchall()
+            return "" if verdict == "ok" else DAMAGED
     except sqlite3.OperationalError as fault:
         return f"cannot be opened ({fault}): the user of this process has no right to, or another process holds it"
     except sqlite3.Error:
@@ -163,7 +163,7 @@ def _tables(deployment: Deployment, deep: bool) -> Part:
         return Part("tables", "not examined", [str(fault)])
     found = [integrity.examine(key) for key in integrity.tables()]
     damaged = [one for one in found if one.faults]
-    faults = [fault for one in damaged[:LISTED] for fault in _told(deployment, one)]
+    faults = [fault for one in damaged[:LISTED] for fault in _described(deployment, one)]
     if len(damaged) > LISTED:
         faults.append(f"{len(damaged) - LISTED} more tables are damaged.")
     faults += _clock(max((one.written for one in found), default=0.0))
@@ -177,7 +177,7 @@ def _tables(deployment: Deployment, deep: bool) -> Part:
     return Part("tables", f"{counts}{f', {len(damaged)} damaged' if damaged else ''}", faults, repair)
 
 
-def _told(deployment: Deployment, one: Examined) -> list[str]:
+def _described(deployment: Deployment, one: Examined) -> list[str]:
     first, more = one.faults[0], len(one.faults) - 1
     whose = ""
     if not one.lost:

@@ -26,8 +26,10 @@ def roll_back(deployment: Deployment, moment: datetime, is_sure: bool, console: 
         gone = held.count().to_pyarrow().as_py() - left.count().to_pyarrow().as_py()
         opened = left.is_current.sum().to_pyarrow().as_py() or 0
         versions, are = ("version" if gone == 1 else "versions"), ("is" if opened == 1 else "are")
-        told = f"{gone:,} {versions} that began after {moment:%Y-%m-%d %H:%M:%S} UTC; then {opened:,} {are} current"
+        forgotten = (
+            f"{gone:,} {versions} that began after {moment:%Y-%m-%d %H:%M:%S} UTC; then {opened:,} {are} current"
+        )
         if not is_sure:
-            raise C360Error(f"Nothing was changed. It would forget {told}. If that is meant, add --yes.")
+            raise C360Error(f"Nothing was changed. It would forget {forgotten}. If that is meant, add --yes.")
         deployment.lake.publish(deployment.lake.write(contract, left))
-    console.print(f"The history of customers forgot {told}. The next run goes on from there: c360 run")
+    console.print(f"The history of customers forgot {forgotten}. The next run goes on from there: c360 run")

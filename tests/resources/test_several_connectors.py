@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portal.runs.running import RunReport, TableRun
-from portal.runs.summary import feeds_told
+from portal.runs.summary import feed_lines
 from resources.deployment import Deployment, Feed, Settings
 from resources.feeds import FeedError, Feeds, Load
 from resources.files import Files
@@ -181,7 +181,7 @@ def test_hours_of_one_connector_are_joined_with_all_of_another(tmp_path: Path) -
 
 def test_the_summary_counts_what_was_read_of_each_connector() -> None:
     told = TableRun("sources/orders", "done", read=3, read_counts={"till": 2, "web": 1}, selected=3, kept=3)
-    assert feeds_told(RunReport("run", tables={"sources/orders": told})) == [
+    assert feed_lines(RunReport("run", tables={"sources/orders": told})) == [
         "sources/orders: 3 rows read (till 2, web 1), 3 selected."
     ]
 

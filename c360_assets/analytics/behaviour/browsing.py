@@ -37,7 +37,7 @@ def browsing(sessions: ir.Table, as_of: ir.Table) -> ir.Table:
 
 def _preferred(visits: ir.Table, column: str) -> ir.Table:
     """The value most of a customer's sessions have; the alphabet settles ties."""
-    told = visits.filter(visits[column].notnull())
-    counted = told.group_by("customer_id", column).agg(visits=told.count())
+    known = visits.filter(visits[column].notnull())
+    counted = known.group_by("customer_id", column).agg(visits=known.count())
     best = counted[column].first(order_by=[ibis.desc(counted.visits), counted[column]])
     return counted.group_by("customer_id").agg(best.name(f"preferred_{column}"))

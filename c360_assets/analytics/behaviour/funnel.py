@@ -18,13 +18,13 @@ def funnel(sessions: ir.Table, customer_segments: ir.Table) -> ir.Table:
     """One row per dimension, its value and step: 1 view, 2 favorite, 3 cart, 4 order."""
     segments = customer_segments.select("customer_id", "customer_segment", "engagement_level")
     channel, device = (sessions[name].fill_null(UNKNOWN) for name in ("traffic_channel", "device"))
-    told = sessions.mutate(traffic_channel=channel, device=device)
-    per_customer = _summed(told, "entity_id")
+    visits = sessions.mutate(traffic_channel=channel, device=device)
+    per_customer = _summed(visits, "entity_id")
     segmented = per_customer.left_join(segments, per_customer.entity_id == segments.customer_id)
     dimensions = [
         _dimension(per_customer, "all"),
-        _dimension(_summed(told, "entity_id", "traffic_channel"), "traffic_channel"),
-        _dimension(_summed(told, "entity_id", "device"), "device"),
+        _dimension(_summed(visits, "entity_id", "traffic_channel"), "traffic_channel"),
+        _dimension(_summed(visits, "entity_id", "device"), "device"),
         _dimension(segmented, "customer_segment"),
         _dimension(segmented, "engagement_level"),
     ]

@@ -30,12 +30,12 @@ def hourly_activity(sessions: ir.Table, orders: ir.Table, as_of: ir.Table) -> ir
     hours = _week().cross_join(no_visits, no_orders)
     joined = widened(hours, ("weekday", "hour"), visited.drop(*SPANS), ordered.drop(*SPANS))
     visit_reason, order_reason = joined.session_count_reason, joined.order_count_reason
-    told = joined.mutate(
-        **{name: _told(joined[name], visit_reason) for name in ("session_count", *counted)},
-        order_count=_told(joined.order_count, order_reason),
+    with_totals = joined.mutate(
+        **{name: _or_none(joined[name], visit_reason) for name in ("session_count", *counted)},
+        order_count=_or_none(joined.order_count, order_reason),
         reason=joined_texts([visit_reason, order_reason]),
     )
-    return told.select(
+    return with_totals.select(
         "weekday",
         "hour",
         "session_count",
@@ -43,8 +43,8 @@ def hourly_activity(sessions: ir.Table, orders: ir.Table, as_of: ir.Table) -> ir
         "cart_count",
         "order_count",
         "reason",
-        session_share=told.session_count / told.session_count_total.nullif(0),
-        order_share=told.order_count / told.order_count_total.nullif(0),
+        session_share=with_totals.session_count / with_totals.session_count_total.nullif(0),
+        order_share=with_totals.order_count / with_totals.order_count_total.nullif(0),
     )
 
 
@@ -78,6 +78,6 @@ def _week() -> ir.Table:
     return ibis.memtable(pa.table({"weekday": pa.array(weekdays, pa.int32()), "hour": pa.array(hours, pa.int32())}))
 
 
-def _told(count: ir.IntegerColumn, reason: ir.StringColumn) -> ir.IntegerColumn:
+def _or_none(count: ir.IntegerColumn, reason: ir.StringColumn) -> ir.IntegerColumn:
     """Nothing in an hour is 0, unless there is a reason not to know."""
     return reason.isnull().ifelse(count.fill_null(0), None)

@@ -100,9 +100,9 @@ def _by_dimension(cells: ir.Table) -> ir.Table:
 
 def _metrics() -> ir.Table:
     columns = ("unit", "lowest", "highest", "size", "nothing")
-    told = dict(zip(columns, (list(column) for column in zip(*METRICS.values(), strict=True)), strict=True))
-    bounds = {name: pa.array(told[name], pa.float64()) for name in ("lowest", "highest", "size")}
-    return ibis.memtable(pa.table({"metric": list(METRICS), **told, **bounds}))
+    columns_of = dict(zip(columns, (list(column) for column in zip(*METRICS.values(), strict=True)), strict=True))
+    bounds = {name: pa.array(columns_of[name], pa.float64()) for name in ("lowest", "highest", "size")}
+    return ibis.memtable(pa.table({"metric": list(METRICS), **columns_of, **bounds}))
 
 
 def _scored(found: ir.Table) -> ir.Table:

@@ -115,7 +115,7 @@ def features(
         "review_count": _any(feedback.review_count.sum()),
         "support_ticket_count": _any(feedback.support_ticket_count.sum()),
     }
-    counted = {name: told.ifelse(wide[name].fill_null(0), None) for name, told in is_told.items()}
+    counted = {name: is_known.ifelse(wide[name].fill_null(0), None) for name, is_known in is_told.items()}
     known = wide.mutate(**counted, **spans)
     lasting = known.mutate(
         former_order_count=_if_long(known.former_order_count, known.orders_span_days),
@@ -143,7 +143,7 @@ def _ordered(orders: ir.Table, now: Clock) -> ir.Table:
             sales=sale.sum(),
             returns=dated.is_return.sum(),
             discounted=(sale & dated.has_discount).sum(),
-            told=(sale & dated.has_discount.notnull()).sum(),
+            discount_known=(sale & dated.has_discount.notnull()).sum(),
             recent_order_count=(sale & (dated.ago < RECENT_DAYS)).sum(),
             former_order_count=(sale & dated.ago.between(RECENT_DAYS, 2 * RECENT_DAYS - 1)).sum(),
             worth=dated.order_amount.sum(where=sale),
@@ -164,7 +164,7 @@ def _ordered(orders: ir.Table, now: Clock) -> ir.Table:
         average_order_amount=rate(summed.worth, summed.valued),
         order_interval_days=rate(summed.ordered_days, summed.dated - 1),
         return_rate=rate(summed.returns.fill_null(0), summed.sales + summed.returns.fill_null(0)),
-        discount_rate=rate(summed.discounted, summed.told),
+        discount_rate=rate(summed.discounted, summed.discount_known),
     )
 
 
@@ -191,8 +191,8 @@ def _priced(lines: ir.Table) -> ir.Table:
 
 def _price_index(lines: ir.Table) -> ir.Table:
     """What customers pay for a piece over the median of its category: of all pieces they bought the median one."""
-    told = lines.filter(lines.is_priced, lines.category.notnull())
-    paid = told.select("customer_id", "category", "quantity", paid=rate(told.net_amount, told.quantity))
+    priced = lines.filter(lines.is_priced, lines.category.notnull())
+    paid = priced.select("customer_id", "category", "quantity", paid=rate(priced.net_amount, priced.quantity))
     usual = paid.group_by("category").agg(usual=paid.paid.median())
     compared = paid.filter(paid.customer_id.notnull()).join(usual, "category")
     compared = compared.mutate(ratio=rate(compared.paid, compared.usual)).filter(ibis._.ratio.notnull())

@@ -70,8 +70,8 @@ def segment_summary(
     segments = _counted(_listed(now, counted, clusters), counted)
     traits = _telling(segment_traits)
     summary = _judged(segments, measured.agg(**SUMS))
-    told = widened(summary, SEGMENT, _in_words(traits), _deltas(segment_traits), advice(segments, traits, book))
-    steady = widened(told, "segmentation", _stability(segment_stability))
+    described = widened(summary, SEGMENT, _in_words(traits), _deltas(segment_traits), advice(segments, traits, book))
+    steady = widened(described, "segmentation", _stability(segment_stability))
     return steady.rename(segment_name="segment").mutate(
         rule_version=ibis.literal(now.full_version), playbook_version=ibis.literal(book.full_version)
     )
@@ -94,8 +94,8 @@ def _listed(rules: Rules, counted: ir.Table, clusters: ir.Table) -> ir.Table:
     otherwise = {name: part.otherwise[-1].name for name, part in rules.partial.items()} | {PREMIUM: NO_SUBSCRIPTIONS}
     rows = [(name, rule.name, place, rule.sensitive) for name in ruled for place, rule in enumerate(ruled[name], 1)]
     rows.append((PREMIUM, PREMIUM_SEGMENT, 1, False))
-    told = [dict(zip(LISTED.names, (*row, otherwise.get(row[0])), strict=True)) for row in rows]
-    listed = ibis.memtable(pa.Table.from_pylist(told, schema=LISTED))
+    records = [dict(zip(LISTED.names, (*row, otherwise.get(row[0])), strict=True)) for row in rows]
+    listed = ibis.memtable(pa.Table.from_pylist(records, schema=LISTED))
     numbers = clusters.group_by(segment="cluster_name").agg(precedence=clusters.cluster_id.min())
     found = counted.anti_join(listed, SEGMENT).left_join(numbers, "segment")
     return listed.union(found.select(*SEGMENT, "precedence", "is_sensitive", otherwise=ibis.null("string")))
@@ -146,10 +146,10 @@ def _telling(traits: ir.Table) -> ir.Table:
     It is the first named of those that are at least half as telling as the topic's best: orders speak for pieces.
     """
     # That members have a subscription is what makes them members.
-    told = traits.filter(traits.trait.notnull(), (traits.segmentation != PREMIUM) | (traits.feature != "is_premium"))
-    difference = told.standardised_difference.abs()
+    worded = traits.filter(traits.trait.notnull(), (traits.segmentation != PREMIUM) | (traits.feature != "is_premium"))
+    difference = worded.standardised_difference.abs()
     of_topic = ibis.window(group_by=(*SEGMENT, "topic"))
-    clear = told.filter(difference >= AS_TELLING * difference.max().over(of_topic))
+    clear = worded.filter(difference >= AS_TELLING * difference.max().over(of_topic))
     listed = clear.inner_join(trait_words.as_table().select("feature", listed="place"), "feature")
     first = listed.filter(ibis.row_number().over(group_by=(*SEGMENT, "topic"), order_by=listed.listed) == 0)
     return first.mutate(place=1 + ibis.row_number().over(group_by=SEGMENT, order_by="rank"))
@@ -170,5 +170,5 @@ def _deltas(traits: ir.Table) -> ir.Table:
 
 def _stability(stability: ir.Table) -> ir.Table:
     """The newest agreement of two whole months of each segmentation."""
-    told = stability.filter(stability.adjusted_rand_index.notnull(), stability.is_whole)
-    return told.group_by("segmentation").agg(stability=told.adjusted_rand_index.argmax(told.month_on))
+    known = stability.filter(stability.adjusted_rand_index.notnull(), stability.is_whole)
+    return known.group_by("segmentation").agg(stability=known.adjusted_rand_index.argmax(known.month_on))

@@ -92,7 +92,7 @@ def _compared(segments: ir.Table, population: ir.Table) -> ir.Table:
     is_certain = difference * difference * compared.known_count >= CERTAIN * CERTAIN
     is_telling = (difference.abs() >= TELLING) & is_certain & is_usual & (compared.known_count >= FEWEST_TOLD)
     phrase = (difference > 0).ifelse(compared.high, compared.low)
-    trait = trait_words.told(phrase, compared.unit, compared.mean, compared.population_mean)
+    trait = trait_words.in_words(phrase, compared.unit, compared.mean, compared.population_mean)
     return compared.select(
         "segmentation",
         "segment",
