@@ -16,7 +16,7 @@ from resources.notifications import deliver
 
 NOTIFY_EVERY_SECONDS = 60
 HOURLY_CRON = "5 * * * *"
-CRONS = {"daily": "0 4 * * *", "weekly": "0 4 * * 1", "monthly": "0 4 1 * *"}
+LOAD_CRONS = {"daily": "0 4 * * *", "weekly": "0 4 * * 1", "monthly": "0 4 1 * *"}
 NIGHTLY, WEEKLY_MODELS = "30 4 * * *", "0 6 * * 0"
 DAY = timedelta(days=1)
 # Runs with this tag bring a part of a source's rows, and its checks repeat what was found in all rows last: to measure
@@ -49,7 +49,8 @@ def schedules(deployment: Deployment) -> list[dg.ScheduleDefinition]:
     contracts, timezone = deployment.contracts, deployment.settings.schedule_clock
     datasets = [contract for contract in contracts.values() if contract.layer == "sources"]
     plans = [
-        (f"load_{name}", _of(datasets, name), cron, f"Load what sources bring {name}.") for name, cron in CRONS.items()
+        (f"load_{name}", _of(datasets, name), cron, f"Load what sources bring {name}.")
+        for name, cron in LOAD_CRONS.items()
     ]
     # Those that are loaded by the hour load the hour that ended, and have a schedule of their own.
     whole = [contract for contract in datasets if contract.loading != HOURLY]

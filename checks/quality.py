@@ -24,7 +24,7 @@ PROFILE = "customer_360"
 SCORE = "quality_score"
 SUFFIX = "_quality"
 # Scores are published before the day begins: every day, on Mondays, on the first of the month.
-CRONS = {"daily": "0 5 * * *", "weekly": "0 5 * * 1", "monthly": "0 5 1 * *"}
+CHECK_CRONS = {"daily": "0 5 * * *", "weekly": "0 5 * * 1", "monthly": "0 5 1 * *"}
 
 
 def quality_checks(deployment: Deployment, contract: Contract) -> dg.AssetChecksDefinition:
@@ -74,7 +74,7 @@ def schedules(contracts: Mapping[str, Contract], timezone: str) -> list[dg.Sched
         scheduled(
             f"quality_{schedule}",
             dg.AssetSelection.checks_for_assets(*keys),
-            CRONS[schedule],
+            CHECK_CRONS[schedule],
             timezone,
             f"Check and publish the quality scores due {schedule}.",
         )

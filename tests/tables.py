@@ -11,6 +11,7 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
+from ibis.expr.operations import InMemoryTable
 
 from governance import contracts
 from governance.contract import Contract
@@ -25,7 +26,7 @@ def table(key: str, *rows: dict[str, Any]) -> ir.Table:
     unknown = {name for row in rows for name in row} - set(contract.column_names)
     assert not unknown, f"{key} has no column {unknown}"
     filled = [{name: row.get(name) for name in contract.column_names} for row in rows]
-    return ibis.memtable(pa.Table.from_pylist(filled, schema=_schema(contract).to_pyarrow()))
+    return ibis.memtable(pa.Table.from_pylist(filled, schema=_schema(contract)))
 
 
 def at(moment: str) -> ir.Table:
@@ -35,8 +36,14 @@ def at(moment: str) -> ir.Table:
 
 def rows(result: ir.Table, *columns: str, by: str | None = None) -> list[tuple[Any, ...]]:
     """The values of these columns, ordered by the first of them unless said otherwise."""
-    ordered = result.order_by(by or columns[0])
-    return [tuple(record[name] for name in columns) for record in ordered.to_pyarrow().to_pylist()]
+    ordered = arrow(result).sort_by(by or columns[0])
+    return list(zip(*(ordered[name].to_pylist() for name in columns), strict=True))
+
+
+def arrow(table: ir.Table) -> pa.Table:
+    """The rows of a table; those of one in memory are there already, and the engine takes long to hand them over."""
+    held = table.op()
+    return held.data.to_pyarrow(held.schema) if isinstance(held, InMemoryTable) else table.to_pyarrow()
 
 
 @cache
@@ -59,7 +66,7 @@ def computed(made: Callable[..., ir.Table] | dg.AssetsDefinition) -> Callable[..
         columns = tuple((name, given_rows.schema()) for name, given_rows in tables.items())
         asked = (columns, *(_told_apart(value) for value in others.values()))
         for name, given_rows in tables.items():
-            engine.con.register(name, given_rows.to_pyarrow())
+            engine.con.register(name, arrow(given_rows))
         if asked not in expressions:
             expression = function(**{name: ibis.table(schema, name) for name, schema in columns}, **others)
             # What else it was given is kept, so that nothing else can have the same id.
@@ -77,7 +84,7 @@ def computed(made: Callable[..., ir.Table] | dg.AssetsDefinition) -> Callable[..
 
 def _told_apart(value: Any) -> Any:
     if isinstance(value, ir.Table):
-        return str(value.to_pyarrow().to_pylist())
+        return str(arrow(value).to_pylist())
     return value if isinstance(value, Hashable) else id(value)
 
 
@@ -91,6 +98,7 @@ def money(text: str) -> Decimal:
     return Decimal(text).quantize(Decimal("0.0001"))
 
 
-def _schema(contract: Contract) -> ibis.Schema:
+@cache
+def _schema(contract: Contract) -> pa.Schema:
     names = {"DATE": "date", "TIMESTAMP": "timestamp(6)", "DECIMAL(18,4)": "decimal(18, 4)", **TYPES}
-    return ibis.schema({column.name: names[column.type] for column in contract.columns})
+    return ibis.schema({column.name: names[column.type] for column in contract.columns}).to_pyarrow()

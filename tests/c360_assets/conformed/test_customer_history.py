@@ -19,7 +19,7 @@ from c360_assets.conformed import customer_history
 from c360_assets.conformed.customer_history import advanced, history, rolled_back
 from resources.deployment import Deployment
 from tests.checks.measured import empty_deployment, hold
-from tests.tables import CONTRACTS, computed, day, rows, table
+from tests.tables import CONTRACTS, arrow, computed, day, rows, table
 
 KEY, PROFILE = "customer_id", ("city", "annual_income")
 OWN = [
@@ -50,16 +50,16 @@ def _compiled_once() -> Iterator[None]:
 def snapshot_of(people: Snapshot) -> ir.Table:
     """The source dataset, of which two attributes will do."""
     records = [{KEY: key, **dict(zip(PROFILE, values, strict=True))} for key, values in people.items()]
-    return table("sources/customer", *records).select(KEY, *PROFILE)
+    return ibis.memtable(arrow(table("sources/customer", *records)).select([KEY, *PROFILE]))
 
 
 def kept(result: ir.Table) -> ir.Table:
     """The table as a later run finds it."""
-    return ibis.memtable(result.to_pyarrow())
+    return ibis.memtable(arrow(result))
 
 
 def nothing() -> ir.Table:
-    return table("customer_history").select(*OWN, *PROFILE)
+    return ibis.memtable(arrow(table("customer_history")).select([*OWN, *PROFILE]))
 
 
 def after(runs: list[Run], former: ir.Table | None = None) -> ir.Table:
@@ -76,7 +76,7 @@ def content(found: ir.Table) -> list[tuple[Any, ...]]:
 
 def versions(found: ir.Table) -> dict[str, list[dict[str, Any]]]:
     """The versions of each customer, in order."""
-    records = sorted(found.to_pyarrow().to_pylist(), key=lambda record: record["version"])
+    records = sorted(arrow(found).to_pylist(), key=lambda record: record["version"])
     return {key: [record for record in records if record[KEY] == key] for key in {record[KEY] for record in records}}
 
 
@@ -239,7 +239,7 @@ def test_row_order_is_irrelevant(runs: list[Run], order: Any) -> None:
 
 
 def shuffled(found: ir.Table, order: Any) -> ir.Table:
-    records = found.to_pyarrow()
+    records = arrow(found)
     places = list(range(records.num_rows))
     order.shuffle(places)
     return ibis.memtable(records.take(pa.array(places, pa.int64())))

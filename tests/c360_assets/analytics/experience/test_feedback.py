@@ -11,7 +11,7 @@ from c360_assets.analytics.experience.feedback import feedback
 from c360_assets.conformed.answers import answers as answers_of
 from c360_assets.conformed.ratings import ratings as ratings_of
 from c360_assets.conformed.tickets import tickets as tickets_of
-from tests.tables import at, computed, day, rows, table
+from tests.tables import arrow, at, computed, day, rows, table
 
 NOW = at("2026-06-30T12:00:00")
 Row = dict[str, Any]
@@ -120,7 +120,7 @@ def test_what_comes_after_the_moment_changes_nothing() -> None:
     before = [answer("1", "ann", "2026-05-01", "NPS", 3)]
     later = [answer("2", "ann", "2026-08-01", "NPS", 9), answer("3", "eve", "2026-08-01", "NPS", 9)]
     reviews = [review("1", "eve", 1.0, "2026-07-01")]
-    assert heard(before + later, reviews).to_pyarrow() == heard(before).to_pyarrow()
+    assert arrow(heard(before + later, reviews)) == arrow(heard(before))
 
 
 def test_without_a_moment_all_that_is_held_counts_and_without_rows_nobody_is_listed() -> None:

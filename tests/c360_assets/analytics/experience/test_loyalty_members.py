@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from c360_assets.analytics.experience.loyalty_members import loyalty_members
 from c360_assets.conformed.points import points as points_of
-from tests.tables import at, computed, day, rows, table
+from tests.tables import arrow, at, computed, day, rows, table
 
 NOW = at("2026-06-30T12:00:00")
 Row = dict[str, Any]
@@ -89,7 +89,7 @@ def test_an_entry_of_the_other_sign_takes_back_one_before_it() -> None:
 def test_what_comes_after_the_moment_changes_nothing() -> None:
     before = entry("ann", "2026-06-01", "earn", 10)
     later = [entry("ann", "2026-07-01", "burn", 5), entry("bob", "2026-07-01", "earn", 5)]
-    assert members(before, *later).to_pyarrow() == members(before).to_pyarrow()
+    assert arrow(members(before, *later)) == arrow(members(before))
     assert rows(members(*later), "customer_id") == []
 
 

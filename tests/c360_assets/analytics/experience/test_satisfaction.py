@@ -15,7 +15,7 @@ from c360_assets.analytics.experience.satisfaction import FEW, METRICS, SEGMENTA
 from c360_assets.conformed.answers import answers as answers_of
 from c360_assets.conformed.ratings import ratings
 from c360_assets.conformed.tickets import tickets
-from tests.tables import at, computed, day, rows, table
+from tests.tables import arrow, at, computed, day, rows, table
 
 NOW = at("2026-06-30T12:00:00")
 NORMAL = 1.959963984540054
@@ -160,9 +160,7 @@ def test_what_comes_after_the_moment_changes_nothing_and_what_has_no_date_counts
     said = [*answers("CSAT", 5, 4, 3), *undated]
     later = answers("CSAT", 1, 1, on="2026-07-01")
     found = scored(said)
-    assert sorted(map(str, scored(said + later).to_pyarrow().to_pylist())) == sorted(
-        map(str, found.to_pyarrow().to_pylist())
-    )
+    assert sorted(map(str, arrow(scored(said + later)).to_pylist())) == sorted(map(str, arrow(found).to_pylist()))
     assert overall(found, "csat", "answer_count") == (4,)
     monthly = found.filter(found.metric == "csat", found.dimension == "month")
     assert rows(monthly, "value", "answer_count") == [("2026-06", 3), ("unknown", 1)]
@@ -202,7 +200,7 @@ def test_scores_equal_a_plain_loop_whatever_the_order_of_rows(
 
     people = segments(*[{"customer_id": f"c{who}", "persona": f"c{who}'s"} for who in range(4)])
     random.shuffle(literal)
-    found = scored(literal, people).to_pyarrow().to_pylist()
+    found = arrow(scored(literal, people)).to_pylist()
     told = {(row["metric"], row["dimension"], row["value"]): (row["answer_count"], row["score"]) for row in found}
     assert told.items() >= {key: (len(scores), score(key[0], scores)) for key, scores in groups.items()}.items()
     assert all(row["low"] is None or row["low"] <= row["score"] <= row["high"] for row in found)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from c360_assets.analytics.segments.segment_summary import segment_summary
 from c360_assets.analytics.segments.segment_traits import segment_traits
 from governance import playbook, segments
-from tests.tables import CONTRACTS, computed, money, table
+from tests.tables import CONTRACTS, arrow, computed, money, table
 
 RULES = segments.load()
 PLAYBOOK = playbook.load()
@@ -36,7 +36,7 @@ def summary(*people: Person, stability: tuple[Row, ...] = (), with_traits: bool 
     found = computed(segment_summary)(
         features, customers, placed, audiences, clusters, traits, steady, segments.load, playbook.load
     )
-    return {row["segment_id"]: row for row in found.to_pyarrow().to_pylist()}
+    return {row["segment_id"]: row for row in arrow(found).to_pylist()}
 
 
 def _only(person: Person, *names: str) -> Row:

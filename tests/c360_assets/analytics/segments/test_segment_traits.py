@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from c360_assets.analytics.segments import segment_traits as module
 from c360_assets.analytics.segments.segment_traits import FEATURES, PERSONAL, segment_traits
 from c360_assets.terms.trait_words import WORDS
-from tests.tables import CONTRACTS, computed, money, rows, table
+from tests.tables import CONTRACTS, arrow, computed, money, rows, table
 
 NUMBERS = {"BOOLEAN", "INTEGER", "BIGINT", "DOUBLE", "DECIMAL(18,4)"}
 SCORES = {"recency_score", "frequency_score", "monetary_score", "value_share_above"}
@@ -204,7 +204,7 @@ CROWD = st.lists(
 @settings(max_examples=10, deadline=None)
 @given(CROWD)
 def test_traits_equal_pandas(crowd: list[Person]) -> None:
-    found = traits(*crowd).to_pyarrow().to_pandas().set_index(["segmentation", "segment", "feature"])
+    found = arrow(traits(*crowd)).to_pandas().set_index(["segmentation", "segment", "feature"])
     frame = pd.DataFrame(crowd)
     for feature in ("frequency", "monetary", "average_order_amount", "return_rate", "is_premium", "age"):
         values = pd.to_numeric(frame[feature].astype(object).map(lambda value: value and float(value)))
@@ -230,9 +230,9 @@ def test_traits_equal_pandas(crowd: list[Person]) -> None:
 def test_traits_equal_the_hand_written_sql_whatever_the_order_of_rows(crowd: list[Person], random: Random) -> None:
     engine = duckdb.connect()
     for name, rows_of in inputs(*crowd).items():
-        engine.register(name, rows_of.to_pyarrow())
+        engine.register(name, arrow(rows_of))
     names = ", ".join(CONTRACTS["segment_traits"].column_names)
     expected = engine.execute(f"SELECT {names} FROM ({FLOOR.read_text()}) ORDER BY ALL").fetchall()
     random.shuffle(crowd)
-    engine.register("ours", traits(*crowd).to_pyarrow())
+    engine.register("ours", arrow(traits(*crowd)))
     assert engine.execute(f"SELECT {names} FROM ours ORDER BY ALL").fetchall() == expected
