@@ -76,7 +76,7 @@ def computed(made: Callable[..., ir.Table] | dg.AssetsDefinition) -> Callable[..
             expression, _ = expressions[asked]
             if asked not in statements:
                 statements[asked] = engine.compile(expression)
-            found = engine.con.sql(statements[asked]).to_arrow_table().cast(expression.schema().to_pyarrow())
+            found = engine.con.execute(statements[asked]).to_arrow_table().cast(expression.schema().to_pyarrow())
         return ibis.memtable(found, schema=expression.schema())
 
     return rows_of
