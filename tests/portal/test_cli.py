@@ -135,6 +135,8 @@ def test_quality_shows_scores_and_the_rules_behind_one(shop: Path, built: Path) 
     one = plain(c360("quality", "customer", "--config", built).output)
     assert "0 of 1 rows are free of any fault (0.0 %). Readers see this snapshot: yes." in one
     assert "phone_present (completeness)" in one
+    assert "No row may fail." in one
+    assert re.search(r"null_values \(completeness\) │ \w+ │ [\d.]+ % │ \d+ cells │", one)
     assert "ann@example.com" not in one
     told = json.loads(c360("quality", "customer", "--config", built, "--format", "json").output)
     assert {rule["rule"]: rule["status"] for rule in told["rules"]}["phone_present"] == "warn"
