@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from rich.box import SIMPLE
 from rich.table import Table
 
 from governance.errors import C360Error
@@ -69,21 +70,28 @@ class Comparison:
             f"{self.customers:,} customers, each table written {self.aged + 1} times,"
             f" median of {self.rounds} rounds in turn"
         )
-        shown = Table(title=title, title_justify="left", show_footer=True)
         peaks = [max(getattr(t, side) for t in self.timings) for side in ("ours_megabytes", "floor_megabytes")]
         totals = [sum(getattr(t, side) for t in self.timings) for side in ("ours_seconds", "floor_seconds")]
+        footers = {
+            "rows": "", "ours s": f"{totals[0]:.2f}", "SQL s": f"{totals[1]:.2f}", "ratio": f"{self.ratio:.2f}",
+            "range": "", "MB of both": _megabytes(*peaks),
+        }  # fmt: skip
+        # Narrow, to fit 80 columns.
+        shown = Table(title=title, title_justify="left", show_footer=True, box=SIMPLE, padding=0, pad_edge=False)
         shown.add_column("table", footer="all", no_wrap=True)
-        for heading, footer in (
-            ("rows", ""), ("ours s", f"{totals[0]:.2f}"), ("SQL s", f"{totals[1]:.2f}"), ("ratio", f"{self.ratio:.2f}"),
-            ("range", ""), ("ours MB", f"{peaks[0]:,.0f}"), ("SQL MB", f"{peaks[1]:,.0f}"),
-        ):  # fmt: skip
+        for heading, footer in footers.items():
             shown.add_column(heading, footer=footer, justify="right", no_wrap=True)
         for t in self.timings:
+            spread = f"{t.least_ratio:.2f}-{t.greatest_ratio:.2f}" if self.rounds > 1 else ""
             shown.add_row(
                 t.table, f"{t.rows:,}", f"{t.ours_seconds:.2f}", f"{t.floor_seconds:.2f}", f"{t.ratio:.2f}",
-                f"{t.least_ratio:.2f}-{t.greatest_ratio:.2f}", f"{t.ours_megabytes:,.0f}", f"{t.floor_megabytes:,.0f}",
+                spread, _megabytes(t.ours_megabytes, t.floor_megabytes),
             )  # fmt: skip
         return shown
+
+
+def _megabytes(ours: float, floor: float) -> str:
+    return f"{ours:,.0f}/{floor:,.0f}"
 
 
 def compare(

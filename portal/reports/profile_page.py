@@ -149,11 +149,17 @@ def _overview(profile: Profile) -> str:
         f'<td class="figures">{escape(_in_figures(column))}</td></tr>'
         for column in profile.columns
     )
+    heads += '<th class="picture"><span hidden>picture</span></th><th>range or top value</th>'
+    table = f'<table class="overview"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
     return (
-        '<section id="overview"><h2 class="part">Overview</h2><div class="card wide"><table class="overview">'
-        f'<thead><tr>{heads}<th class="picture"><span hidden>picture</span></th><th>range or top value</th></tr>'
-        f"</thead><tbody>{rows}</tbody></table></div></section>"
+        '<section id="overview"><h2 class="part">Overview</h2>'
+        f'<div class="card">{_scrolling("Overview of columns", table)}</div></section>'
     )
+
+
+def _scrolling(name: str, content: str) -> str:
+    """What may be wider than a phone, and is scrolled there by finger or, as it takes the focus, by keyboard."""
+    return f'<div class="wide" role="region" aria-label="{escape(name)}" tabindex="0">{content}</div>'
 
 
 def _cards(profile: Profile) -> str:
@@ -243,10 +249,10 @@ def _numbers(column: ColumnProfile) -> str:
     }
     heads = "".join(f"<th>{name}</th>" for name in quantiles)
     values = "".join(f"<td>{figure(value)}</td>" for value in quantiles.values())
+    table = f'<table class="quantiles"><thead><tr>{heads}</tr></thead><tbody><tr>{values}</tr></tbody></table>'
     return (
         f"{charts.histogram(column.name, numbers)}{_caption('. '.join(notes))}"
-        f'<div class="wide"><table class="quantiles"><thead><tr>{heads}</tr></thead>'
-        f"<tbody><tr>{values}</tr></tbody></table></div>"
+        f"{_scrolling(f'Quantiles of {column.name}', table)}"
     )
 
 
@@ -346,7 +352,7 @@ def _heatmaps(found: Associations) -> Iterable[str]:
 
 def _heatmap(title: str, note: str, picture: str, numbers: str) -> str:
     return (
-        f'<h2 class="part">{title}</h2><div class="card"><p class="soft">{note}</p><div class="wide">{picture}</div>'
+        f'<h2 class="part">{title}</h2><div class="card"><p class="soft">{note}</p>{_scrolling(title, picture)}'
         f"<details><summary>The numbers</summary>{numbers}</details></div>"
     )
 
@@ -373,7 +379,8 @@ def _listed(matrix: Matrix, measure: str, ranked: Matrix | None = None) -> str:
     rest = (
         f'<p class="soft small">and {len(pairs) - MOST_LISTED:,} weaker pairs</p>' if len(pairs) > MOST_LISTED else ""
     )
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>{rest}"
+    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+    return f"{_scrolling(f'{measure} in numbers', table)}{rest}"
 
 
 def _reading(profile: Profile) -> str:

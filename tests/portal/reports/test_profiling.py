@@ -567,6 +567,13 @@ def test_whatever_the_rows_the_page_is_whole_and_their_order_does_not_matter(
     assert page(random.sample(rows, len(rows))) == expected
 
 
+def test_what_is_wider_than_a_phone_is_scrolled_by_keyboard_too(engine: Engine) -> None:
+    page = page_of(profiling.profile(engine, SHOP, ibis.memtable(shop_table(shop(ROWS)))))
+    regions = re.findall(r'<div class="wide" role="region" aria-label="[^"]+" tabindex="0">(<\w+)', page)
+    assert regions.count("<table") == page.count("<table") > 3
+    assert regions.count("<svg") >= 1
+
+
 def test_an_empty_table_has_a_page(engine: Engine) -> None:
     nothing: dict[str, list[Any]] = {name: [] for name in SHOP.column_names}
     profile = profiled(engine, SHOP, **nothing)
