@@ -243,7 +243,7 @@ def _warm_up(deployment: Deployment) -> None:
     """Load what either side imports at first use."""
     import pyiceberg.io.pyarrow  # noqa: F401
 
-    deployment.engine.query("SELECT 1")
+    deployment.engine.sql_of(deployment.engine.view("warm up", "SELECT 1 AS one"))
 
 
 def peak_megabytes() -> float:
