@@ -560,7 +560,7 @@ def purge(deployment: Any) -> None:
     """
     from resources import litter
 
-    out.print(litter.purge(deployment))
+    out.print(str(litter.purge(deployment)))
 
 
 @main.command()

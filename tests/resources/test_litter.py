@@ -1,6 +1,7 @@
 """Litter: folders of killed processes go once nobody can be at work with them, and nothing else does."""
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -9,12 +10,15 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from click.testing import CliRunner
 
 from c360_assets import automation
+from portal.cli import main
 from resources import deployment as deployments
 from resources.engine import Engine
 from resources.expiry import GUARD_SECONDS
 from resources.litter import purge
+from tests.told import plain
 
 CONFIG = """
 name: Test
@@ -59,6 +63,13 @@ def test_old_folders_of_killed_processes_go_and_those_in_use_and_others_stay(
         False,
     ]
     assert str(purged) == "Deleted 0 files that no table knows and 2 folders of killed processes."
+
+
+def test_the_command_says_what_it_deleted(tmp_path: Path) -> None:
+    (tmp_path / "c360.yaml").write_text(CONFIG)
+    done = CliRunner().invoke(main, ["purge", "--config", str(tmp_path / "c360.yaml")])
+    assert done.exit_code == 0
+    assert re.match(r"Deleted 0 files that no table knows and \d+ folders of killed processes\. ?$", plain(done.stdout))
 
 
 def test_it_is_done_once_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
