@@ -30,13 +30,18 @@ from tests.told import plain
 
 AS_OF = "2025-09-30T23:59:59"
 # A graph with gates, a source set aside in part, and tables three layers deep, that takes seconds.
-SOURCES = ("sources/product", "sources/orders", "sources/order_line_item")
-SMALL = (*SOURCES, "as_of", "products", "orders", "order_lines", "rfm")
+SMALL = (
+    "sources/product", "sources/orders", "sources/order_line_item", "as_of", "products", "orders", "order_lines", "rfm",
+)  # fmt: skip
 KILLS = 6
 
 
 def of_layers(deployment: Deployment, *but: str) -> list[str]:
     return [key for key, contract in deployment.contracts.items() if contract.layer not in (*but, "operations")]
+
+
+def selecting(*tables: str) -> list[str]:
+    return [word for table in tables for word in ("--select", table)]
 
 
 def content(deployment: Deployment, key: str, but: str = "") -> list[tuple]:
@@ -133,7 +138,7 @@ def test_a_killed_run_leaves_every_table_old_or_new_and_the_next_run_completes(
     golden: Deployment, tmp_path: Path
 ) -> None:
     config = configured(tmp_path, golden.folder / "data")
-    command = ["run", "--config", str(config), *(word for table in SMALL for word in ("--select", table))]
+    command = ["run", "--config", str(config), *selecting(*SMALL)]
     assert here(*command).exit_code == 0
     deployment = deployments.load(config)
     whole = {key: content(deployment, key) for key in SMALL}
@@ -173,7 +178,7 @@ def test_doctor_and_purge_killed_at_any_moment_lose_nothing_and_leave_nothing(
     golden: Deployment, tmp_path: Path
 ) -> None:
     config = configured(tmp_path, golden.folder / "data")
-    tables = [word for table in SMALL for word in ("--select", table)]
+    tables = selecting(*SMALL)
     run, doctor, purge = (
         [*words, "--config", str(config)] for words in (["run", *tables], ["doctor", "--repair"], ["purge"])
     )
@@ -235,7 +240,7 @@ def test_a_first_run_killed_halfway_is_completed_by_the_next(golden: Deployment,
 def test_a_run_that_is_interrupted_says_what_stays_and_what_is_left(golden: Deployment, tmp_path: Path) -> None:
     """Ctrl-C in a terminal is this signal."""
     config, told = configured(tmp_path, golden.folder / "data"), tmp_path / "told.txt"
-    tables = [word for table in SMALL for word in ("--select", table)]
+    tables = selecting(*SMALL)
     deployment = deployments.load(config)
     with killing(["run", "--config", str(config), *tables], told) as process:
         until_true(lambda: not process.is_alive() or deployment.lake.state("as_of"), seconds=300)
@@ -288,12 +293,12 @@ def test_a_run_is_kept_in_dagsters_history(golden: Deployment) -> None:
 
 def test_a_failing_table_fails_the_run_and_keeps_its_old_rows(golden: Deployment, tmp_path: Path) -> None:
     config = configured(tmp_path, golden.folder / "data")
-    tables = [word for table in ("sources/orders", "as_of", "orders") for word in ("--select", table)]
+    tables = selecting("sources/orders", "as_of", "orders")
     assert here("run", "--config", str(config), *tables).exit_code == 0
     select = "select * replace (cast(order_id as integer) as total_amount) from raw"
     broken = f"  orders: {{from: orders, select: '{select}'}}"
     config.write_text(config.read_text().replace("  orders: {from: orders}", broken))
-    done = here("run", "--config", str(config), *tables, "--select", "rfm")
+    done = here("run", "--config", str(config), *tables, *selecting("rfm"))
     assert done.exit_code == 1
     text = re.sub(r"\s+", " ", done.output)
     assert "sources/orders failed: Feed orders" in text

@@ -96,12 +96,10 @@ def _currency(tables: Sequence[Found]) -> tuple[str, str]:
         for word in column.words
         if re.fullmatch("[a-z]{3}", word)
     }
-    if len(named | mentioned) == 1:
-        return (named | mentioned).pop(), ""
-    return (
-        USUAL_CURRENCY,
-        "no file says in which currency amounts are" if not named | mentioned else "there are several",
-    )
+    known = named | mentioned
+    if len(known) == 1:
+        return known.pop(), ""
+    return USUAL_CURRENCY, "there are several" if known else "no file says in which currency amounts are"
 
 
 def _connector(table: Found) -> Iterator[str]:

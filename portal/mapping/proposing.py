@@ -334,9 +334,8 @@ def _may_be_of(table: Found, contract: Contract, found: Sequence[Match]) -> bool
     if contract.name in STAND_INS:
         return _stand_in(contract, found) is not None or names_dataset(table.name, contract.name)
     # Without a key what happened is known by all that is told of it, and to whom or with what it was.
-    expected = {column.name for column in contract.columns if column.is_needed or column.required} - {
-        _key(contract).name
-    }
+    asked = {column.name for column in contract.columns if column.is_needed or column.required}
+    expected = asked - {_key(contract).name}
     whose = {column.name for column in contract.columns if _target(column) in GROUPED or column.name in SPENT_FOR}
     is_told = names_dataset(table.name, contract.name) or (bool(expected) and expected <= given)
     return is_told and bool(whose & given)

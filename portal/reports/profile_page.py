@@ -169,9 +169,8 @@ def _cards(profile: Profile) -> str:
 def _card(column: ColumnProfile) -> str:
     promised = column.column
     chips = [KINDS[column.kind], promised.type]
-    chips += (
-        [promised.classification.replace("_", " ")] if promised.classification not in ("internal", "personal") else []
-    )
+    privacy = promised.classification
+    chips += [privacy.replace("_", " ")] if privacy not in ("internal", "personal") else []
     chips += ["key"] if promised.key_position else []
     chips += ["required"] if promised.required else []
     marks = "".join(f'<span class="chip">{escape(chip)}</span>' for chip in dict.fromkeys(chips))

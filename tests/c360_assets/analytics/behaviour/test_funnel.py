@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from c360_assets.analytics.behaviour.funnel import funnel
-from tests.tables import arrow, computed, rows, table
+from tests.tables import computed, rows, table
 
 COLUMNS = ("product_view_count", "favorite_count", "cart_count", "order_count")
 
@@ -62,7 +62,7 @@ def test_the_funnel_is_told_by_channel_device_and_segment() -> None:
     found: Any = computed(funnel)(visits, segments)
     views = found.filter(found.step == 1, found.dimension != "all").order_by("dimension", "value")
     columns = ("dimension", "value", "session_count", "customer_count")
-    assert [tuple(record[name] for name in columns) for record in arrow(views).to_pylist()] == [
+    assert [tuple(record[name] for name in columns) for record in views.to_pyarrow().to_pylist()] == [
         ("customer_segment", "New", 1, 1),
         ("customer_segment", "VIP", 1, 1),
         ("customer_segment", "unknown", 1, 0),
