@@ -4,7 +4,7 @@ One statement marks the rows that break a rule of rows, and Great Expectations j
 is an error of its own and takes no other down.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -38,11 +38,12 @@ from governance.quality import (
 )
 from resources.conditions import Conditions, refusal
 from resources.connectors import no_rows
-from resources.deployment import Deployment
-from resources.engine import complaint, literal, missing_column, quoted
+from resources.deployment import Feed
+from resources.engine import Engine, complaint, literal, missing_column, quoted
 from resources.feeds import BREAKS, CONFLICTS, EMPTIED, REPEATS
-from resources.lake import HOURS, Commit
+from resources.lake import HOURS, Commit, Lake
 from resources.merging import gaps, loaded_hours
+from resources.operations import Operations
 from resources.values import MISSING
 
 # Faults of the SQL itself, whose messages quote the statement; those of rows quote values and are not told.
@@ -98,37 +99,101 @@ class Measurement:
 
 
 def measure(
-    deployment: Deployment, contract: Contract, as_of: datetime | None, rules: Sequence[Rule] | None = None
+    contract: Contract,
+    as_of: datetime | None,
+    rules: Sequence[Rule] | None = None,
+    *,
+    lake: Lake,
+    contracts: Mapping[str, Contract],
+    feeds: Mapping[str, Feed],
+    operations: Operations,
 ) -> Measurement:
     """Measure the rows of `contract` written last against its rules, or some of them.
 
-    With `as_of` later rows are left out. MeasureError where the table was never built.
+    With `as_of` later rows are left out. Rules may look into other tables of the `lake`, known by their `contracts`,
+    and into what `operations` remember of the snapshots before. MeasureError where the table was never built.
     """
-    rows, commit = deployment.lake.newest(contract)
+    rows, commit = lake.newest(contract)
     if commit is None:
         raise MeasureError(
             f"Table {contract.key} was never built, so there is nothing to check. Build it first: c360 run"
         )
     asked = contract.rules if rules is None else rules
-    feed = deployment.feeds.get(contract.name)
+    feed = feeds.get(contract.name)
     if contract.layer == "sources" and not commit.rows and (feed is None or feed.may_be_empty):
         why = "no feed fills this dataset" if feed is None else "its feed may be empty, and is"
         idle = tuple(Result(rule, problem=f"there are no rows: {why}") for rule in asked)
         return Measurement(contract, commit, as_of, idle, 0, 0)
-    return _Measuring(deployment, contract, as_of).measure(rows, commit, asked)
+    return _Measuring(contract, as_of, lake, contracts, feeds, operations).measure(rows, commit, asked)
 
 
-class _Measuring:
-    def __init__(self, deployment: Deployment, contract: Contract, as_of: datetime | None) -> None:
-        self.deployment = deployment
-        self.engine = deployment.engine
+class _Judge:
+    """The rules of a table in SQL, over the table `rows`."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        contracts: Mapping[str, Contract],
+        contract: Contract,
+        as_of: datetime | None,
+        rows: str,
+    ) -> None:
+        self.engine = engine
+        self.contracts = contracts
         self.contract = contract
         self.as_of = as_of
-        self.table = f"checked {contract.key}"
-        self.rows = quoted(self.table)
-        self.marks = f"marks of {contract.key}"
+        self.rows = rows
         self.text = frozenset(column.name for column in contract.columns if column.type == "VARCHAR")
-        self.conditions = Conditions(contract, self.rows, self._other, as_of, self._is_filled)
+        self.conditions = Conditions(contract, rows, self._other, as_of, self._is_filled)
+
+    def _other(self, key: str) -> str:
+        """The name in SQL of another table."""
+        raise NotImplementedError
+
+    def _is_filled(self, key: str) -> bool:
+        """Whether another table has rows, or something that would bring them."""
+        raise NotImplementedError
+
+    def _judged(self, rule: Rule) -> list[str]:
+        """What a rule judges of a row, in SQL: its condition, or of each cell to be filled whether it is."""
+        if isinstance(rule.need, FilledCells):
+            return [f"{quoted(column)} IS NOT NULL" for column in rule.need.columns]
+        return [self.conditions.of(rule.need)] if rule.need.is_of_rows else []
+
+    def _from(self, rules: Sequence[Rule]) -> str:
+        """The table with what the rules look up in others; equal lookups are one."""
+        wanted: dict[str, Lookup] = {}
+        for rule in rules:
+            for name, lookup in lookups(rule).items():
+                known = wanted.get(name, lookup)
+                take = tuple(dict.fromkeys((*known.take, *lookup.take)))
+                wanted[name] = Lookup(table=lookup.table, by=lookup.by, take=take)
+        joins = [
+            self.conditions.join(name, lookup, self.contracts[lookup.table].primary_key[0])
+            for name, lookup in wanted.items()
+        ]
+        return " ".join([f"FROM {self.rows}", *joins])
+
+    def _trends(self) -> Trends:
+        return Trends(self.engine, self.rows, self._other, self.as_of, self.text)
+
+
+class _Measuring(_Judge):
+    def __init__(
+        self,
+        contract: Contract,
+        as_of: datetime | None,
+        lake: Lake,
+        contracts: Mapping[str, Contract],
+        feeds: Mapping[str, Feed],
+        operations: Operations,
+    ) -> None:
+        self.lake = lake
+        self.feeds = feeds
+        self.operations = operations
+        self.table = f"checked {contract.key}"
+        self.marks = f"marks of {contract.key}"
+        super().__init__(lake.engine, contracts, contract, as_of, quoted(self.table))
 
     def measure(self, newest: ir.Table, commit: Commit, rules: Sequence[Rule]) -> Measurement:
         past = "true"
@@ -152,15 +217,14 @@ class _Measuring:
 
     def _other(self, key: str) -> str:
         """Another table as it was written last, in SQL: within one run it may not be published yet."""
-        self.deployment.lake.newest(self.deployment.contracts[key])
+        self.lake.newest(self.contracts[key])
         return quoted(f"newest {key}")
 
     def _is_filled(self, key: str) -> bool:
-        """Whether a table has rows, or something that would bring them."""
-        contract = self.deployment.contracts[key]
-        if contract.layer != "sources" or contract.name in self.deployment.feeds:
+        contract = self.contracts[key]
+        if contract.layer != "sources" or contract.name in self.feeds:
             return True
-        head = self.deployment.lake.head(contract)
+        head = self.lake.head(contract)
         return bool(head and head.rows)
 
     def _running(self, rules: Sequence[Rule]) -> tuple[dict[Rule, list[str]], dict[Rule, str]]:
@@ -174,12 +238,6 @@ class _Measuring:
         running = {rule: found for rule, found in judged.items() if rule not in problems}
         self._mark(running)
         return running, problems | refused
-
-    def _judged(self, rule: Rule) -> list[str]:
-        """What a rule judges of a row, in SQL: its condition, or of each cell to be filled whether it is."""
-        if isinstance(rule.need, FilledCells):
-            return [f"{quoted(column)} IS NOT NULL" for column in rule.need.columns]
-        return [self.conditions.of(rule.need)] if rule.need.is_of_rows else []
 
     def _problem(self, rule: Rule, conditions: Sequence[str]) -> str | None:
         counts = ", ".join(f"count({condition})" for condition in conditions)
@@ -219,27 +277,13 @@ class _Measuring:
             f" FROM (SELECT {columns} {self._from(list(judged))})"
         )
 
-    def _from(self, rules: Sequence[Rule]) -> str:
-        """The table with what the rules look up in others; equal lookups are one."""
-        wanted: dict[str, Lookup] = {}
-        for rule in rules:
-            for name, lookup in lookups(rule).items():
-                known = wanted.get(name, lookup)
-                take = tuple(dict.fromkeys((*known.take, *lookup.take)))
-                wanted[name] = Lookup(table=lookup.table, by=lookup.by, take=take)
-        joins = [
-            self.conditions.join(name, lookup, self.deployment.contracts[lookup.table].primary_key[0])
-            for name, lookup in wanted.items()
-        ]
-        return " ".join([f"FROM {self.rows}", *joins])
-
     def _of_table(self, rule: Rule, commit: Commit, row_count: int) -> Result:
         if isinstance(rule.need, HoursLoaded):
             return _hours_loaded(rule, commit)
         found: list[Result] = []
         need = rule.need
         if isinstance(need, RowsKept) or (isinstance(need, Stable) and need.time is None):
-            before = earlier.scored(self.deployment.operations, self.contract.key, commit.snapshot_id, self.as_of)
+            before = earlier.scored(self.operations, self.contract.key, commit.snapshot_id, self.as_of)
             if before is None:
                 return Result(rule, problem="no earlier snapshot was scored, or it was of a later moment")
             if isinstance(need, RowsKept):
@@ -250,20 +294,16 @@ class _Measuring:
         return erred(rule, problem) if problem else found[0]
 
     def _drifted(self, rule: Rule, need: Stable, snapshot_id: int) -> Result:
-        former = self.deployment.lake.at(self.contract, snapshot_id)
+        former = self.lake.at(self.contract, snapshot_id)
         if former is None:
             return Result(rule, problem="the snapshot scored before is no longer kept")
         return self._trends().drift(rule, need.column, quoted(former.get_name()), self.rows)
-
-    def _trends(self) -> Trends:
-        return Trends(self.engine, self.rows, self._other, self.as_of, self.text)
 
     def _set_aside(self) -> tuple[dict[str, int], int]:
         """Rows that loading set aside: how many by kind of reason, and how many in all."""
         if self.contract.layer != "sources":
             return {}, 0
-        quarantine = self.deployment.contracts["quarantine"]
-        self.deployment.lake.read(quarantine)
+        self.lake.read(self.contracts["quarantine"])
         reasons = self.engine.query(
             "SELECT reason, sum(copies)::BIGINT FROM quarantine WHERE dataset = ? GROUP BY 1", [self.contract.name]
         )
@@ -285,12 +325,11 @@ class _Measuring:
         return rule.name
 
 
-class _Binding(_Measuring):
+class _Binding(_Judge):
     """Rules over tables without a row, by which their SQL is judged and nothing else."""
 
-    def __init__(self, deployment: Deployment, contract: Contract) -> None:
-        super().__init__(deployment, contract, SOME_MOMENT)
-        self.rows = self.conditions.rows = self._other(contract.key)
+    def __init__(self, engine: Engine, contracts: Mapping[str, Contract], contract: Contract) -> None:
+        super().__init__(engine, contracts, contract, SOME_MOMENT, _without_rows(engine, contract))
 
     def problem(self, rule: Rule) -> str | None:
         """Why a rule does not run; None where it does."""
@@ -309,22 +348,27 @@ class _Binding(_Measuring):
     def _columns(self, rule: Rule) -> list[str]:
         """The columns a rule may name."""
         taken = [f"{name}_{column}" for name, lookup in lookups(rule).items() for column in lookup.take]
-        others = [self.deployment.contracts[table].column_names for table, _ in other_tables(rule)]
+        others = [self.contracts[table].column_names for table, _ in other_tables(rule)]
         return [*self.contract.column_names, *taken, *chain.from_iterable(others)]
 
     def _other(self, key: str) -> str:
-        columns = {column.name: column.type for column in self.deployment.contracts[key].columns}
-        name = quoted(f"columns of {key}")
-        self.engine.query(f"CREATE OR REPLACE VIEW {name} AS {no_rows(columns)}")
-        return name
+        return _without_rows(self.engine, self.contracts[key])
 
     def _is_filled(self, key: str) -> bool:
         return True
 
 
-def problems(deployment: Deployment, contract: Contract) -> dict[str, str]:
+def _without_rows(engine: Engine, contract: Contract) -> str:
+    """The name in SQL of a table that has the columns of a contract and no row."""
+    name = quoted(f"columns of {contract.key}")
+    columns = {column.name: column.type for column in contract.columns}
+    engine.query(f"CREATE OR REPLACE VIEW {name} AS {no_rows(columns)}")
+    return name
+
+
+def problems(engine: Engine, contracts: Mapping[str, Contract], contract: Contract) -> dict[str, str]:
     """Rules of a table whose SQL does not run, each with the reason: known without a row of any table."""
-    binding = _Binding(deployment, contract)
+    binding = _Binding(engine, contracts, contract)
     found = {rule.name: binding.problem(rule) for rule in contract.rules}
     return {name: problem for name, problem in found.items() if problem}
 

@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Any
 
 import dagster as dg
+import ibis.expr.types as ir
 
 from c360_assets.automation import PART_TAG, scheduled
-from c360_assets.conformed.as_of import EVENTS
+from c360_assets.conformed.as_of import EVENTS, newest_event
 from checks import history, lags
 from checks.measuring import Measurement, measure
 from checks.scoring import ERROR, FAIL, NOT_ASSESSED, PASS, WARN, Result, dimensions
@@ -39,7 +40,15 @@ def quality_checks(deployment: Deployment, contract: Contract) -> dg.AssetChecks
             yield from _repeated(deployment, asset, contract, asked)
             return
         rules = contract.rules if SCORE in asked else [rule for rule in contract.rules if rule.name in asked]
-        measured = measure(deployment, contract, _moment(context.run.run_config, deployment, contract), rules)
+        measured = measure(
+            contract,
+            _moment(context.run.run_config, deployment, contract),
+            rules,
+            lake=deployment.lake,
+            contracts=deployment.contracts,
+            feeds=deployment.feeds,
+            operations=deployment.operations,
+        )
         published = _publish(deployment, measured)
         lag: dict[str, Any] = (
             lags.record(deployment, context.run.run_id) if published and contract.key == PROFILE else {}
@@ -116,19 +125,20 @@ def _moment(run_config: Mapping[str, Any], deployment: Deployment, contract: Con
     """The moment a check speaks of.
 
     A derived table is of the table `as_of`. A source comes before that: it is of the moment the run asks for, else of
-    the newest event any source holds.
+    what `as_of` would say of the rows that the sources hold.
     """
     lake, contracts = deployment.lake, deployment.contracts
     if contract.layer != "sources":
-        rows, _ = lake.newest(contracts["as_of"])
-        found = rows.as_of.max().to_pyarrow().as_py()
-        return found if found is None else found.replace(tzinfo=None)
+        return _moment_of(lake.newest(contracts["as_of"])[0])
     asked = run_config.get("ops", {}).get("as_of", {}).get("config", {}).get("as_of")
     if asked:
         return datetime.fromisoformat(asked)
-    commits = [lake.head(contracts[f"sources/{dataset}"]) for dataset in EVENTS]
-    marks = [commit.watermark for commit in commits if commit and commit.watermark]
-    return max(map(datetime.fromisoformat, marks), default=None)
+    return _moment_of(newest_event({dataset: lake.newest(contracts[f"sources/{dataset}"])[0] for dataset in EVENTS}))
+
+
+def _moment_of(as_of: ir.Table) -> datetime | None:
+    found = as_of.as_of.max().to_pyarrow().as_py()
+    return found if found is None else found.replace(tzinfo=None)
 
 
 def _publish(deployment: Deployment, measured: Measurement) -> bool:

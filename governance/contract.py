@@ -1,7 +1,8 @@
 """A contract: what one table promises, with the rules that follow from it."""
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -39,7 +40,10 @@ UNITS = {"min": timedelta(minutes=1), "h": HOUR, "d": timedelta(days=1), "m": ti
 # Layers of tables made of others; how much of their rows stays; and what is said of columns that are shares of a whole.
 DERIVED = ("conformed", "analytics", "models", "serving")
 ROWS_KEPT = 0.5
-SHARE = "(0 to 1)."
+SHARE = "0 to 1"
+# How a description ends that says in what a column counts, and what stands there for amounts.
+UNIT = re.compile(r"\(([^()]+)\)\.$")
+AMOUNT = "(reporting currency"
 # What a spreadsheet makes of a long number.
 CUT = r"^-?[0-9]([.,][0-9]+)?[eE][+]?[0-9]+$"
 
@@ -80,6 +84,12 @@ class Column:
         return is_one and self.type == "VARCHAR"
 
     @property
+    def unit(self) -> str | None:
+        """In what it counts, where the description ends with it."""
+        found = UNIT.search(self.description)
+        return found.group(1) if found else None
+
+    @property
     def is_masked(self) -> bool:
         """Whether its values may not leave the table in logs, metadata or quarantine."""
         return self.classification in MASKED_CLASSES
@@ -89,12 +99,13 @@ class Column:
 class Contract:
     """What one table promises. `event_time` names the column that says when a row happened.
 
-    `latency_hours` is how old the newest row may be, `quality_target` the quality score (0 to 100) it should have,
-    `loading` how a source's rows come in: snapshot, upsert or hourly; `sensitive_rows` names the column that says which
-    rows are hidden from whoever has no full access. `tolerated_loss_percent` of a source's rows may be left out of what
-    is made of them before anybody is warned; a load of the whole may bring `tolerated_shrink_percent` fewer rows than
-    are held before it is refused. `files` say all this, the deployment's own last, and `own_columns` are those which
-    that one adds.
+    `moves_as_of` says that a row is something a customer did, so that the newest decides of which moment every analysis
+    speaks. `latency_hours` is how old the newest row may be, `quality_target` the quality score (0 to 100) it should
+    have, `loading` how a source's rows come in: snapshot, upsert or hourly; `sensitive_rows` names the column that says
+    which rows are hidden from whoever has no full access. `tolerated_loss_percent` of a source's rows may be left out
+    of what is made of them before anybody is warned; a load of the whole may bring `tolerated_shrink_percent` fewer
+    rows than are held before it is refused. `files` say all this, the deployment's own last, and `own_columns` are
+    those which that one adds.
     """
 
     layer: str
@@ -109,6 +120,7 @@ class Contract:
     retention: str
     columns: tuple[Column, ...]
     event_time: str | None = None
+    moves_as_of: bool = False
     optional: bool = False
     declared_rules: tuple[Rule, ...] = ()
     latency_hours: float | None = None
@@ -130,6 +142,13 @@ class Contract:
         """How often the table is brought up to date, a month taken as 31 days."""
         value, unit = self.frequency.split()
         return float(value) * UNITS[unit]
+
+    def in_currency(self, currency: str) -> "Contract":
+        """The contract with the currency named wherever a column holds amounts."""
+        named = [
+            replace(column, description=column.description.replace(AMOUNT, f"({currency}")) for column in self.columns
+        ]
+        return replace(self, columns=tuple(named))
 
     @property
     def column_names(self) -> list[str]:
@@ -185,7 +204,7 @@ def _generated(contract: Contract) -> Iterator[Rule]:
     if contract.layer in DERIVED:
         description = f"There are at least {ROWS_KEPT:.0%} of the rows there were when the table was scored before."
         yield rule("rows_kept", description, "completeness", RowsKept(share=ROWS_KEPT))
-        rates = [column.name for column in contract.columns if column.description.endswith(SHARE)]
+        rates = [column.name for column in contract.columns if column.unit == SHARE]
         if rates:
             within = " and ".join(f"coalesce({name} between 0 and 1, true)" for name in rates)
             description = f"Shares and rates lie between 0 and 1, as is said of them: {', '.join(rates)}."

@@ -51,7 +51,7 @@ LOGICAL_TYPES = {
 }
 
 CONTRACT_PROPERTIES = {
-    "eventTime", "loading", "optional", "qualityTarget", "sensitiveRows", "toleratedLossPercent",
+    "eventTime", "loading", "movesAsOf", "optional", "qualityTarget", "sensitiveRows", "toleratedLossPercent",
     "toleratedShrinkPercent",
 }  # fmt: skip
 COLUMN_PROPERTIES = {"calendarDay", "identifier", "needed", "renamedFrom", "reportingCurrency", "synonyms"}
@@ -150,6 +150,7 @@ def contract_of(file: Path, raw: dict[str, Any]) -> Contract:
         retention=_needed(file, "slaProperties.retention", levels.get("retention")),
         columns=tuple(_column(file, field) for field in table.properties or []),
         event_time=properties.get("eventTime"),
+        moves_as_of=bool(properties.get("movesAsOf", False)),
         optional=bool(properties.get("optional", False)),
         declared_rules=tuple(_rule(file, position, entry) for position, entry in enumerate(table.quality or [])),
         latency_hours=_latency_hours(file, document.slaProperties or []),
@@ -361,6 +362,8 @@ def _check_columns(file: Path, contract: Contract) -> None:
             raise ContractError(file, f"schema.properties.{name}", "is declared twice")
     if contract.event_time and contract.event_time not in names:
         raise ContractError(file, "customProperties.eventTime", f"'{contract.event_time}' is no column of the table")
+    if contract.moves_as_of and not contract.event_time:
+        raise ContractError(file, "customProperties.movesAsOf", "needs an eventTime, by which the newest is known")
 
 
 def _check_loading(file: Path, contract: Contract) -> None:

@@ -29,6 +29,7 @@ from governance.quality import SEVERITIES, Rule
 FIXED = {
     "schema.properties.primaryKey": "primary_key",
     "customProperties.eventTime": "event_time",
+    "customProperties.movesAsOf": "moves_as_of",
     "customProperties.loading": "loading",
     "customProperties.optional": "optional",
     "customProperties.sensitiveRows": "sensitive_rows",
@@ -73,6 +74,10 @@ def _dataset(file: Path) -> Contract:
     contract = read(file)
     if contract.layer != "sources":
         raise ContractError(file, "layer", "there is no such table of ours; a dataset of your own lies in sources/")
+    if contract.moves_as_of:
+        raise ContractError(
+            file, "customProperties.movesAsOf", "is for datasets of ours, of which the table as_of is made"
+        )
     return contract
 
 

@@ -315,7 +315,7 @@ def show(deployment: Any, table: str, limit: int | None, kind: str, target: Path
       c360 show customer_segments --format parquet --out customer_segments.parquet
       c360 show quarantine                the rows set aside, counted by reason first
     """
-    from portal.reports.showing import rows_of, write
+    from portal.reports.showing import amounts, rows_of, write
 
     if table == "quarantine" and kind == "table" and target is None:
         from portal.reports.quarantine import show_counts
@@ -325,7 +325,7 @@ def show(deployment: Any, table: str, limit: int | None, kind: str, target: Path
     rows = rows_of(deployment, table, limit if limit is not None or kind != "table" else 20, unmasked)
     if kind == "parquet" and target is None and sys.stdout.isatty():
         raise C360Error("Parquet is not for reading on a terminal. Name a file with --out, or pipe the output.")
-    write(rows, kind, target, out)
+    write(rows, kind, target, out, amounts(deployment.contracts[table], deployment.settings.currency))
 
 
 @main.command()

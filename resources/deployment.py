@@ -335,7 +335,9 @@ def load(file: Path | None = None) -> Deployment:
         faults += _sinks_named_alike([sink.name for sink in settings.notifications])
     if faults or settings is None:
         raise DeploymentError("\n".join(f"{path.name}, key {fault}" for fault in faults))
-    return Deployment(path, settings, feeds, known)
+    return Deployment(
+        path, settings, feeds, {key: contract.in_currency(settings.currency) for key, contract in known.items()}
+    )
 
 
 def _parsed(path: Path) -> dict[str, Any]:

@@ -5,9 +5,11 @@ from typing import Any
 import dagster as dg
 import ibis.expr.types as ir
 
+from governance.contract import HOURLY
+from resources import hours, merging
 from resources.deployment import Deployment
 from resources.feeds import Feeds, Load
-from resources.lake import Commit
+from resources.lake import HOURS, Commit
 from resources.lineage import column_lineage
 from resources.operations import TABLES
 from resources.run_lock import only_run
@@ -73,6 +75,9 @@ class LakeIOManager(dg.IOManager):
             commit = self.deployment.lake.write(contract, obj, properties)
         if not contract.is_gated:
             self.deployment.lake.publish(commit)
+        if isinstance(obj, Load) and obj.window is None and contract.loading == HOURLY:
+            instance, loaded = context.step_context.instance, merging.windows(commit.properties.get(HOURS, ""))
+            hours.record(instance, context.asset_key, context.asset_partitions_def, loaded)
         metadata = _metadata(commit, _dagster_lineage(lineage, set(self.deployment.contracts)))
         context.add_output_metadata(
             metadata | ({"rule version": properties[RULE_VERSION]} if RULE_VERSION in properties else {})

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import duckdb
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from governance.contract import HOURLY, Contract
 from governance.errors import C360Error
@@ -49,6 +49,8 @@ AGAIN = (
     " If they are of no use, remove their folders."
 )
 TABLE_DAMAGED = "Table {key} is damaged: {fault}. Put it back on its newest whole rows with: c360 doctor --repair"
+# How long a writer tries whom others keep from committing.
+PATIENCE_SECONDS = 120.0
 MOVED = "{fault}. Let the tables be known where they lie: c360 doctor --repair. The other place stays as it is."
 ROW_FAULTS = (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException)
 
@@ -237,7 +239,7 @@ class Lake:
     def publish(self, commit: Commit) -> None:
         """Let readers see a commit, unless they see a newer one already."""
         table = self._load(commit.key)
-        for attempt in _retrying():
+        for attempt in _retrying(commit.key):
             with attempt:
                 published = table.refresh().snapshot_by_name(PUBLISHED)
                 mine = table.snapshot_by_id(commit.snapshot_id)
@@ -371,7 +373,7 @@ class Lake:
         table = self._table(contract)
         written: _Written | None = None
         try:
-            for attempt in _retrying():
+            for attempt in _retrying(contract.key):
                 with attempt, Change(table.refresh()) as transaction:
                     iceberg.evolve(transaction, contract)
                     schema = transaction.table_metadata.schema()
@@ -567,12 +569,25 @@ def _check_partition(contract: Contract, written: _Written, partition: str | Non
         )
 
 
-def _retrying() -> Retrying:
-    """Tries again where another process committed meanwhile; PyIceberg's own retries give up on some conflicts."""
+def _retrying(key: str) -> Retrying:
+    """Tries again where another process committed meanwhile; PyIceberg's own retries give up on some conflicts.
+
+    By time and not by number: on a slow machine the others may be faster twenty times in a row.
+    """
     from pyiceberg.exceptions import CommitFailedException, ValidationException
 
-    conflicts = retry_if_exception_type((CommitFailedException, ValidationException))
-    return Retrying(retry=conflicts, stop=stop_after_attempt(20), wait=wait_random_exponential(0.02, 1), reraise=True)
+    def give_up(last: RetryCallState) -> NoReturn:
+        raise LakeError(
+            f"Table {key}: for {PATIENCE_SECONDS:g} seconds other processes were faster each time it was to change, so"
+            " nothing was written. See what else writes to this lake, and run again when it is done."
+        ) from (last.outcome.exception() if last.outcome else None)
+
+    return Retrying(
+        retry=retry_if_exception_type((CommitFailedException, ValidationException)),
+        stop=stop_after_delay(PATIENCE_SECONDS),
+        wait=wait_random_exponential(0.02, 1),
+        retry_error_callback=give_up,
+    )
 
 
 def _summary(contract: Contract, written: _Written, change: _Change) -> dict[str, str]:

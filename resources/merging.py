@@ -164,34 +164,31 @@ class _Planning:
 
 def covered(hours: str, window: Window) -> str:
     """Hours known to be loaded, written `start/end` one after another, and with them those of the window."""
-    spans = sorted([*_spans(hours), (window.start, window.end)])
-    merged = [spans[0]]
-    for start, end in spans[1:]:
-        first, last = merged[-1]
-        if start <= last:
-            merged[-1] = (first, max(last, end))
+    merged: list[Window] = []
+    for one in sorted([*windows(hours), window], key=lambda one: one.start):
+        if merged and one.start <= merged[-1].end:
+            merged[-1] = Window(merged[-1].start, max(merged[-1].end, one.end))
         else:
-            merged.append((start, end))
-    return " ".join(f"{start.isoformat()}/{end.isoformat()}" for start, end in merged)
+            merged.append(one)
+    return " ".join(f"{one.start.isoformat()}/{one.end.isoformat()}" for one in merged)
 
 
 def gaps(hours: str) -> list[Window]:
     """The spans between hours that were loaded, which were not."""
-    spans = _spans(hours)
-    return [Window(end, start) for (_, end), (start, _) in pairwise(spans)]
+    return [Window(before.end, after.start) for before, after in pairwise(windows(hours))]
 
 
 def loaded_hours(hours: str) -> int:
     """How many hours were loaded."""
-    return sum(Window(start, end).hours for start, end in _spans(hours))
+    return sum(window.hours for window in windows(hours))
 
 
 def is_covered(hours: str, column: str) -> str:
     """The SQL condition that an event lies in hours that were loaded."""
-    spans = [Window(start, end).holds(quoted(column)) for start, end in _spans(hours)]
-    return f"({' OR '.join(spans) or 'false'})"
+    held = [window.holds(quoted(column)) for window in windows(hours)]
+    return f"({' OR '.join(held) or 'false'})"
 
 
-def _spans(hours: str) -> list[tuple[datetime, datetime]]:
-    pairs = (span.split("/") for span in hours.split())
-    return [(datetime.fromisoformat(start), datetime.fromisoformat(end)) for start, end in pairs]
+def windows(hours: str) -> list[Window]:
+    """The spans of hours that were loaded, in order."""
+    return [Window(*map(datetime.fromisoformat, span.split("/"))) for span in hours.split()]

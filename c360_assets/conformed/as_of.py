@@ -1,6 +1,6 @@
 """The moment as of which every analysis speaks. Time is data here: nothing in this product reads the clock."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import dagster as dg
@@ -8,14 +8,13 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.terms.inputs import HOURLY_SOURCE, SOURCE
+from governance import contracts
 
 # What a customer does, by dataset: the column that says when.
 EVENTS = {
-    "orders": "ordered_at",
-    "web_analytics": "activity_ts",
-    "review": "reviewed_at",
-    "support_ticket": "opened_at",
-    "survey_answer": "answered_at",
+    contract.name: contract.event_time
+    for contract in contracts.ours().values()
+    if contract.moves_as_of and contract.event_time
 }
 # Events so far after all others do not move the moment, if they are no more than this share of all, or one.
 STRAY_DAYS, STRAY_SHARE = 400, 0.01
@@ -42,9 +41,20 @@ def as_of(
     if config.as_of is not None:
         asked = ibis.literal(datetime.fromisoformat(config.as_of), type="timestamp(6)").name("as_of").as_table()
         return asked.mutate(timezone=ibis.literal(timezone))
-    events = (orders, web_analytics, review, support_ticket, survey_answer)
-    days = _days([rows[column] for rows, column in zip(events, EVENTS.values(), strict=True)])
-    return days.agg(as_of=days.newest.max(where=~days.is_stray)).mutate(timezone=ibis.literal(timezone))
+    events = {
+        "orders": orders,
+        "web_analytics": web_analytics,
+        "review": review,
+        "support_ticket": support_ticket,
+        "survey_answer": survey_answer,
+    }
+    return newest_event(events).mutate(timezone=ibis.literal(timezone))
+
+
+def newest_event(events: Mapping[str, ir.Table]) -> ir.Table:
+    """One row, `as_of`: the newest of the `events`, rows by dataset, strays left out; empty where none is dated."""
+    days = _days([events[dataset][column] for dataset, column in EVENTS.items()])
+    return days.agg(as_of=days.newest.max(where=~days.is_stray))
 
 
 def _days(moments: Sequence[ir.TimestampColumn]) -> ir.Table:

@@ -59,9 +59,20 @@ def source(contract: Contract, schedules: ScheduleSettings) -> dg.AssetsDefiniti
                 **({"notes": list(load.notes)} if load.notes else {}),
             }
         )
+        for hour, count in _by_hour(context, contract, load).items():
+            context.add_asset_metadata({"dagster/partition_row_count": count}, partition_key=hour)
         return load
 
     return dataset
+
+
+def _by_hour(context: dg.AssetExecutionContext, contract: Contract, load: Load) -> dict[str, int]:
+    """How many events each hour has that a run was for."""
+    if load.window is None:
+        return {}
+    hours = load.rows.group_by(hour=load.rows[contract.event_time].strftime("%Y-%m-%d-%H:00"))
+    counted = {row["hour"]: row["events"] for row in hours.agg(events=load.rows.count()).to_pyarrow().to_pylist()}
+    return {hour: counted.get(hour, 0) for hour in context.partition_keys}
 
 
 def _window(context: dg.AssetExecutionContext, lateness: timedelta) -> Window | None:

@@ -90,8 +90,16 @@ def by_rules(deployment: Deployment) -> tuple[float, dict[str, int]]:
 
     expectations.load()
     deployment.lake.state(ORDERS)
+    operations = deployment.operations
     started = time.perf_counter()
-    measured = measure(deployment, deployment.contracts[ORDERS], AS_OF)
+    measured = measure(
+        deployment.contracts[ORDERS],
+        AS_OF,
+        lake=deployment.lake,
+        contracts=deployment.contracts,
+        feeds=deployment.feeds,
+        operations=operations,
+    )
     seconds = time.perf_counter() - started
     found = {result.rule.name: result.failing for result in measured.results}
     return seconds, {**found, "faultless": measured.faultless_rows, "rows": measured.row_count}

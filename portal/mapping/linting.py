@@ -20,7 +20,7 @@ def faults(deployment: Deployment) -> list[str]:
     contracts = deployment.contracts
     found = [f"{_rules_file(deployment)}: {finding}." for finding in findings(deployment) if finding.is_fault]
     for contract in contracts.values():
-        for rule, problem in problems(deployment, contract).items():
+        for rule, problem in problems(deployment.engine, contracts, contract).items():
             found.append(str(ContractError(contract.files[-1], f"schema.quality.{rule}", problem)))
     found += _of_definitions(deployment)
     return [*found, *Feeds(deployment).faults(contracts[f"sources/{dataset}"] for dataset in deployment.feeds)]

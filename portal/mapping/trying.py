@@ -59,8 +59,9 @@ def try_feed(deployment: Deployment, dataset: str, limit: int, console: Console)
         filled = _filled(deployment, contract, rows)
         first = f"SELECT * FROM {rows} ORDER BY {', '.join(map(quoted, contract.primary_key))} LIMIT {limit}"
         masked = showing.masked(first, contract)
+        units = showing.amounts(contract, deployment.settings.currency)
         chosen = f"SELECT {', '.join(map(quoted, filled))} FROM ({masked})"
-        showing.write(deployment.engine.connection.sql(chosen), "table", None, console)
+        showing.write(deployment.engine.connection.sql(chosen), "table", None, console, units)
     if contract.name == "orders":
         # Imports Dagster, which who looks at a contract need not wait for.
         from portal.runs.accounting import unknown_statuses_loaded

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 WIDEST_CELL = 200
 MEASURED_WIDTH = 10_000
 NUMBERS = ("integer", "bigint", "double", "decimal")
+NO_UNITS: Mapping[str, str] = {}
 Row = Mapping[str, Any]
 
 
@@ -87,16 +88,26 @@ def size_of(deployment: Deployment, key: str) -> tuple[str, str]:
     return (f"{state.rows:,}", human_size(state.bytes)) if state else ("not built", "")
 
 
-def write(rows: "DuckDBPyRelation", kind: str, target: Path | None, console: Console) -> None:
-    """Write rows as `kind` (table, csv, json, parquet) to a file, else to standard output."""
+def amounts(contract: Contract, currency: str) -> dict[str, str]:
+    """In what the columns are that hold amounts: EUR, EUR per year."""
+    return {column.name: unit for column in contract.columns if (unit := column.unit or "").startswith(currency)}
+
+
+def write(
+    rows: "DuckDBPyRelation", kind: str, target: Path | None, console: Console, units: Mapping[str, str] = NO_UNITS
+) -> None:
+    """Write rows as `kind` (table, csv, json, parquet) to a file, else to standard output.
+
+    A table for people says of the columns in `units` in what they are.
+    """
     if kind == "table" and target is None:
         found = records(rows)
-        shown = _as_table(rows, found)
+        shown = _as_table(rows, found, units)
         unbounded = console.options.update(max_width=MEASURED_WIDTH)
         is_too_wide = console.measure(shown, options=unbounded).maximum > console.width
-        console.print(_one_by_one(found) if is_too_wide else shown)
+        console.print(_one_by_one(found, units) if is_too_wide else shown)
         return
-    content = _encoded(rows, kind)
+    content = _encoded(rows, kind, units)
     if target is None:
         _put(content)
     else:
@@ -127,7 +138,7 @@ def _masked_column(column: Column) -> str:
     return f"{privacy.masked(name)} AS {name}"
 
 
-def _encoded(rows: "DuckDBPyRelation", kind: str) -> bytes:
+def _encoded(rows: "DuckDBPyRelation", kind: str, units: Mapping[str, str]) -> bytes:
     buffer = io.BytesIO()
     if kind == "parquet":
         import pyarrow.parquet as pq
@@ -141,7 +152,7 @@ def _encoded(rows: "DuckDBPyRelation", kind: str) -> bytes:
         buffer.write(_json(records(rows)))
     else:
         plain = printing.Screen(file=io.StringIO(), width=MEASURED_WIDTH)
-        plain.print(_as_table(rows, records(rows)))
+        plain.print(_as_table(rows, records(rows), units))
         buffer.write(plain.file.getvalue().encode())  # type: ignore[attr-defined]
     return buffer.getvalue()
 
@@ -155,23 +166,24 @@ def _plain(value: object) -> object:
     return float(value) if isinstance(value, Decimal) else str(value.isoformat())  # type: ignore[attr-defined]
 
 
-def _as_table(rows: "DuckDBPyRelation", found: Sequence[Row]) -> Table:
+def _as_table(rows: "DuckDBPyRelation", found: Sequence[Row], units: Mapping[str, str]) -> Table:
     shown = Table()
     for name, type_ in zip(rows.columns, rows.types, strict=True):
-        shown.add_column(name, justify="right" if type_.id in NUMBERS else "left")
+        heading = f"{name}\n{units[name]}" if name in units else name
+        shown.add_column(heading, justify="right" if type_.id in NUMBERS else "left")
     for row in found:
         shown.add_row(*[_cell(value) for value in row.values()])
     return shown
 
 
-def _one_by_one(found: Sequence[Row]) -> Table:
+def _one_by_one(found: Sequence[Row], units: Mapping[str, str]) -> Table:
     """Wide rows, one under the other: a line per column."""
     shown = Table(show_header=False)
     shown.add_column("column", style="dim", no_wrap=True)
     shown.add_column("value")
     for row in found:
         for name, value in row.items():
-            shown.add_row(name, _cell(value))
+            shown.add_row(name, _cell(value) if value is None else f"{_cell(value)} {units.get(name, '')}".rstrip())
         shown.add_section()
     return shown
 

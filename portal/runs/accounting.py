@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import ibis
 import ibis.expr.types as ir
 
-from c360_assets.conformed.as_of import EVENTS, STRAY_DAYS
+from c360_assets.conformed.as_of import STRAY_DAYS
 from c360_assets.terms.statuses import UNKNOWN, status
 from governance.contract import Contract
 from portal.runs.matching import Match, crowded, matches, references
@@ -264,7 +264,7 @@ def _accounted(found: Account, way: Way, is_moment_asked: bool) -> list[Finding]
     listed = []
     lost = _lost(found, is_moment_asked)
     severity = _severity(found, lost)
-    if found.later and contract.name in EVENTS and not is_moment_asked:
+    if found.later and contract.moves_as_of and not is_moment_asked:
         # They are strays, however few.
         severity = max(severity, WARNING)
     if (lost or not found.kept) and not (severity == NOTE and way.is_accounted):
@@ -295,8 +295,9 @@ def _severity(found: Account, lost: int) -> int:
 def _remedy(found: Account, way: Way) -> str:
     """What to do about the greatest loss."""
     if found.later >= max(found.unused, found.otherwise):
-        time, name = found.contract.event_time, found.contract.name
-        why = f"more than {STRAY_DAYS} days after all others" if name in EVENTS else "after the newest event"
+        time = found.contract.event_time
+        moves = found.contract.moves_as_of
+        why = f"more than {STRAY_DAYS} days after all others" if moves else "after the newest event"
         return (
             f"The analysis leaves out what is dated {found.first_later:%Y-%m-%d} or later: {why}. Correct {time}, or"
             " set --as-of if it is right."

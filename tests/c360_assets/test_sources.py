@@ -9,11 +9,13 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 
 from c360_assets.definitions import build
-from checks.quality import measure
+from c360_assets.sources.datasets import WHOLE_TAG
 from resources.lake import HOURS
 from resources.volume import ACCEPT_FEWER
+from tests.checks.measured import measure
 from tests.running import deployed
 
 KEY = dg.AssetKey(["sources", "web_analytics"])
@@ -53,7 +55,9 @@ class Site:
         with dg.DagsterInstance.ephemeral() as instance:
             done = job.execute_in_process(QUIET, instance=instance, **one)
             materialised = done.asset_materializations_for_node("sources__web_analytics")
-        self.partitions = [found.partition for found in materialised]
+        self.partitions = {
+            found.partition: found.metadata["dagster/partition_row_count"].value for found in materialised
+        }
         return {name: entry.value for name, entry in materialised[0].metadata.items()}
 
     @property
@@ -101,6 +105,7 @@ def test_many_hours_are_one_run(site: Site) -> None:
     assert told["rows read"] == 72
     assert len(site.held) == 72
     assert len(site.partitions) == 72
+    assert set(site.partitions.values()) == {1}
 
 
 def test_what_did_not_change_is_not_written_again(site: Site) -> None:
@@ -119,6 +124,7 @@ def test_an_hour_without_events_is_loaded_all_the_same(site: Site) -> None:
     site.happen(a=0.5)
     site.load(0)
     assert site.load(1)["rows read"] == 1
+    assert site.partitions == {"2026-03-30-01:00": 0}
     head = site.deployment.lake.head(site.contract)
     assert head is not None
     assert head.properties[HOURS].endswith("/2026-03-30T02:00:00")
@@ -148,11 +154,30 @@ def test_missing_hours_lower_the_score_until_they_are_loaded(site: Site) -> None
 
 
 def test_a_run_without_hours_loads_everything(site: Site) -> None:
+    """Its hours are there, as Dagster sees them, until the newest event, and so are those that come after it."""
     site.happen(a=0.5, b=100.5)
     job = build(site.deployment).resolve_job_def("load_hourly")
     with dg.DagsterInstance.ephemeral() as instance:
         assert job.execute_in_process(QUIET, instance=instance).success
-    assert site.held == {"a", "b"}
+        assert site.held == {"a", "b"}
+        assert hours_there(instance, job) == (101, "2026-03-30-00:00", "2026-04-03-04:00")
+        assert job.execute_in_process(QUIET, instance=instance, partition_key="2026-04-03-05:00").success
+        assert hours_there(instance, job) == (102, "2026-03-30-00:00", "2026-04-03-05:00")
+        # A load of all there is takes no hour back, and shows none that is no partition.
+        site.happen(c=-10000)
+        assert job.execute_in_process(QUIET, instance=instance, tags={WHOLE_TAG: "true"}).success
+        assert site.held == {"a", "b", "c"}
+        assert hours_there(instance, job) == (798, "2026-03-01-00:00", "2026-04-03-05:00")
+
+
+def hours_there(instance: dg.DagsterInstance, job: dg.JobDefinition) -> tuple[int, str, str]:
+    """How many hours the Dagster UI shows as loaded, the first and the last of them."""
+    hours = job.asset_layer.get(KEY).partitions_def
+    assert hours is not None
+    status = get_and_update_asset_status_cache_value(instance, KEY, hours)
+    assert status is not None
+    keys = list(status.deserialize_materialized_partition_subsets(hours).get_partition_keys())
+    return len(keys), min(keys), max(keys)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """How tests of checks get a deployment whose tables hold the rows of the test."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +8,10 @@ from typing import Any
 
 import yaml
 
-from checks.measuring import Measurement, measure
+from checks import measuring
+from checks.measuring import Measurement
+from governance.contract import Contract
+from governance.quality import Rule
 from resources import deployment as deployments
 from resources.deployment import Deployment
 from tests.tables import table
@@ -31,6 +34,21 @@ def empty_deployment(home: Path) -> Iterator[Deployment]:
 def hold(deployment: Deployment, key: str, *rows: dict[str, Any]) -> None:
     """Make these the rows of a table."""
     deployment.lake.publish(deployment.lake.write(deployment.contracts[key], table(key, *rows)))
+
+
+def measure(
+    deployment: Deployment, contract: Contract, as_of: datetime | None, rules: Sequence[Rule] | None = None
+) -> Measurement:
+    """What the rules of a table, or some rules, find in the rows that a deployment holds."""
+    return measuring.measure(
+        contract,
+        as_of,
+        rules,
+        lake=deployment.lake,
+        contracts=deployment.contracts,
+        feeds=deployment.feeds,
+        operations=deployment.operations,
+    )
 
 
 def measured(deployment: Deployment, key: str, *rows: dict[str, Any], as_of: datetime | None = NOON) -> Measurement:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from checks import expectations, history
-from checks.measuring import MeasureError, measure
+from checks.measuring import MeasureError
 from governance import contracts
 from governance.contract import DERIVED
 from governance.quality import (
@@ -33,7 +33,7 @@ from governance.quality import (
 from resources.deployment import Deployment, Feed
 from resources.engine import Engine
 from tests.checks import bad_profiles
-from tests.checks.measured import NOON, counts, empty_deployment, failing, hold, measured
+from tests.checks.measured import NOON, counts, empty_deployment, failing, hold, measure, measured
 from tests.interrupting import interrupting
 
 CONTRACTS = contracts.load()

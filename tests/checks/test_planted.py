@@ -7,9 +7,10 @@ from math import fsum
 import duckdb
 import pytest
 
-from checks.measuring import Measurement, measure
+from checks.measuring import Measurement
 from resources.deployment import Deployment
 from tests import golden_company
+from tests.checks.measured import measure
 
 # By dataset and rule: the planted faults (column and name) that make a row fail it.
 PLANTED: dict[str, dict[str, list[str]]] = {

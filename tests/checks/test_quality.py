@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import dagster as dg
@@ -98,6 +99,20 @@ def scores(deployment: Deployment) -> list[dict[str, object]]:
 def shop(tmp_path: Path) -> Iterator[Deployment]:
     deployment = deployment_of(tmp_path, "Acme")
     yield deployment
+    deployment.close()
+
+
+def test_sources_are_checked_as_of_the_moment_that_is_decided_of_them(tmp_path: Path) -> None:
+    """A mistyped year moves neither, so that it does not make all other rows look decades late."""
+    days = ["2026-05-01", "2026-05-02", "2026-05-03", "2062-05-03"]
+    lines = [f"O{number},C1,{day} 12:00:00,placed,10" for number, day in enumerate(days)]
+    (tmp_path / "orders.csv").write_text(
+        "\n".join(["order_id,customer_id,ordered_at,order_status,total_amount", *lines])
+    )
+    deployment = fed(tmp_path, "orders")
+    assert run(deployment).success
+    moments = {row["dataset"]: row["as_of"] for row in deployment.operations.rows("quality_scores").to_pylist()}
+    assert moments["sources/orders"] == moments["as_of"] == datetime(2026, 5, 3, 12)
     deployment.close()
 
 

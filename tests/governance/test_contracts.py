@@ -187,6 +187,7 @@ FAULTS = {
     "a reference to no place": ("#/schema/things/properties/thing_id", "", "part_of.relationships.to"),
     "a reference to another file": ("things.odcs.yaml#", "parts.odcs.yaml#", "part_of.relationships"),
     "an event time that is no column": ("value: made_on", "value: made_at", "eventTime"),
+    "what moves `as_of` without an event time": ("property: eventTime", "property: movesAsOf", "movesAsOf"),
     "a share that is none": (
         "value: made_on",
         "value: made_on\n  - {property: toleratedShrinkPercent, value: 150}",
@@ -307,6 +308,18 @@ def test_a_column_of_one_name_has_one_class_everywhere() -> None:
         for column in contract.columns:
             classes[column.name].add(column.classification)
     assert [name for name, found in classes.items() if len(found) > 1] == []
+
+
+def test_every_amount_says_that_it_is_one() -> None:
+    counted = {"quantity", "rating"}
+    amounts = [
+        column
+        for contract in CONTRACTS.values()
+        for column in contract.columns
+        if column.type.startswith("DECIMAL") and column.name not in counted
+    ]
+    assert len(amounts) > 40
+    assert {column.unit for column in amounts} == {"reporting currency"}
 
 
 def test_every_customer_id_is_a_pseudonym_and_stays_legible() -> None:

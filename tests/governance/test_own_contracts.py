@@ -189,6 +189,14 @@ def test_a_file_in_the_wrong_place_is_named_and_not_passed_over(name: str, told:
         own_contracts.load(tmp_path / "others")
 
 
+def test_a_dataset_of_their_own_does_not_move_the_moment_of_every_analysis(tmp_path: Path) -> None:
+    came_at = more("came_at, logicalType: timestamp, physicalType: TIMESTAMP, description: When they came in.")
+    moves = "customProperties: [{property: eventTime, value: came_at}, {property: movesAsOf, value: true}]"
+    written(tmp_path, VISITS.replace(PROPERTIES, came_at) + moves, "sources/store_visit")
+    with pytest.raises(ContractError, match="movesAsOf: is for datasets of ours"):
+        own_contracts.load(tmp_path)
+
+
 def test_a_rule_named_as_one_of_ours_is_given_another_name(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match=r"delivered_has_date: is a rule of ours; give yours another name"):
         orders(tmp_path, ORDERS.replace("name: till_named", "name: delivered_has_date"))

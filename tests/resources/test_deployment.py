@@ -116,6 +116,7 @@ def test_a_deployment_says_in_python_what_its_file_says(opened: Open, tmp_path: 
         "orders": (("shop",), "select * from raw")
     }
     assert {contract.layer for contract in deployment.contracts.values()} <= set(LAYERS)
+    assert deployment.contracts["rfm"].column("gross_monetary").description.endswith("before refunds (EUR).")
 
 
 def test_a_feed_without_select_takes_every_column(opened: Open) -> None:

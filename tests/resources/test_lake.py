@@ -26,6 +26,8 @@ from hypothesis import strategies as st
 from pyiceberg.avro.file import AvroFile
 
 from governance.contract import Column, Contract
+from resources import iceberg
+from resources import lake as lakes
 from resources.engine import Engine
 from resources.lake import ROW_GROUP_ROWS, Lake, LakeError, TableState
 from tests.lakes import opened
@@ -463,6 +465,26 @@ def test_columns_that_another_process_adds_meanwhile_are_not_taken_for_ours(lake
     assert _read(lake, ours) in (rows, [{**row, "ours": None} for row in NEW])
 
 
+def test_a_writer_whom_others_never_let_through_gives_up_and_leaves_nothing(
+    lake: Lake, other: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(lake, THINGS, OLD)
+    evolve = iceberg.evolve
+
+    def meanwhile(transaction: Any, contract: Contract) -> None:
+        evolve(transaction, contract)
+        with monkeypatch.context() as theirs:
+            theirs.setattr(iceberg, "evolve", evolve)
+            _write(other, THINGS, NEW)
+
+    monkeypatch.setattr(iceberg, "evolve", meanwhile)
+    monkeypatch.setattr(lakes, "PATIENCE_SECONDS", 0.5)
+    with pytest.raises(LakeError, match=r"Table things: for 0\.5 seconds other processes were faster"):
+        lake.write(THINGS, _table(lake, THINGS, [{"id": 3, "name": "slow"}]))
+    assert _read(lake, THINGS) == NEW
+    assert len(_files(lake)) == len(_referenced(lake))
+
+
 def test_a_late_publish_does_not_take_readers_back(lake: Lake, other: Lake) -> None:
     earlier = lake.write(QUARANTINE, _quarantine_rows(lake, "orders", 1), partition="orders")
     later = other.write(QUARANTINE, _quarantine_rows(other, "brand", 1), partition="brand")
@@ -525,6 +547,8 @@ def test_three_writers_and_a_reader_at_once(tmp_path: Path, engine: Engine) -> N
     looks = 0
     # Until whatever each of them wrote third is seen, however slow the machine makes one.
     while looks < LOOKS or len(newest) < 3 or min(newest.values()) < 2:
+        for process in processes:
+            os.kill(process, 0)  # nobody gave up
         generation, rows = _generation(lake)
         assert rows == 1000
         published = lake.catalog.load_table(("sources", "brand")).snapshot_by_name("published")

@@ -74,7 +74,7 @@ def ruled(kind: str, arguments: dict[str, Any]) -> Contract:
 @pytest.mark.parametrize("fault", RULES)
 def test_a_rule_that_does_not_run_is_named_with_the_reason(fault: str, deployment: Deployment) -> None:
     kind, arguments, told = RULES[fault]
-    found = problems(deployment, ruled(kind, arguments))
+    found = problems(deployment.engine, deployment.contracts, ruled(kind, arguments))
     assert [*found] == ["odd"]
     assert re.search(told, found["odd"])
 
