@@ -4,7 +4,7 @@ PORT ?= 3000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test live ui check bench clean
+.PHONY: demo test live ui check canary bench clean
 
 demo: .venv/runtime ## Build the sample company's Customer 360 and show it
 	@$(BIN)/c360 run
@@ -30,11 +30,18 @@ check: .venv/test .venv-datacontract/ready ## Formats, lint, types, import rules
 	  xargs -P 2 -n 40 .venv-datacontract/bin/python tests/lint_contracts.py
 	@$(BIN)/dagster definitions validate -w workspace.yaml --log-level warning
 
+canary: ## Run the tests, or those in TESTS=, with the newest versions that pyproject.toml allows; say which are newer
+	@$(PYTHON) -m venv --clear .venv-canary
+	@echo "Installing the newest of everything into .venv-canary (a few minutes) ..."
+	@.venv-canary/bin/python -m pip --disable-pip-version-check install --quiet --editable '.[test]'
+	@.venv-canary/bin/python -m pip freeze --exclude-editable | grep -vixFf constraints.txt || echo "All as in constraints.txt"
+	@.venv-canary/bin/python -m pytest -m "not live" --numprocesses auto --maxprocesses 4 --dist loadscope $(TESTS)
+
 bench: .venv/runtime ## Compare with hand-written SQL
 	@$(BIN)/c360 bench
 
 clean: ## Remove environments and everything built
-	rm -rf .venv .venv-datacontract .c360 examples/*/.c360
+	rm -rf .venv .venv-datacontract .venv-canary .c360 examples/*/.c360
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=...")'

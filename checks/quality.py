@@ -6,10 +6,10 @@ fail it, so readers are held on the last snapshot that passed, and the one that 
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import dagster as dg
-import ibis.expr.types as ir
 
 from c360_assets.automation import PART_TAG, scheduled
 from c360_assets.conformed.as_of import EVENTS, newest_event
@@ -19,6 +19,7 @@ from checks.scoring import ERROR, FAIL, NOT_ASSESSED, PASS, WARN, Result, dimens
 from governance.contract import Contract
 from governance.quality import SCHEDULES, RowCount, Rule
 from resources.deployment import Deployment
+from resources.lake import Lake
 
 # Where people see what became of an order.
 PROFILE = "customer_360"
@@ -127,16 +128,25 @@ def _moment(run_config: Mapping[str, Any], deployment: Deployment, contract: Con
     A derived table is of the table `as_of`. A source comes before that: it is of the moment the run asks for, else of
     what `as_of` would say of the rows that the sources hold.
     """
-    lake, contracts = deployment.lake, deployment.contracts
     if contract.layer != "sources":
-        return _moment_of(lake.newest(contracts["as_of"])[0])
+        return _moment_held(deployment, "as_of")
     asked = run_config.get("ops", {}).get("as_of", {}).get("config", {}).get("as_of")
     if asked:
         return datetime.fromisoformat(asked)
-    return _moment_of(newest_event({dataset: lake.newest(contracts[f"sources/{dataset}"])[0] for dataset in EVENTS}))
+    return _moment_held(deployment, *(f"sources/{dataset}" for dataset in EVENTS))
 
 
-def _moment_of(as_of: ir.Table) -> datetime | None:
+def _moment_held(deployment: Deployment, *keys: str) -> datetime | None:
+    tables = tuple(deployment.contracts[key] for key in keys)
+    heads = [deployment.lake.head(table) for table in tables]
+    return _moment_of(deployment.lake, tables, tuple(head.snapshot_id if head else None for head in heads))
+
+
+# Every table of a run asks for one of two: that of `as_of`, or that of the sources. The snapshots tell it from others.
+@lru_cache(maxsize=2)
+def _moment_of(lake: Lake, tables: tuple[Contract, ...], snapshots: tuple[int | None, ...]) -> datetime | None:
+    rows = {table.name: lake.newest(table)[0] for table in tables}
+    as_of = rows["as_of"] if "as_of" in rows else newest_event(rows)
     found = as_of.as_of.max().to_pyarrow().as_py()
     return found if found is None else found.replace(tzinfo=None)
 

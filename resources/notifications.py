@@ -97,7 +97,7 @@ class SmtpSink(Sink):
         mail = EmailMessage()
         mail["From"] = self.sender
         mail["To"] = ", ".join(self.recipients)
-        mail["Subject"] = "[{severity}] {dataset}: {rule} {event}".format_map(notification)
+        mail["Subject"] = _title(notification)
         # Sent twice it bears the same id, by which mail programs show it once.
         mail["Message-ID"] = f"<{uuid.uuid5(uuid.NAMESPACE_URL, notification['notification_id'])}@customer-360>"
         mail.set_content(notification["message"])
@@ -131,7 +131,56 @@ class WebhookSink(Sink):
                 raise Refused(f"answered {answer.status_code}")
 
 
-AnySink = Annotated[LogSink | SmtpSink | WebhookSink, Field(discriminator="type")]
+class AppriseSink(Sink):
+    """A service that Apprise knows, by its address there: a channel of Slack or Teams, a phone, a ticket system.
+
+    What has a form of its own for messages is reached so, where a webhook posts ours.
+    """
+
+    type: Literal["apprise"] = "apprise"
+    name: str = "apprise"
+    url: SecretStr
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: SecretStr) -> SecretStr:
+        service = _service(url)
+        if service is None:
+            raise ValueError("is no address that Apprise knows, such as slack://TOKEN_A/TOKEN_B/TOKEN_C/#channel")
+        plain = [service.protocol] if isinstance(service.protocol, str) else service.protocol or ()
+        if urlsplit(url.get_secret_value()).scheme in plain and service.host not in THIS_MACHINE:
+            raise ValueError("must be of an encrypted kind, such as jsons:// for json:// (on this machine either)")
+        return url
+
+    def send(self, notification: Mapping[str, Any]) -> None:
+        """Hand the message over; why a service did not take it, Apprise logs and does not return."""
+        import apprise
+
+        kinds = {"resolved": apprise.NotifyType.SUCCESS, "error": apprise.NotifyType.FAILURE}
+        kind = kinds.get(notification["event"]) or kinds.get(notification["severity"], apprise.NotifyType.WARNING)
+        service = _service(self.url)
+        if service is None or not service.notify(notification["message"], title=_title(notification), notify_type=kind):
+            raise Refused("the service did not take it")
+
+
+def _service(url: SecretStr) -> Any:
+    """What Apprise makes of an address, None where it knows no such thing; in silence, as it would quote the secret."""
+    import apprise
+
+    known = logging.getLogger("apprise")
+    level = known.level
+    known.setLevel(logging.CRITICAL)
+    try:
+        return apprise.Apprise.instantiate(url.get_secret_value())
+    finally:
+        known.setLevel(level)
+
+
+def _title(notification: Mapping[str, Any]) -> str:
+    return "[{severity}] {dataset}: {rule} {event}".format_map(notification)
+
+
+AnySink = Annotated[AppriseSink | LogSink | SmtpSink | WebhookSink, Field(discriminator="type")]
 
 
 def deliver(operations: "Operations", sinks: Sequence[Sink]) -> Delivery:

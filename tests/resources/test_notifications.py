@@ -25,7 +25,7 @@ from cryptography.x509.oid import NameOID
 from resources import deployment as deployments
 from resources import notifications
 from resources.deployment import DeploymentError
-from resources.notifications import Delivery, LogSink, SmtpSink, WebhookSink, deliver
+from resources.notifications import AppriseSink, Delivery, LogSink, SmtpSink, WebhookSink, deliver
 from resources.operations import Operations
 from tests.tables import CONTRACTS, day
 
@@ -264,6 +264,29 @@ def test_a_webhook_is_posted_what_people_need_to_know(operations: Operations, re
     ]
 
 
+def test_a_service_is_given_what_it_makes_a_message_of(operations: Operations, receiver: Receiver) -> None:
+    put(operations, "apprise", "key_unique")
+    sink = AppriseSink(url=f"json://127.0.0.1:{receiver.server_port}/hook")
+    receiver.answers = [503]
+    assert deliver(operations, [sink]) == Delivery(delivered=0, failed=1)
+    assert outbox(operations) == [("key_unique", False, 1, "Refused: the service did not take it")]
+    receiver.answers = [200]
+    assert deliver(operations, [sink]) == Delivery(delivered=1, failed=0)
+    path, body = receiver.posted[-1]
+    assert path == "/hook"
+    assert body["title"] == "[error] sources/orders: key_unique opened"
+    assert body["message"] == "sources/orders: rule key_unique fails on 12 rows"
+    assert body["type"] == "failure"
+
+
+def test_a_service_that_is_down_tells_no_secret(operations: Operations, caplog: pytest.LogCaptureFixture) -> None:
+    put(operations, "apprise", "a")
+    nowhere = AppriseSink(url=f"json://{USER}:{PASSWORD}@127.0.0.1:{free_port()}/{PASSWORD}")
+    with caplog.at_level(logging.INFO):
+        assert deliver(operations, [nowhere]) == Delivery(delivered=0, failed=1)
+    assert PASSWORD not in f"{caplog.text} {outbox(operations)} {nowhere!r}"
+
+
 @pytest.mark.parametrize("answer", [302, 404, 503])
 def test_any_answer_but_yes_leaves_it_waiting(answer: int, operations: Operations, receiver: Receiver) -> None:
     receiver.answers = [answer]
@@ -367,6 +390,8 @@ def test_a_deployment_logs_unless_told_otherwise(tmp_path: Path, monkeypatch: py
         ("{type: log}, {type: webhook}", "notifications.1.url", "is missing"),
         ("{type: webhook, url: 'http://x.example/s3cret-word'}", "notifications.0.url", "must begin with https://"),
         ("{type: webhook, url: x.example}", "notifications.0.url", "must begin with https://"),
+        ("{type: apprise, url: 'pigeon://s3cret-word'}", "notifications.0.url", "no address that Apprise knows"),
+        ("{type: apprise, url: 'json://x.example/s3cret-word'}", "notifications.0.url", "must be of an encrypted kind"),
         (f"{{{SMTP}, username: ann}}", "notifications.0", "username and password belong together"),
         (
             f"{{{SMTP}, username: ann, password: s3cret-word, starttls: false}}",
