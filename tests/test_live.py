@@ -22,11 +22,14 @@ from tests.shop import PROJECT, Shop, opened, running, steadily, ui
 
 pytestmark = [
     pytest.mark.live,
+    pytest.mark.timeout(1200),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are looked up in /proc"),
 ]
 
 ORDERS, SECONDS = 200, 120
 SECONDS_TO_LOOK = 3
+# After so many seconds nothing comes any more, however busy the machine is. How soon it comes is measured by itself.
+PATIENCE = 300
 STORMY_ORDERS, STORMY_SECONDS, KILLS = 60, 60, 2
 AT_ONCE = ("sources/orders", "sources/order_line_item", "orders", "order_lines", "customers", "rfm")
 # Also made of what is rebuilt by night alone: visits, interests, clusters.
@@ -72,14 +75,14 @@ def test_a_profile_shows_an_order_within_seconds(shop: Shop, capsys: pytest.Capt
     with ui(environment, log):
         watch.start()
         placed[shop.place(ORDERS)] = time.time()
-        warm = {row["run_id"] for row in until(lambda: lags_of(deployment), seconds=120)}
-        until(lambda: placed.keys() <= watch.seen.keys())
+        warm = {row["run_id"] for row in until(lambda: lags_of(deployment), PATIENCE)}
+        until(lambda: placed.keys() <= watch.seen.keys(), PATIENCE)
         placed.clear()
         for number in steadily(ORDERS, SECONDS):
             customer = shop.place(number)
             placed[customer] = time.time()
-        until(lambda: placed.keys() <= watch.seen.keys(), seconds=120)
-        until(lambda: is_up_to_date(deployment), seconds=120)
+        until(lambda: placed.keys() <= watch.seen.keys(), PATIENCE)
+        until(lambda: is_up_to_date(deployment), PATIENCE)
     watch.done.set()
     watch.join()
     lags = sorted(watch.seen[customer] - at for customer, at in placed.items())
@@ -129,7 +132,7 @@ def test_crashes_lose_nothing_and_double_nothing(shop: Shop) -> None:
                     os.kill(pid, signal.SIGKILL)
                 continue
             faults.unlink()
-            until(lambda: is_up_to_date(deployment), seconds=180)
+            until(lambda: is_up_to_date(deployment), PATIENCE)
     assert left(environment) == []
     assert failures(deployment) > 0, "nothing was ever injected"
     check_exactly_once(shop, deployment)

@@ -183,7 +183,8 @@ def _one_by_one(found: Sequence[Row], units: Mapping[str, str]) -> Table:
     shown.add_column("value")
     for row in found:
         for name, value in row.items():
-            shown.add_row(name, _cell(value) if value is None else f"{_cell(value)} {units.get(name, '')}".rstrip())
+            unit = "" if value in (None, privacy.MASK) else units.get(name, "")
+            shown.add_row(name, f"{_cell(value)} {unit}".rstrip())
         shown.add_section()
     return shown
 

@@ -51,7 +51,8 @@ def test_amounts_carry_their_currency_for_people_and_not_for_programs(
     assert units.keys() == {"monetary", "gross_monetary", "returned_amount"}
     people = showing.amounts(CONTRACTS["customers"].in_currency("EUR"), "EUR")
     assert people == {"annual_income": "EUR per year", "income_band": "EUR per year"}
-    shown = engine.connection.sql("SELECT 'C1' AS customer_id, 2.5::DECIMAL(18,4) AS monetary, NULL AS returned_amount")
+    row = "'C1' AS customer_id, 2.5::DECIMAL(18,4) AS monetary, NULL AS returned_amount, '***' AS gross_monetary"
+    shown = engine.connection.sql(f"SELECT {row}")
 
     def said(width: int, kind: str = "table") -> str:
         # Of the process's own standard output, where programs read from.
@@ -60,8 +61,8 @@ def test_amounts_carry_their_currency_for_people_and_not_for_programs(
         return capsysbinary.readouterr().out.decode()
 
     wide, narrow = said(80), said(30)
-    assert re.search(r"┃ +┃ monetary ┃ returned_amount ┃\n┃ customer_id ┃ +EUR ┃ +EUR ┃", wide)
+    assert re.search(r"┃ +┃ monetary ┃ returned_amount ┃ gross_monetary ┃\n┃ customer_id ┃ +EUR ┃ +EUR ┃ +EUR +┃", wide)
     assert "2.50 │" in wide
     assert re.search(r"monetary +│ 2.50 EUR │", narrow)
-    assert not re.search("returned_amount.*EUR", narrow)
+    assert not re.search("(returned_amount|gross_monetary).*EUR", narrow)
     assert "EUR" not in said(80, "csv") + said(80, "json")
