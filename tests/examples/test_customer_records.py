@@ -21,7 +21,8 @@ from examples.customer_records import records
 from portal import cli
 from resources.deployment import Deployment
 from resources.feeds import Feeds
-from tests.deriving import FEW_REFITS
+from tests.deriving import FEW_REFITS, derived
+from tests.deriving import loaded as loaded_of
 from tests.running import deployed
 
 MAPPING = Path(records.__file__).parent / "c360.yaml"
@@ -223,16 +224,19 @@ def test_nobody_is_renamed_when_earlier_purchases_arrive_late(tmp_path: Path) ->
     shop_in(tmp_path, SMALL)
     deployment = deployed(tmp_path / MAPPING.name, tmp_path / ".c360")
     described = ["customer_id", "gender", "country", "age", "is_premium", *MEASURES]
+
+    def profiles(name: str) -> pd.DataFrame:
+        made = derived(deployment, loaded_of(deployment), name=name, only=["customer_360"])
+        return made.read("customer_360").select(described).to_pyarrow().to_pandas().set_index("customer_id")
+
     try:
-        build_profiles(deployment)
-        before = rows_of(deployment, "customer_360", described).set_index("customer_id")
+        before = profiles("before")
         records_before = rows_in(tmp_path)
         buyers = records_before[records_before.order_count != "0"]
         others, known = people_of_long_ago(buyers[:50]), with_earlier_purchases(buyers[50:100])
         # Of those known, half come as another row and half in place of theirs.
         write(tmp_path, pd.concat([others, known, records_before.drop(known.index[25:])]))
-        build_profiles(deployment)
-        after = rows_of(deployment, "customer_360", described).set_index("customer_id")
+        after = profiles("after")
     finally:
         deployment.close()
     changed, new = person_ids(known), person_ids(others)
