@@ -4,7 +4,7 @@ PORT ?= 3000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test live ui check canary bench clean
+.PHONY: demo test live sail ui check canary bench clean
 
 demo: .venv/runtime ## Build the sample company's Customer 360 and show it
 	@$(BIN)/c360 run
@@ -12,10 +12,13 @@ demo: .venv/runtime ## Build the sample company's Customer 360 and show it
 	@echo "Look around: make ui, then http://127.0.0.1:3000. More commands: $(BIN)/c360 --help"
 
 test: .venv/test ## Run the tests
-	@$(BIN)/python -m pytest -m "not live" --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+	@$(BIN)/python -m pytest -m "not live and not sail" --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 live: .venv/test ## Run the tests that start servers and watch them for minutes
 	@$(BIN)/python -m pytest -m live --numprocesses 2 --dist loadscope --no-loadscope-reorder
+
+sail: .venv-sail/ready ## Make the derived tables on a second engine and compare them, row by row
+	@.venv-sail/bin/python -m pytest -m sail -W ignore tests/test_sail.py
 
 ui: .venv/runtime ## Open the Dagster UI on http://127.0.0.1:3000, or another PORT=
 	@$(BIN)/c360 ui --port $(PORT)
@@ -41,7 +44,7 @@ bench: .venv/runtime ## Compare with hand-written SQL
 	@$(BIN)/c360 bench
 
 clean: ## Remove environments and everything built
-	rm -rf .venv .venv-datacontract .venv-canary .c360 examples/*/.c360
+	rm -rf .venv .venv-datacontract .venv-sail .venv-canary .c360 examples/*/.c360
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=...")'
@@ -56,6 +59,16 @@ clean: ## Remove environments and everything built
 .venv/test: .venv/runtime
 	@echo "Installing what the tests need (once) ..."
 	@$(PIP) --editable '.[test]'
+	@touch $@
+
+# Great Expectations takes longer to import where PySpark is beside it, so it lies apart and finds the rest in .venv.
+.venv-sail/ready: .venv/test
+	@echo "Installing the second engine into .venv-sail (once) ..."
+	@$(BIN)/python -m venv .venv-sail
+	@$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' > \
+	  "$$(.venv-sail/bin/python -c 'import site; print(site.getsitepackages()[0])')/ours.pth"
+	@.venv-sail/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt \
+	  'pysail==0.7.2' 'pyspark-client==4.2.0'
 	@touch $@
 
 # datacontract-cli pins much of what we pin otherwise, so it lives alone.

@@ -78,11 +78,11 @@ def _derived(deployment: Deployment, sources: Tables, as_of: str | None, name: s
     }
     tables = dict(sources)
     while assets:
-        ready = [asset for asset in assets if tables.keys() >= set(_inputs(asset).values())]
+        ready = [asset for asset in assets if tables.keys() >= set(inputs_of(asset).values())]
         assert ready, f"none of {[asset.key for asset in assets]} can be made"
         for asset in ready:
             key = asset.key.to_user_string()
-            rows = _made(asset, {argument: tables[table] for argument, table in _inputs(asset).items()} | resources)
+            rows = made_of(asset, {argument: tables[table] for argument, table in inputs_of(asset).items()} | resources)
             tables[key] = _kept(deployment, key, rows, f"{name} {key}")
         assets = [asset for asset in assets if asset not in ready]
     return Derived(deployment, tables)
@@ -96,15 +96,17 @@ def _upstream(assets: Sequence[dg.AssetsDefinition], only: Sequence[str]) -> lis
     while waiting:
         key = waiting.pop()
         found[key] = made[key]
-        waiting += [table for table in _inputs(made[key]).values() if table in made and table not in found]
+        waiting += [table for table in inputs_of(made[key]).values() if table in made and table not in found]
     return [asset for key, asset in made.items() if key in found]
 
 
-def _inputs(asset: dg.AssetsDefinition) -> dict[str, str]:
+def inputs_of(asset: dg.AssetsDefinition) -> dict[str, str]:
+    """The tables that an asset is made of, by its arguments."""
     return {argument: key.to_user_string() for argument, key in asset.keys_by_input_name.items()}
 
 
-def _made(asset: dg.AssetsDefinition, known: Mapping[str, Any]) -> ir.Table:
+def made_of(asset: dg.AssetsDefinition, known: Mapping[str, Any]) -> ir.Table:
+    """What an asset makes of its arguments, which are among those `known`."""
     function: Any = asset.op.compute_fn
     wanted: Sequence[str] = function.decorated_fn.__code__.co_varnames[: function.decorated_fn.__code__.co_argcount]
     rows: ir.Table = function.decorated_fn(**{argument: known[argument] for argument in wanted})

@@ -6,6 +6,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from c360_assets.terms.inputs import HOURLY_SOURCE, SOURCE
+from c360_assets.terms.texts import stripped
 from c360_assets.terms.time import clock, until
 from governance.reference import us_states
 
@@ -80,7 +81,7 @@ def _with_states(people: ir.Table) -> ir.Table:
 
 
 def _clean(text: ir.StringColumn) -> ir.StringColumn:
-    return text.strip().nullif("")
+    return stripped(text).nullif("")
 
 
 def _phone(text: ir.StringColumn) -> ir.StringColumn:
@@ -89,7 +90,7 @@ def _phone(text: ir.StringColumn) -> ir.StringColumn:
 
 
 def _gender(text: ir.StringColumn) -> ir.StringColumn:
-    spelt = text.strip().lower()
+    spelt = stripped(text).lower()
     return ibis.cases(*[(spelt.isin(spellings), gender) for gender, spellings in GENDERS.items()])
 
 

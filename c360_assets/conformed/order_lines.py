@@ -8,6 +8,7 @@ from c360_assets.terms.amounts import MONEY
 from c360_assets.terms.inputs import SOURCE
 from c360_assets.terms.joins import widened
 from c360_assets.terms.statuses import RETURNS, is_completed, status_then
+from c360_assets.terms.texts import stripped
 from c360_assets.terms.time import clock, until
 
 # Prices before they are multiplied: three for a dollar are 0.33333333 each. Wider ones take a hundred times as long to
@@ -60,7 +61,7 @@ def order_lines(order_line_item: ir.Table, orders: ir.Table, products: ir.Table,
         net_amount=(priced.priced_amount - discount).cast(MONEY),
         tax_amount=priced.tax_amount.cast(MONEY),
         unit_cost=priced.unit_cost.cast(MONEY),
-        promotion=priced.promotion.strip().nullif(""),
+        promotion=stripped(priced.promotion).nullif(""),
         line_kind=ibis.cases((is_sale, "sale"), (is_return, "return"), else_="other"),
     )
 

@@ -6,6 +6,7 @@ import ibis.expr.types as ir
 
 from c360_assets.terms.amounts import MONEY, pieces
 from c360_assets.terms.statuses import RETURNS, is_completed, status_then
+from c360_assets.terms.texts import stripped
 from c360_assets.terms.time import clock, until
 
 NOTHING = ibis.literal(0).cast(MONEY)
@@ -20,7 +21,7 @@ def orders(ordered: ir.Table, order_lines: ir.Table, as_of: ir.Table) -> ir.Tabl
         status=status_then(placed, now),
         delivered_at=(placed.order_delivery_date <= now.now).ifelse(placed.order_delivery_date, None),
         discount=placed.discounted_amount.abs().cast(MONEY),
-        code=placed.promo_code.strip().nullif(""),
+        code=stripped(placed.promo_code).nullif(""),
         shipping=placed.shipping_amount.cast(MONEY),
         tax=placed.tax_amount.cast(MONEY),
         total=placed.total_amount.cast(MONEY),
@@ -61,7 +62,7 @@ def orders(ordered: ir.Table, order_lines: ir.Table, as_of: ir.Table) -> ir.Tabl
         refunded_amount=joined.refunded_lines_amount.fill_null(ibis.greatest(-stated, NOTHING))
         .fill_null(NOTHING)
         .cast(MONEY),
-        store=joined.store.strip().nullif(""),
+        store=stripped(joined.store).nullif(""),
         shipping_city=joined.shipping_city,
         shipping_state=joined.shipping_state,
         shipping_country=joined.shipping_country,

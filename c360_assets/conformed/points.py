@@ -4,6 +4,7 @@ import dagster as dg
 import ibis.expr.types as ir
 
 from c360_assets.terms.inputs import SOURCE
+from c360_assets.terms.texts import stripped
 from c360_assets.terms.time import until
 
 KINDS = {"earned": "earn", "burned": "burn", "expired": "expire"}
@@ -17,7 +18,7 @@ def points(loyalty_ledger: ir.Table, as_of: ir.Table) -> ir.Table:
     negative numbers, others not: which of the two it is, the kind as a whole tells.
     """
     made = until(loyalty_ledger.filter(loyalty_ledger.customer_id.notnull()), "entry_ts", as_of)
-    made = made.mutate(kind=made.entry_type.strip().lower(), signed=made.points.cast("int64").fill_null(0))
+    made = made.mutate(kind=stripped(made.entry_type).lower(), signed=made.points.cast("int64").fill_null(0))
     usual = made.group_by(usual_kind=made.kind).agg(sign=made.signed.sign().cast("int64").sum())
     made = made.left_join(usual, made.kind == usual.usual_kind)
     kind, entered = made.kind, (made.sign < 0).fill_null(False).ifelse(-made.signed, made.signed)

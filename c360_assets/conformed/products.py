@@ -5,6 +5,7 @@ import ibis.expr.types as ir
 
 from c360_assets.terms.amounts import MONEY
 from c360_assets.terms.inputs import SOURCE
+from c360_assets.terms.texts import stripped
 from c360_assets.terms.time import until
 
 
@@ -16,10 +17,10 @@ def products(product: ir.Table, brand: ir.Table, as_of: ir.Table) -> ir.Table:
     return joined.select(
         sku_id=joined.sku_id,
         product_id=joined.product_id.fill_null(joined.sku_id),
-        product_name=joined.product_name.strip().nullif(""),
-        product_description=joined.product_description.strip().nullif(""),
-        product_category=joined.product_category.strip().nullif(""),
-        product_subcategory=joined.product_subcategory.strip().nullif(""),
+        product_name=stripped(joined.product_name).nullif(""),
+        product_description=stripped(joined.product_description).nullif(""),
+        product_category=stripped(joined.product_category).nullif(""),
+        product_subcategory=stripped(joined.product_subcategory).nullif(""),
         brand_id=joined.brand_id,
         brand_name=joined.brand_name,
         parent_company=joined.parent_company,

@@ -2,6 +2,7 @@
 
 import ibis.expr.types as ir
 
+from c360_assets.terms.texts import stripped
 from c360_assets.terms.time import Clock
 
 SALES = ("placed", "paid", "shipped", "delivered", "completed")
@@ -19,7 +20,7 @@ def status_then(orders: ir.Table, then: Clock) -> ir.StringColumn:
 
 def status(text: ir.StringColumn) -> ir.StringColumn:
     """The status in our vocabulary; `unknown` where the source's word is none of it, or there is none."""
-    spelt = text.strip().lower()
+    spelt = stripped(text).lower()
     return spelt.isin(STATUSES).fill_null(False).ifelse(spelt, UNKNOWN)
 
 

@@ -5,6 +5,16 @@ import ibis.expr.types as ir
 
 # The group of those of whom it is not known.
 UNKNOWN = "unknown"
+# What stands around a text and means nothing: blanks, tabs, breaks of lines and pages.
+BLANKS = "[ \\t\\n\\r\\v\\f]+"
+
+
+def stripped(text: ir.StringValue) -> ir.StringValue:
+    """The text without the blanks around it.
+
+    Not by `strip`: for Spark, Ibis makes a v and an f of what `strip` has for the breaks, and takes these from words.
+    """
+    return text.re_replace(f"^{BLANKS}|{BLANKS}$", "")
 
 
 def joined_texts(texts: list[ir.StringValue]) -> ir.StringValue:

@@ -5,6 +5,8 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
+from c360_assets.terms.texts import stripped
+
 # Each channel with the column of consent and the one that holds the address or number it needs.
 CHANNELS = {
     "email": ("accepts_email", "email_address"),
@@ -35,7 +37,7 @@ def communication_preferences(customers: ir.Table, contacts: ir.Table) -> ir.Tab
 
 def _asked(customers: ir.Table, contacts: ir.Table) -> ir.Table:
     """One row of counts, those of a channel under its name."""
-    preferred, used = customers.preferred_channel.lower(), contacts.traffic_channel.strip().lower()
+    preferred, used = customers.preferred_channel.lower(), stripped(contacts.traffic_channel).lower()
     of_customers = {"customer_count": customers.count(), "told_count": preferred.count()}
     of_contacts = {"contact_count": contacts.count()}
     for channel, (consent, address) in CHANNELS.items():

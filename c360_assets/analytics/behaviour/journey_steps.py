@@ -15,12 +15,11 @@ def journey_steps(session_paths: ir.Table) -> ir.Table:
     """One row per action and the next one, from the start of visits to their end."""
     # Most visits share their path with many others, so that few paths are taken apart.
     paths = session_paths.group_by("path").agg(visits=session_paths.count())
-    actions = paths.path.split(SEPARATOR)
-    steps = paths.select(
-        "path",
-        "visits",
-        from_action=ibis.array([START]).concat(actions).unnest(),
-        to_action=actions.concat([END]).unnest(),
+    actions = ibis.array([START]).concat(paths.path.split(SEPARATOR)).concat([END])
+    # One unnest: of two, engines make pairs of the same place, or every pair.
+    placed = paths.mutate(actions=actions, place=ibis.range(actions.length() - 1).unnest())
+    steps = placed.select(
+        "path", "visits", from_action=placed.actions[placed.place], to_action=placed.actions[placed.place + 1]
     )
     taken = steps.group_by("path", "visits", "from_action", "to_action").agg(times=steps.count())
     counted = taken.group_by("from_action", "to_action").agg(
