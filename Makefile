@@ -4,7 +4,7 @@ PORT ?= 3000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test live sail ui check canary bench clean
+.PHONY: demo test live sail sail-examples ui check canary bench clean
 
 demo: .venv/runtime ## Build the sample company's Customer 360 and show it
 	@$(BIN)/c360 run
@@ -19,6 +19,9 @@ live: .venv/test ## Run the tests that start servers and watch them for minutes
 
 sail: .venv-sail/ready ## Make the derived tables on a second engine and compare them, row by row
 	@.venv-sail/bin/python -m pytest -m sail -W ignore tests/test_sail.py
+
+sail-examples: .venv-sail/ready ## Compute the examples and laws of tables on the second engine, too (a quarter of an hour)
+	@.venv-sail/bin/python -m pytest -p tests.on_sail -W ignore -m "not live" $(addprefix tests/c360_assets/,conformed analytics serving)
 
 ui: .venv/runtime ## Open the Dagster UI on http://127.0.0.1:3000, or another PORT=
 	@$(BIN)/c360 ui --port $(PORT)

@@ -5,9 +5,7 @@ Each table is made of what DuckDB made before it, so that no difference hides be
 
 import ast
 import math
-import os
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,22 +22,10 @@ from resources.deployment import Deployment
 from resources.lake import ibis_schema
 from tests.deriving import inputs_of, made_of
 from tests.golden_company import PROJECT
+from tests.on_sail import DIFFERENT, ORDERED, sail
 from tests.tables import CONTRACTS
 
 ASSETS = {asset.key.to_user_string(): asset for layer in LAYERS for asset in dg.load_assets_from_package_module(layer)}
-ORDERED = "Ibis has no order within an aggregate for Spark"
-CHOSEN = "Sail does not find a column where rows are chosen by a window over them"
-# Tables that Sail cannot make yet, or makes otherwise, and why.
-DIFFERENT = {
-    "browsing": ORDERED,
-    "customer_360": ORDERED,
-    "customer_history": CHOSEN,
-    "journeys": ORDERED,
-    "session_paths": ORDERED,
-    "sessions": "its events of one moment are in the order of DuckDB's hash",
-    "segment_traits": "its numbers are written by DuckDB's format",
-    "segment_summary": CHOSEN,
-}
 # What Spark lacks or does otherwise, and what takes its place.
 REFUSED = {
     "strip": "for Spark it takes v and f from words, too: c360_assets.terms.texts.stripped",
@@ -49,19 +35,8 @@ AGGREGATES = ("collect", "first", "last", "group_concat")
 
 
 @pytest.fixture(scope="module")
-def on_sail(golden: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], ir.Table]]:
+def on_sail(golden: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ir.Table]:
     """The rows of a table of the golden company as a table of Sail."""
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    import ibis
-    from pysail.spark import SparkConnectServer
-    from pyspark.sql import SparkSession
-
-    server = SparkConnectServer("127.0.0.1", 0)
-    server.start(background=True)
-    _, port = server.listening_address
-    session = SparkSession.builder.remote(f"sc://127.0.0.1:{port}").getOrCreate()
-    session.conf.set("spark.sql.session.timeZone", "UTC")
-    sail = ibis.pyspark.connect(session)
     folder = tmp_path_factory.mktemp("sail")
     known: dict[str, ir.Table] = {}
 
@@ -69,12 +44,10 @@ def on_sail(golden: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Ite
         if key not in known:
             file = folder / f"{key.replace('/', '.')}.parquet"
             pq.write_table(golden.read(key).to_pyarrow(), file)
-            known[key] = sail.read_parquet(str(file)).cast(ibis_schema(CONTRACTS[key]))
+            known[key] = sail().read_parquet(str(file)).cast(ibis_schema(CONTRACTS[key]))
         return known[key]
 
-    yield table
-    session.stop()
-    server.stop()
+    return table
 
 
 @pytest.mark.sail
