@@ -41,7 +41,7 @@ canary: ## Run the tests, or those in TESTS=, with the newest versions that pypr
 	@echo "Installing the newest of everything into .venv-canary (a few minutes) ..."
 	@.venv-canary/bin/python -m pip --disable-pip-version-check install --quiet --editable '.[test]'
 	@.venv-canary/bin/python -m pip freeze --exclude-editable | grep -vixFf constraints.txt || echo "All as in constraints.txt"
-	@.venv-canary/bin/python -m pytest -m "not live" --numprocesses auto --maxprocesses 4 --dist loadscope $(TESTS)
+	@.venv-canary/bin/python -m pytest -m "not live and not sail" --numprocesses auto --maxprocesses 4 --dist loadscope $(TESTS)
 
 bench: .venv/runtime ## Compare with hand-written SQL
 	@$(BIN)/c360 bench
