@@ -1,6 +1,6 @@
 """Derived tables without Dagster, Iceberg and checks: their functions alone, one after another, in one engine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -65,17 +65,10 @@ def derived(
 
 
 def _derived(deployment: Deployment, sources: Tables, as_of: str | None, name: str, only: Sequence[str]) -> Derived:
-    assets = [asset for layer in LAYERS for asset in dg.load_assets_from_package_module(layer)]
+    assets = derived_assets()
     if only:
         assets = _upstream(assets, only)
-    resources = {
-        "config": AsOf(as_of=as_of),
-        "context": SimpleNamespace(run=SimpleNamespace(run_id="none")),
-        "rules": deployment.rules,
-        "playbook": deployment.playbook,
-        "timezone": deployment.settings.clock,
-        "former": lambda key: deployment.lake.empty(deployment.contracts[key]),
-    }
+    resources = beside_tables(deployment, as_of, lambda key: deployment.lake.empty(deployment.contracts[key]))
     tables = dict(sources)
     while assets:
         ready = [asset for asset in assets if tables.keys() >= set(inputs_of(asset).values())]
@@ -86,6 +79,23 @@ def _derived(deployment: Deployment, sources: Tables, as_of: str | None, name: s
             tables[key] = _kept(deployment, key, rows, f"{name} {key}")
         assets = [asset for asset in assets if asset not in ready]
     return Derived(deployment, tables)
+
+
+def derived_assets() -> list[dg.AssetsDefinition]:
+    """The assets of all layers that are made of others."""
+    return [asset for layer in LAYERS for asset in dg.load_assets_from_package_module(layer)]
+
+
+def beside_tables(deployment: Deployment, as_of: str | None, former: Callable[[str], ir.Table]) -> dict[str, Any]:
+    """What assets take beside tables, by argument; `former` gives the rows that a table had before."""
+    return {
+        "config": AsOf(as_of=as_of),
+        "context": SimpleNamespace(run=SimpleNamespace(run_id="none")),
+        "rules": deployment.rules,
+        "playbook": deployment.playbook,
+        "timezone": deployment.settings.clock,
+        "former": former,
+    }
 
 
 def _upstream(assets: Sequence[dg.AssetsDefinition], only: Sequence[str]) -> list[dg.AssetsDefinition]:

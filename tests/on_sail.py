@@ -58,15 +58,15 @@ def computed(made: Callable[..., ir.Table] | dg.AssetsDefinition) -> Callable[..
 
     def rows_of(*given: Any, **named: Any) -> ir.Table:
         with tempfile.TemporaryDirectory() as folder:
-            moved = [_moved(value, Path(folder, str(place))) for place, value in enumerate(given)]
-            expression = function(*moved, **{name: _moved(value, Path(folder, name)) for name, value in named.items()})
+            placed = [moved(value, Path(folder, str(place))) for place, value in enumerate(given)]
+            expression = function(*placed, **{name: moved(value, Path(folder, name)) for name, value in named.items()})
             found = sail().to_pyarrow(expression)
         return ibis.memtable(found.cast(expression.schema().to_pyarrow()), schema=expression.schema())
 
     return rows_of
 
 
-def _moved(value: Any, file: Path) -> Any:
+def moved(value: Any, file: Path) -> Any:
     """A table as one of Sail. By a file, since PySpark cannot take a table in memory whose amounts are empty."""
     if not isinstance(value, ir.Table):
         return value

@@ -6,26 +6,21 @@ Each table is made of what DuckDB made before it, so that no difference hides be
 import ast
 import math
 from collections.abc import Callable, Mapping
-from types import SimpleNamespace
 from typing import Any
 
-import dagster as dg
 import ibis.expr.types as ir
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from c360_assets.conformed.as_of import AsOf
-from c360_assets.definitions import LAYERS
 from governance.contract import Contract
 from resources.deployment import Deployment
 from resources.lake import ibis_schema
-from tests.deriving import inputs_of, made_of
+from tests.deriving import beside_tables, derived_assets, inputs_of, made_of
 from tests.golden_company import PROJECT
-from tests.on_sail import DIFFERENT, ORDERED, sail
+from tests.on_sail import DIFFERENT, ORDERED, moved
 from tests.tables import CONTRACTS
 
-ASSETS = {asset.key.to_user_string(): asset for layer in LAYERS for asset in dg.load_assets_from_package_module(layer)}
+ASSETS = {asset.key.to_user_string(): asset for asset in derived_assets()}
 # What Spark lacks or does otherwise, and what takes its place.
 REFUSED = {
     "strip": "for Spark it takes v and f from words, too: c360_assets.terms.texts.stripped",
@@ -42,9 +37,7 @@ def on_sail(golden: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Cal
 
     def table(key: str) -> ir.Table:
         if key not in known:
-            file = folder / f"{key.replace('/', '.')}.parquet"
-            pq.write_table(golden.read(key).to_pyarrow(), file)
-            known[key] = sail().read_parquet(str(file)).cast(ibis_schema(CONTRACTS[key]))
+            known[key] = moved(golden.read(key), folder / f"{key.replace('/', '.')}.parquet")
         return known[key]
 
     return table
@@ -58,14 +51,7 @@ def test_a_table_is_the_same_on_sail(
     if key in DIFFERENT:
         request.applymarker(pytest.mark.xfail(reason=DIFFERENT[key], strict=True))
     contract = CONTRACTS[key]
-    given = {
-        "config": AsOf(as_of=None),
-        "context": SimpleNamespace(run=SimpleNamespace(run_id="none")),
-        "rules": golden.rules,
-        "playbook": golden.playbook,
-        "timezone": golden.settings.clock,
-        "former": lambda key: on_sail(key).limit(0),
-    }
+    given = beside_tables(golden, None, lambda key: on_sail(key).limit(0))
     inputs = {argument: on_sail(table) for argument, table in inputs_of(ASSETS[key]).items()}
     types = ibis_schema(contract)
     made = made_of(ASSETS[key], {**given, **inputs})
