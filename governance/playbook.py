@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from governance.errors import C360Error
 from governance.yaml_loader import validated
@@ -76,14 +76,46 @@ class Small(_Part):
     risk: Sentence
 
 
+class Churn(_Part):
+    """How probabilities of churn are read, and what to do about them.
+
+    `high_from` and `medium_from` are the least probabilities of the bands. `missed_cost` is what it costs to pass over a
+    customer who leaves, where writing to one who would have come back anyway costs 1.
+    """
+
+    high_from: float = Field(gt=0, lt=1)
+    medium_from: float = Field(gt=0, lt=1)
+    missed_cost: float = Field(gt=0)
+    interventions: dict[Priority, Sentence]
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "Churn":
+        if self.medium_from >= self.high_from:
+            raise ValueError("medium_from must be below high_from")
+        if missing := {"High", "Medium", "Low"} - set(self.interventions):
+            raise ValueError(f"interventions lacks {', '.join(sorted(missing))}")
+        return self
+
+    @property
+    def threshold(self) -> float:
+        """The probability from which it costs less to write to a customer than not to (0 to 1)."""
+        return 1 / (1 + self.missed_cost)
+
+
+def _our_churn() -> Churn:
+    """For playbooks that say nothing of churn."""
+    return load().churn
+
+
 class Playbook(_Part):
-    """The whole file: advice on segments by name, on features, on segments without traits, and on small ones."""
+    """The whole file: advice on segments by name, on features, on segments without traits, on small ones, on churn."""
 
     version: str
     segments: dict[str, dict[str, Advice]]
     traits: dict[str, Trait]
     general: Advice
     small: Small
+    churn: Churn = Field(default_factory=_our_churn)
 
     @cached_property
     def full_version(self) -> str:

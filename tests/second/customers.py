@@ -118,6 +118,7 @@ def _of_orders(tables: Published, people: pd.Index) -> pd.DataFrame:
             "historical_value": gross - taken_back if len(orders) else None,
             "value_share_above": _above(buyers.monetary),
             "average_order_amount": per_customer.order_amount.mean() / 10_000,
+            "last_order_amount": _latest(completed),
             "order_interval_days": (ordered_days / (dated - 1)).where(dated > 1),
             "return_rate": (counted(back) / (counted(back) + counted(completed))) if len(orders) else None,
             "returned_amount": summed("returned_amount", ours),
@@ -130,6 +131,11 @@ def _of_orders(tables: Published, people: pd.Index) -> pd.DataFrame:
         },
         index=people,
     )
+
+
+def _latest(completed: pd.DataFrame) -> pd.Series:
+    dated = completed[completed.ordered_at.notna()]
+    return dated.sort_values(["ordered_at", "order_id"]).groupby("customer_id").order_amount.last(skipna=False)
 
 
 def _above(worth: pd.Series) -> pd.Series:
@@ -150,12 +156,13 @@ def _of_lines(tables: Published, people: pd.Index) -> pd.DataFrame:
     priced = lines[lines.net_amount.notna()]
     sums = priced.groupby("customer_id").agg(paid=("net_amount", "sum"), quantity=("quantity", "sum"))
     has_lines, has_categories = len(tables["order_lines"]) > 0, lines.category.notna().any()
-    of_all = lines.groupby("customer_id")
+    has_products, of_all = lines.product_id.notna().any(), lines.groupby("customer_id")
     return pd.DataFrame(
         {
             "average_unit_price": sums.paid / sums.quantity,
             "price_index": _price_index(priced),
             "item_count": of_all.pieces.sum().reindex(people, fill_value=0) if has_lines else None,
+            "product_count": of_all.product_id.nunique().reindex(people, fill_value=0) if has_products else None,
             "category_count": of_all.category.nunique().reindex(people, fill_value=0) if has_categories else None,
         },
         index=people,

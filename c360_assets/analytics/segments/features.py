@@ -94,6 +94,7 @@ def features(
     parts = [
         rfm.select(RFM),
         _ordered(orders, now),
+        _latest(orders),
         _priced(lines),
         _price_index(lines),
         browsing.select("customer_id", "first_seen_at", "last_seen_at", *BROWSED),
@@ -111,6 +112,7 @@ def features(
         **dict.fromkeys(DATED, first_order.as_scalar().notnull()),
         "item_count": _any(order_lines.order_line_id.count()),
         "category_count": _any(lines.category.count()),
+        "product_count": _any(lines.product_id.count()),
         **dict.fromkeys(BROWSED, _any(browsing.customer_id.count())),
         "review_count": _any(feedback.review_count.sum()),
         "support_ticket_count": _any(feedback.support_ticket_count.sum()),
@@ -168,6 +170,14 @@ def _ordered(orders: ir.Table, now: Clock) -> ir.Table:
     )
 
 
+def _latest(orders: ir.Table) -> ir.Table:
+    """The last completed order of each customer; of two at the same moment, the one whose ID comes last."""
+    dated = orders.filter(orders.is_completed, orders.ordered_at.notnull(), orders.customer_id.notnull())
+    newest_first = ibis.window(group_by="customer_id", order_by=[dated.ordered_at.desc(), dated.order_id.desc()])
+    placed = dated.mutate(place=ibis.row_number().over(newest_first))
+    return placed.filter(placed.place == 0).select("customer_id", last_order_amount="order_amount")
+
+
 def _with_category(order_lines: ir.Table, products: ir.Table) -> ir.Table:
     """The lines sold, with their category and whether their price is known."""
     catalogue = products.select(sku="sku_id", category="product_category")
@@ -181,11 +191,16 @@ def _priced(lines: ir.Table) -> ir.Table:
     totals = theirs.group_by("customer_id").agg(
         item_count=pieces(theirs.quantity).sum().cast("int64"),
         category_count=theirs.category.nunique(),
+        product_count=theirs.product_id.nunique(),
         priced=theirs.quantity.sum(where=theirs.is_priced),
         paid=theirs.net_amount.sum(),
     )
     return totals.select(
-        "customer_id", "item_count", "category_count", average_unit_price=rate(totals.paid, totals.priced)
+        "customer_id",
+        "item_count",
+        "category_count",
+        "product_count",
+        average_unit_price=rate(totals.paid, totals.priced),
     )
 
 

@@ -18,8 +18,13 @@ with ordered as (
   from (select *, date_diff('day', ordered_at, {as_of}) as date_diff_days from orders where customer_id is not null)
   group by 1
 ),
+latest as (
+  select customer_id, arg_max_null(order_amount, (ordered_at, order_id)) as last_order_amount
+  from orders where is_completed and ordered_at is not null and customer_id is not null
+  group by 1
+),
 sold as (
-  select customer_id, product_category, quantity, net_amount
+  select customer_id, product_category, order_lines.product_id, quantity, net_amount
   from order_lines left join products using (sku_id)
   where line_kind = 'sale'
 ),
@@ -28,6 +33,7 @@ bought as (
     customer_id,
     sum(case when quantity = floor(quantity) then quantity else 1 end) as item_count,
     count(distinct product_category) as category_count,
+    count(distinct product_id) as product_count,
     sum(net_amount) as paid,
     sum(quantity) filter (net_amount is not null) as priced
   from sold where customer_id is not null
@@ -56,6 +62,7 @@ facts as (
     exists (from orders) as has_orders,
     exists (from order_lines) as has_lines,
     exists (from sold where product_category is not null) as has_categories,
+    exists (from sold where product_id is not null) as has_products,
     exists (from feedback where review_count > 0) as has_reviews,
     exists (from feedback where support_ticket_count > 0) as has_tickets,
     (select date_diff('day', min(ordered_at), {as_of}) + 1 from orders) as orders_span,
@@ -83,6 +90,8 @@ wide as (
     paid, priced, price_index,
     case when has_lines then coalesce(item_count, 0) end as item_count,
     case when has_categories then coalesce(category_count, 0) end as category_count,
+    case when has_products then coalesce(product_count, 0) end as product_count,
+    last_order_amount,
     case when has_reviews then coalesce(review_count, 0) end as review_count,
     average_rating,
     case when has_tickets then coalesce(support_ticket_count, 0) end as support_ticket_count,
@@ -106,6 +115,7 @@ wide as (
   cross join facts
   left join rfm on rfm.customer_id = customers.customer_id
   left join ordered on ordered.customer_id = customers.customer_id
+  left join latest on latest.customer_id = customers.customer_id
   left join bought on bought.customer_id = customers.customer_id
   left join indexed on indexed.customer_id = customers.customer_id
   left join browsing on browsing.customer_id = customers.customer_id
@@ -149,10 +159,12 @@ select
   historical_value,
   value_share_above,
   average_order_amount,
+  last_order_amount,
   price_index,
   paid::double / nullif(priced, 0)::double as average_unit_price,
   item_count::bigint as item_count,
   category_count,
+  product_count,
   order_interval_days,
   returns::double / nullif(sales + returns, 0) as return_rate,
   returned_amount,

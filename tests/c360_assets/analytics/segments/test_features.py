@@ -130,6 +130,20 @@ def test_prices_are_compared_with_what_others_pay_in_the_same_category() -> None
     assert rows(described(order_lines=lines), "category_count", "price_index") == [(None, None)]
 
 
+def test_the_last_order_is_the_newest_completed_one_and_products_are_counted_once() -> None:
+    orders = [
+        order("1", "2026-06-01", order_amount=money("10")),
+        order("2", "2026-06-03", order_amount=money("20")),
+        order("3", "2026-06-03", order_amount=money("30")),
+        order("4", "2026-06-05", order_amount=money("40"), is_completed=False),
+    ]
+    lines = [line(number, "hat", 1, "30") | {"product_id": product} for number, product in ("1a", "2b", "3a")]
+    found = described(orders=orders, order_lines=lines)
+    assert rows(found, "last_order_amount", "product_count") == [(money("30"), 2)]
+    unnamed = described(orders=orders[:1], order_lines=[line("1", "hat", 1, "30")])
+    assert rows(unnamed, "last_order_amount", "product_count") == [(money("10"), None)]
+
+
 def test_the_price_index_is_that_of_the_median_piece() -> None:
     products = [{"sku_id": "tea", "product_category": "Tea"}]
     usual = [line(f"usual {n}", "tea", 1, "10", who="bob") for n in range(5)]

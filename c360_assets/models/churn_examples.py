@@ -1,0 +1,103 @@
+"""Churn examples: customers as they were at past cutoffs, and whether they came back, to learn and to judge from."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import dagster as dg
+import ibis
+import ibis.expr.types as ir
+
+from c360_assets.analytics.behaviour import browsing
+from c360_assets.analytics.experience import feedback, loyalty_members
+from c360_assets.analytics.segments import features, rfm
+from c360_assets.terms.churn import FEATURES, JUDGED_AGO, LEAST_HISTORY, TRAINED_AGO, foreseen_by
+from c360_assets.terms.joins import widened
+from c360_assets.terms.time import clock, until
+
+# What happened, by table: the column that says when it was over.
+HAPPENED = {
+    "orders": "ordered_at",
+    "order_lines": "ordered_at",
+    "sessions": "ended_at",
+    "answers": "answered_at",
+    "ratings": "reviewed_at",
+    "tickets": "opened_at",
+    "points": "entry_at",
+}
+
+
+@dg.asset
+def churn_examples(
+    customers: ir.Table,
+    orders: ir.Table,
+    order_lines: ir.Table,
+    products: ir.Table,
+    sessions: ir.Table,
+    answers: ir.Table,
+    ratings: ir.Table,
+    tickets: ir.Table,
+    points: ir.Table,
+    as_of: ir.Table,
+) -> ir.Table:
+    """One row per past cutoff and customer who had bought by then."""
+    happened = {
+        "orders": orders,
+        "order_lines": order_lines,
+        "sessions": sessions,
+        "answers": answers,
+        "ratings": ratings,
+        "tickets": tickets,
+        "points": points,
+    }
+    bought = orders.filter(orders.is_completed, orders.customer_id.notnull(), orders.ordered_at.notnull())
+    cutoffs = [(ago, as_of.mutate(as_of=as_of.as_of - ibis.interval(days=ago))) for ago in (JUDGED_AGO, *TRAINED_AGO)]
+    return ibis.union(
+        *[
+            _known_then(described(customers, products, happened, cutoff), bought, cutoff, as_of, ago)
+            for ago, cutoff in cutoffs
+        ]
+    )
+
+
+def described(customers: ir.Table, products: ir.Table, happened: dict[str, ir.Table], cutoff: ir.Table) -> ir.Table:
+    """The table features as it was at a cutoff: the same function of the same tables, cut there.
+
+    A visit under way at the cutoff is left out; attributes of customers and products are those of today.
+    """
+    then = {name: until(rows, HAPPENED[name], cutoff) for name, rows in happened.items()}
+    return _rows_of(features.features)(
+        customers,
+        _rows_of(rfm.rfm)(then["orders"], cutoff),
+        then["orders"],
+        then["order_lines"],
+        products,
+        _rows_of(browsing.browsing)(then["sessions"], cutoff),
+        _rows_of(feedback.feedback)(then["answers"], then["ratings"], then["tickets"]),
+        _rows_of(loyalty_members.loyalty_members)(then["points"], cutoff),
+        cutoff,
+    )
+
+
+def _known_then(described_then: ir.Table, bought: ir.Table, cutoff: ir.Table, as_of: ir.Table, ago: int) -> ir.Table:
+    """Buyers by a cutoff, if the shop's history was long enough then, and when they next came."""
+    then, now = clock(cutoff), clock(as_of)
+    settled = described_then.filter(described_then.orders_span_days >= LEAST_HISTORY)
+    later = bought.filter(bought.ordered_at > then.now)
+    next_orders = later.group_by("customer_id").agg(next_ordered_at=later.ordered_at.min())
+    known = widened(foreseen_by(settled), "customer_id", next_orders)
+    days = -then.days_since(known.next_ordered_at)
+    return known.select(
+        "customer_id",
+        cutoff_at=then.now,
+        is_judged=ibis.literal(ago == JUDGED_AGO),
+        observed_days=(-then.days_since(now.now)).cast("int32"),
+        next_order_days=days.cast("int32"),
+        has_churned=(days > known.horizon_days).fill_null(True),
+        **{name: known[name] for name in FEATURES},
+    )
+
+
+def _rows_of(asset: dg.AssetsDefinition) -> Callable[..., ir.Table]:
+    """The function behind a table, to be applied to other rows."""
+    function: Callable[..., ir.Table] = cast(Any, asset)
+    return function
