@@ -7,7 +7,7 @@ the measures by which its customers differ most from all customers.
 import hashlib
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -79,26 +79,25 @@ class Small(_Part):
 class Churn(_Part):
     """How probabilities of churn are read, and what to do about them.
 
-    `high_from` and `medium_from` are the least probabilities of the bands. `missed_cost` is what it costs to pass over a
-    customer who leaves, where writing to one who would have come back anyway costs 1.
+    `missed_cost` is what it costs to pass over a customer who leaves, where writing to one who would have come back
+    anyway costs 1: it says from which probability on a word pays. The band High begins at `high_from`.
     """
 
-    high_from: float = Field(gt=0, lt=1)
-    medium_from: float = Field(gt=0, lt=1)
     missed_cost: float = Field(gt=0)
+    high_from: float = Field(gt=0, lt=1)
     interventions: dict[Priority, Sentence]
 
     @model_validator(mode="after")
     def _is_whole(self) -> "Churn":
-        if self.medium_from >= self.high_from:
-            raise ValueError("medium_from must be below high_from")
-        if missing := {"High", "Medium", "Low"} - set(self.interventions):
-            raise ValueError(f"interventions lacks {', '.join(sorted(missing))}")
+        if self.threshold >= self.high_from:
+            raise ValueError(f"high_from must be above {self.threshold:.2f}, from which on a word pays by missed_cost")
+        if missing := [band for band in get_args(Priority) if band not in self.interventions]:
+            raise ValueError(f"interventions lacks {', '.join(missing)}")
         return self
 
     @property
     def threshold(self) -> float:
-        """The probability from which it costs less to write to a customer than not to (0 to 1)."""
+        """The probability from which writing to a customer costs less than not writing (0 to 1)."""
         return 1 / (1 + self.missed_cost)
 
 

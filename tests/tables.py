@@ -53,8 +53,7 @@ def computed(made: Callable[..., ir.Table] | dg.AssetsDefinition) -> Callable[..
     The expression is built and compiled once for all tables of the same columns: the function may look at no row, but
     for the moment of `as_of`. For another moment, or anything else it is given beside tables, it is built anew.
     """
-    op: Any = made.op if isinstance(made, dg.AssetsDefinition) else None
-    function = op.compute_fn.decorated_fn if op else made
+    function = function_of(made) if isinstance(made, dg.AssetsDefinition) else made
     signature, engine = inspect.signature(function), ibis.get_backend()
     expressions: dict[tuple[Any, ...], tuple[ir.Table, Any]] = {}
     statements: dict[tuple[Any, ...], str] = {}
@@ -80,6 +79,13 @@ def computed(made: Callable[..., ir.Table] | dg.AssetsDefinition) -> Callable[..
         return ibis.memtable(found, schema=expression.schema())
 
     return rows_of
+
+
+def function_of(asset: dg.AssetsDefinition) -> Callable[..., ir.Table]:
+    """The function behind an asset, for those that look at rows; to call the asset itself starts a Dagster instance."""
+    op: Any = asset.op
+    function: Callable[..., ir.Table] = op.compute_fn.decorated_fn
+    return function
 
 
 def _told_apart(value: Any) -> Any:

@@ -99,5 +99,5 @@ def _known_then(described_then: ir.Table, bought: ir.Table, cutoff: ir.Table, as
 
 def _rows_of(asset: dg.AssetsDefinition) -> Callable[..., ir.Table]:
     """The function behind a table, to be applied to other rows."""
-    function: Callable[..., ir.Table] = cast(Any, asset)
+    function: Callable[..., ir.Table] = cast(Any, asset).op.compute_fn.decorated_fn
     return function

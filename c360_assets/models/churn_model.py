@@ -169,10 +169,10 @@ def _together(members: Sequence[Trial], seen: Examples, unseen: Examples) -> Tri
 
 
 def _lacking(seen: Examples, unseen: Examples) -> str | None:
-    for examples, when in ((unseen, "90 days before as_of"), (seen, "180 to 240 days before as_of")):
+    for examples, when in ((unseen, "90 days before as_of"), (seen, "180 and 240 days before as_of")):
         if lacking := examples.lacking():
             return f"of {when}, {lacking}"
-    return None
+    return None if telling(seen.columns) else "customers are too much alike to be told apart"
 
 
 def _figures(trial: Trial, seen: Examples, unseen: Examples) -> dict[str, Any]:

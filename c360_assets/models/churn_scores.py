@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from c360_assets.terms import classifiers
-from c360_assets.terms.churn import FEATURES, Floats, columns_of, foreseen_by
+from c360_assets.terms.churn import Floats, columns_of, foreseen_by
 from c360_assets.terms.churn_reasons import reasons
 from c360_assets.terms.classifiers import Fitted
 from c360_assets.terms.joins import widened
@@ -35,13 +35,16 @@ TYPES = pa.schema(
 
 @dg.asset
 def churn_scores(
-    features: ir.Table, churn_model: ir.Table, playbook: dg.ResourceParam[Callable[[], Playbook]]
+    features: ir.Table,
+    churn_model: ir.Table,
+    playbook: dg.ResourceParam[Callable[[], Playbook]],
+    currency: dg.ResourceParam[str],
 ) -> ir.Table:
     """One row per customer known to any system, with a probability or the reason why there is none."""
     candidates = churn_model.select("candidate", "is_chosen", "reason", "fitted_model", "model_hash").to_pyarrow()
     chosen = [row for row in candidates.to_pylist() if row["is_chosen"]]
     buyers = foreseen_by(features)
-    scored = _scored(buyers, chosen[0], playbook().churn) if chosen else TYPES.empty_table()
+    scored = _scored(buyers, chosen[0], playbook().churn, currency) if chosen else TYPES.empty_table()
     why = ibis.literal(None if chosen else _reason(candidates), type="string")
     wide = widened(features.select("customer_id"), "customer_id", ibis.memtable(scored), _bought(buyers))
     unknown = wide.has_bought.isnull().ifelse(NEVER_BOUGHT, why)
@@ -54,15 +57,15 @@ def _bought(buyers: ir.Table) -> ir.Table:
 
 
 def _reason(candidates: pa.Table) -> str:
-    return candidates["reason"][0].as_py() if len(candidates) else "no model of churn has been trained"
+    return candidates["reason"][0].as_py() if len(candidates) else "no model of churn was trained yet"
 
 
-def _scored(buyers: ir.Table, chosen: dict[str, Any], churn: Churn) -> pa.Table:
+def _scored(buyers: ir.Table, chosen: dict[str, Any], churn: Churn, currency: str) -> pa.Table:
     model = classifiers.from_text(chosen["fitted_model"])
     rows = buyers.order_by("customer_id").to_pyarrow()
     columns = columns_of(rows)
     said = classifiers.probabilities(model, columns).round(DECIMALS)
-    bands = np.where(said >= churn.high_from, "High", np.where(said >= churn.medium_from, "Medium", "Low"))
+    bands = np.where(said >= churn.high_from, "High", np.where(said >= churn.threshold, "Medium", "Low"))
     horizon = rows["horizon_days"].to_numpy()
     still_here = rows["recency_days"].to_numpy() <= horizon
     return pa.table(
@@ -71,7 +74,7 @@ def _scored(buyers: ir.Table, chosen: dict[str, Any], churn: Churn) -> pa.Table:
             "churn_probability": said,
             "churn_band": bands,
             "horizon_days": horizon,
-            "churn_reasons": reasons(model, columns, {name: rows[name].to_pylist() for name in FEATURES}),
+            "churn_reasons": reasons(model, columns, rows.to_pylist(), currency),
             "is_early_warning": still_here & (said >= churn.threshold),
             "intervention": [churn.interventions[band] for band in bands.tolist()],
             "expected_next_order_days": _expected_days(model, said),

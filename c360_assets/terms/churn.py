@@ -26,7 +26,7 @@ LEAST_HORIZON, LONGEST_HORIZON = 30, 90
 # Judged are customers as they were so many days ago: the longest horizon is over for all of them. What happened to
 # those of the other cutoffs was known by then, so that nothing judged was seen in training.
 JUDGED_AGO = LONGEST_HORIZON
-TRAINED_AGO = (180, 210, 240)
+TRAINED_AGO = (180, 240)
 # With less of a history behind it, a cutoff shows everybody as new.
 LEAST_HISTORY = 56
 LEAST_CUSTOMERS, LEAST_OF_EACH = 200, 20

@@ -5,6 +5,7 @@ same order give the same model on every machine and with any number of threads.
 """
 
 import json
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -146,12 +147,15 @@ def boosting(points: Floats, outcomes: Flags) -> Fitted:
 
 
 def network(points: Floats, outcomes: Flags) -> Fitted:
-    """A neural network with one hidden layer."""
+    """A neural network with one hidden layer, stopped before it learns single customers by heart."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPClassifier
 
     scale = _scale(points)
     net = MLPClassifier((HIDDEN,), alpha=WEIGHT_DECAY, solver="lbfgs", max_iter=ROUNDS, tol=1e-5, random_state=SEED)
-    fitted = net.fit(_scaled(scale, points), outcomes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = net.fit(_scaled(scale, points), outcomes)
     layers = [
         [[_list(row) for row in weights], _list(biases)]
         for weights, biases in zip(fitted.coefs_, fitted.intercepts_, strict=True)
@@ -216,7 +220,8 @@ def _of(columns: Mapping[str, Floats], rows: Flags) -> dict[str, Floats]:
 
 def _scale(points: Floats) -> Fitted:
     """Mean and standard deviation of what is known of each feature."""
-    spread = np.nanstd(points, axis=0)
+    # Of equal values the mean may be off by the last bit, and the deviation be no zero.
+    spread = np.nanstd(points, axis=0).round(DIGITS)
     return {"means": _list(np.nanmean(points, axis=0)), "scales": _list(np.where(spread > 0, spread, 1.0))}
 
 

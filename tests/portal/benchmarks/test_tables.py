@@ -13,6 +13,8 @@ from tests.tables import table
 
 # A single moment, a history made from former rows, models of scikit-learn, and texts that the playbook brings.
 NOT_RELATIONAL = {"as_of", "customer_history", "cluster_trials", "clusters", "segment_summary"}
+# Models again, and the features at past cutoffs, which are held against those of runs as of then.
+NOT_RELATIONAL |= {"churn_model", "churn_metrics", "churn_deciles", "churn_scores", "churn_examples"}
 
 
 @pytest.mark.parametrize("table", benchmark.tables())
