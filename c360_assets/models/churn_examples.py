@@ -10,8 +10,10 @@ import ibis.expr.types as ir
 from c360_assets.analytics.behaviour import browsing
 from c360_assets.analytics.experience import feedback, loyalty_members
 from c360_assets.analytics.segments import features, rfm
+from c360_assets.terms.amounts import MONEY
 from c360_assets.terms.churn import FEATURES, JUDGED_AGO, LEAST_HISTORY, TRAINED_AGO, foreseen_by
 from c360_assets.terms.joins import widened
+from c360_assets.terms.statuses import RETURNS
 from c360_assets.terms.time import clock, until
 
 # What happened, by table: the column that says when it was over.
@@ -62,9 +64,11 @@ def churn_examples(
 def described(customers: ir.Table, products: ir.Table, happened: dict[str, ir.Table], cutoff: ir.Table) -> ir.Table:
     """The table features as it was at a cutoff: the same function of the same tables, cut there.
 
-    A visit under way at the cutoff is left out; attributes of customers and products are those of today.
+    A visit under way at the cutoff is left out; attributes of customers and products are those of today, and so are
+    statuses of orders, but for those delivered later.
     """
     then = {name: until(rows, HAPPENED[name], cutoff) for name, rows in happened.items()}
+    then |= _not_yet_returned(then["orders"], then["order_lines"], cutoff)
     return _rows_of(features.features)(
         customers,
         _rows_of(rfm.rfm)(then["orders"], cutoff),
@@ -76,6 +80,25 @@ def described(customers: ir.Table, products: ir.Table, happened: dict[str, ir.Ta
         _rows_of(loyalty_members.loyalty_members)(then["points"], cutoff),
         cutoff,
     )
+
+
+def _not_yet_returned(orders: ir.Table, order_lines: ir.Table, cutoff: ir.Table) -> dict[str, ir.Table]:
+    """Orders and lines as they stood: what was delivered later could not have come back yet."""
+    is_to_come = orders.order_status.isin(RETURNS) & (orders.delivered_at > clock(cutoff).now).fill_null(False)
+    nothing = ibis.literal(0, type=MONEY)
+    stood = {
+        "order_status": ibis.literal("placed"),
+        "is_completed": ibis.literal(True),
+        "order_amount": orders.returned_amount,
+        "returned_amount": nothing,
+        "refunded_amount": nothing,
+    }
+    then = orders.mutate(**{name: is_to_come.ifelse(value, orders[name]) for name, value in stood.items()})
+    to_come = orders.filter(is_to_come).select("order_id", was_to_come=ibis.literal(True))
+    lines = widened(order_lines, "order_id", to_come)
+    was_sold = lines.was_to_come & (lines.line_kind == "return") & (lines.quantity > 0)
+    sold = lines.mutate(line_kind=was_sold.fill_null(False).ifelse("sale", lines.line_kind))
+    return {"orders": then, "order_lines": sold.drop("was_to_come")}
 
 
 def _known_then(described_then: ir.Table, bought: ir.Table, cutoff: ir.Table, as_of: ir.Table, ago: int) -> ir.Table:
