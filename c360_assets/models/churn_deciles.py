@@ -14,6 +14,7 @@ DECIMALS = 6
 TYPES = pa.schema(
     {
         "candidate": pa.string(),
+        "is_chosen": pa.bool_(),
         "decile": pa.int32(),
         "customer_count": pa.int64(),
         "mean_probability": pa.float64(),
@@ -28,8 +29,9 @@ TYPES = pa.schema(
 def churn_deciles(churn_examples: ir.Table, churn_model: ir.Table) -> ir.Table:
     """One row per candidate and tenth of the customers it was judged by, 1 being likeliest to leave."""
     judged = unseen(churn_examples)
+    chosen = set(churn_model.filter(churn_model.is_chosen).candidate.to_pyarrow().to_pylist())
     found = [
-        {"candidate": name, **row}
+        {"candidate": name, "is_chosen": name in chosen, **row}
         for name, model in judged_models(churn_model).items()
         for row in _tenths(classifiers.probabilities(model, judged.columns), judged.has_churned)
     ]

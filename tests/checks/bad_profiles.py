@@ -1,10 +1,24 @@
 """Rows of derived tables that fail a rule each: by table and rule, how many rows fail it, and the rows."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 NOON, EVENING = datetime(2026, 6, 30, 12), datetime(2026, 6, 30, 20)
 ANN = {"customer_id": "C1"}
+EXAMPLE = ANN | {
+    "horizon_days": 30,
+    "next_order_days": 20,
+    "has_churned": False,
+    "observed_days": 90,
+    "is_judged": True,
+}
+METRIC = {"candidate": "a", "metric": "lift", "value": 0.5, "value_low": 0.4, "value_high": 0.6}
+DECILE = {"candidate": "a", "decile": 1, "mean_probability": 0.5, "churn_share": 0.5}
+CANDIDATE = {
+    "candidate": "a", "is_baseline": False, "is_chosen": False, "reason": "lower", "fitted_model": "{}",
+    "model_hash": "h", "trained_until": datetime(2026, 1, 1), "judged_at": NOON, "auc": 0.7, "auc_low": 0.6,
+    "auc_high": 0.8, "brier": 0.1, "brier_low": 0.1, "brier_high": 0.1,
+}  # fmt: skip
 BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
     "as_of": {"moment_known": (1, [{}])},
     "customers": {"registered_reconcile": (1, [ANN | {"is_registered": False}])},
@@ -82,6 +96,33 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
         "choice_is_measured": (1, [{"is_chosen": True}]),
         "choice_is_stable": (1, [{"is_chosen": True, "stability": 0.5}]),
         "measures_in_range": (1, [{"silhouette": 1.5}]),
+    },
+    "churn_deciles": {
+        "everybody_is_in_a_tenth": (1, [DECILE]),
+        "all_are_captured": (1, [DECILE | {"decile": 10, "captured_share": 0.9}]),
+        "said_as_it_was": (1, [DECILE | {"mean_probability": 0.9}]),
+    },
+    "churn_examples": {
+        "outcome_follows_from_the_next_order": (1, [EXAMPLE | {"next_order_days": 31}]),
+        "outcome_is_known": (1, [EXAMPLE | {"observed_days": 29}]),
+        "trained_before_judged": (1, [EXAMPLE | {"is_judged": False, "observed_days": 90}]),
+    },
+    "churn_metrics": {
+        "same_auc_as_the_model": (1, [METRIC | {"metric": "AUC-ROC"}]),
+        "every_metric_of_every_candidate": (1, [METRIC, METRIC | {"candidate": "other", "metric": "F1"}]),
+        "shares_are_shares": (1, [METRIC | {"metric": "F1", "value": 1.2}]),
+    },
+    "churn_model": {
+        "one_chosen_or_none": (1, [CANDIDATE | {"is_chosen": True}, CANDIDATE | {"candidate": "b", "is_chosen": True}]),
+        "judged_or_reason": (1, [CANDIDATE | {"fitted_model": None}]),
+        "judged_after_training": (1, [CANDIDATE | {"trained_until": NOON - timedelta(days=10)}]),
+        "bounds_hold_the_figure": (1, [CANDIDATE | {"auc_low": 0.75}]),
+        "better_than_one_number": (1, [CANDIDATE | {"is_baseline": True, "is_chosen": True}]),
+    },
+    "churn_scores": {
+        "everyone_described": (1, [ANN]),
+        "probability_or_reason": (1, [ANN | {"churn_probability": 0.5, "horizon_days": 90}]),
+        "scored_by_the_chosen_model": (1, [ANN | {"model_hash": "other"}]),
     },
     "clusters": {
         "everyone_placed": (1, [ANN]),
