@@ -15,13 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from ibis import _
 
+from c360_assets.models import churn_examples, churn_model
+from c360_assets.terms import classifiers, judging
+from c360_assets.terms.churn import Examples, telling
+from c360_assets.terms.classifiers import Candidate
 from c360_assets.terms.clustering import REFITS
 from resources.deployment import Deployment
 from resources.feeds import Feeds
@@ -30,7 +36,7 @@ from tests.running import deployed, run
 from tests.second import analytics, serving
 from tests.second.compared import differences, frame, second
 from tests.second.published import Published
-from tests.tables import CONTRACTS
+from tests.tables import CONTRACTS, function_of
 
 PROJECT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("C360_DATA") or PROJECT.parent / "shared" / "data")
@@ -419,6 +425,61 @@ def test_later_rows_change_no_earlier_row_of_a_dataset(name: str, tmp_path: Path
     truncated = datasets(name, copied(name, tmp_path, only_until(name)), tmp_path)
     assert all(0 < earlier[dataset].num_rows < whole[dataset].num_rows for dataset in whole)
     assert {dataset: difference(earlier[dataset], truncated[dataset]) for dataset in whole} == dict.fromkeys(whole, 0)
+
+
+# Churn within 90 days of a cutoff, for everybody: what is known of these files.
+
+
+def test_churn_of_online_retail_is_foreseen_better_than_by_recency_or_frequency(online_retail: Deployment) -> None:
+    seen, unseen, whole = within_90_days(online_retail.read("churn_examples").to_pyarrow())
+    assert (len(unseen), round(float(unseen.has_churned.mean()), 2)) == (3_370, 0.43)
+    tried = churn_model.trials(seen, unseen, whole)
+    auc = {name: judging.measured(trial.said, unseen.has_churned) for name, trial in tried.items()}
+    assert (round(auc["recency alone"], 3), round(auc["frequency alone"], 3)) == (0.683, 0.722)
+    assert auc[churn_model.best_in_training(tried, seen)] >= 0.745
+    assert judging.measured(tried["ensemble"].said, unseen.has_churned, judging.brier) <= 0.206
+
+
+def test_churn_of_cdnow_is_foreseen_better_than_by_recency_or_expected_purchases(cdnow: Derived) -> None:
+    as_of = datetime(1997, 12, 29)
+    held = {name: cdnow.read(name) for name in (*churn_examples.HAPPENED, "customers", "products", "as_of")}
+    held["orders"] = held["orders"].filter(_.ordered_at <= as_of)
+    held["as_of"] = held["as_of"].mutate(as_of=ibis.literal(as_of, type="timestamp(6)"))
+    seen, unseen, _whole = within_90_days(function_of(churn_examples.churn_examples)(**held).to_pyarrow())
+    logistic = classifiers.trained(Candidate("all", classifiers.logistic), told_apart(seen), seen.has_churned)
+    auc = judging.measured(classifiers.probabilities(logistic, unseen.columns), unseen.has_churned)
+    recency = judging.measured(unseen.columns["recency_days"] / 10, unseen.has_churned)
+    assert round(recency, 3) == 0.763
+    assert auc > 0.773
+
+
+def within_90_days(rows: pa.Table) -> list[Examples]:
+    """The examples to learn from, to judge by, and all of them, each with the horizon of 90 days."""
+    days = pc.fill_null(rows["next_order_days"], 1_000)
+    fixed = rows.drop(["has_churned", "horizon_days"])
+    fixed = fixed.append_column("has_churned", pc.greater(days, 90))
+    fixed = fixed.append_column("horizon_days", pa.array([90] * len(rows), pa.int32()))
+    fixed = fixed.sort_by([("customer_id", "ascending"), ("cutoff_at", "ascending")])
+    is_judged = fixed["is_judged"]
+    return [Examples.of(part) for part in (fixed.filter(pc.invert(is_judged)), fixed.filter(is_judged), fixed)]
+
+
+def told_apart(examples: Examples) -> dict[str, Any]:
+    return {name: examples.columns[name] for name in telling(examples.columns)}
+
+
+def test_churn_of_telco_is_foreseen_as_well_as_published() -> None:
+    people = pd.read_csv(DATA / "telco_churn" / "Telco-Customer-Churn.csv").sort_values("customerID")
+    has_churned = (people.Churn == "Yes").to_numpy()
+    told = people.drop(columns=["customerID", "Churn", "TotalCharges"]).assign(tenure=np.log1p(people.tenure))
+    columns = {name: column.to_numpy(dtype=float) for name, column in pd.get_dummies(told, drop_first=True).items()}
+    folds = np.arange(len(people)) % 5
+    said = [
+        classifiers.cross_trained(Candidate(fit.__name__, fit), columns, has_churned, folds)
+        for fit in (classifiers.logistic, classifiers.boosting, classifiers.network)
+    ]
+    for one in (*said, np.mean(said, axis=0)):
+        assert judging.measured(one, has_churned) >= 0.845
 
 
 def mapping(name: str) -> Path:
