@@ -11,8 +11,9 @@ from resources import deployment as deployments
 from resources.deployment import Deployment
 from tests.tables import table
 
-# A single moment, a history made from former rows, models of scikit-learn, and texts that the playbook brings.
-NOT_RELATIONAL = {"as_of", "customer_history", "cluster_trials", "clusters", "segment_summary"}
+# A single moment, a history made from former rows, models made in numpy, and texts that the playbook brings.
+MODELS = {"cluster_trials", "clusters", "lifetime_model", "lifetime_value"}
+NOT_RELATIONAL = {"as_of", "customer_history", "segment_summary", *MODELS}
 
 
 @pytest.mark.parametrize("table", benchmark.tables())
