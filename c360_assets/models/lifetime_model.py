@@ -83,7 +83,7 @@ def _tried(orders: ir.Table, shop: Clock) -> list[Row]:
     today, first_on = shop.date, purchase_days(orders, shop).purchased_on.min().to_pyarrow().as_py()
     if today is None or first_on is None:
         return _untried("no completed order of a known customer has a date", {})
-    split = _split(orders, shop, today, first_on)
+    split = split_at_cutoff(orders, shop, today, first_on)
     everybody = customers(histories(orders, shop, today).order_by("customer_id").to_pyarrow())
     counted = _counted(split, everybody)
     if split.before.repeater_count < MIN_CUSTOMERS:
@@ -95,7 +95,8 @@ def _tried(orders: ir.Table, shop: Clock) -> list[Row]:
     return _with_reasons(modelled, compared)
 
 
-def _split(orders: ir.Table, shop: Clock, today: date, first_on: date) -> Split:
+def split_at_cutoff(orders: ir.Table, shop: Clock, today: date, first_on: date) -> Split:
+    """Customers by what they had bought by the cutoff, which the first and the last day of the span alone decide."""
     held_out = min(ceil((today - first_on).days * HOLDOUT_SHARE), HOLDOUT_DAYS)
     cutoff_on = today - timedelta(days=held_out)
     before, now = histories(orders, shop, cutoff_on), histories(orders, shop, today)
@@ -130,7 +131,8 @@ def _untried(reason: str, counted: Row) -> list[Row]:
 def _modelled(name: str, leaves_at_once: bool, split: Split, everybody: Customers) -> Row:
     """A model fitted to everything, and how it did when it knew only what came before the cutoff."""
     final = lifetimes.fitted(everybody.histories[0], leaves_at_once)
-    early = lifetimes.fitted(split.before.histories[0], leaves_at_once).lifetimes
+    early_fit = lifetimes.fitted(split.before.histories[0], leaves_at_once)
+    early = early_fit.lifetimes
     expected = expected_purchases(early, split.before, [split.holdout_days])[:, 0]
     return {
         "model": name,
@@ -139,8 +141,13 @@ def _modelled(name: str, leaves_at_once: bool, split: Split, everybody: Customer
         **{f"calibration_{part}": round(getattr(early, part), DECIMALS) for part in lifetimes.PARAMETERS},
         **_judged(expected, split),
         **_spend_judged(early, expected, split),
-        "at_limit": final.at_limit,
+        "doubts": _limits("", final) + _limits(" before the cutoff", early_fit),
     }
+
+
+def _limits(when: str, fit: lifetimes.Fit) -> list[str]:
+    told = f"at the limit of what is looked for{when}: {', '.join(fit.at_limit)}"
+    return [told] if fit.at_limit else []
 
 
 def _rates(split: Split) -> Mapping[str, Floats]:
@@ -226,7 +233,7 @@ def _told(row: Row, best: Row, baseline: Row) -> str:
 
 
 def _doubts(row: Row) -> list[str]:
-    doubts = [f"at the limit of what is looked for: {', '.join(row['at_limit'])}"] if row["at_limit"] else []
+    doubts: list[str] = list(row["doubts"])
     correlation = row.get("value_correlation")
     if correlation is not None and abs(correlation) >= DEPENDENT:
         told = f"order values go with the number of purchases (correlation {correlation:.2f})"

@@ -6,6 +6,7 @@ another look at the jackknife", Annals of Statistics 7, 1979, by groups, so that
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -36,13 +37,17 @@ def measures(expected: Floats, actual: Floats) -> dict[str, Measure]:
     error = expected - actual
     errors = [np.ones(len(error)), np.abs(error), error**2]
     parts = [*errors, expected, actual, expected**2, actual**2, expected * actual]
-    rng = np.random.default_rng(SEED)
-    lot = rng.integers(0, LOTS, len(error))
+    lot = np.random.default_rng(SEED).integers(0, LOTS, len(error))
     sums = np.stack([np.bincount(lot, weights=part, minlength=LOTS) for part in parts])
-    drawn = rng.multinomial(LOTS, np.full(LOTS, 1 / LOTS), RESAMPLES).astype(np.float64)
-    resampled = _figures(np.einsum("pl,rl->pr", sums, drawn))
+    resampled = _figures(np.einsum("pl,rl->pr", sums, _drawn()))
     whole = _figures(sums.sum(axis=1, keepdims=True))
     return {name: _measure(float(whole[name][0]), resampled[name]) for name in whole}
+
+
+@cache
+def _drawn() -> Floats:
+    """How often each lot is in each resample; the same for all."""
+    return np.random.default_rng(SEED + 1).multinomial(LOTS, np.full(LOTS, 1 / LOTS), RESAMPLES).astype(np.float64)
 
 
 def _figures(sums: Floats) -> dict[str, Floats]:

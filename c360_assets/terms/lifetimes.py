@@ -198,7 +198,7 @@ class _Likelihood:
 
     def __init__(self, histories: Histories, leaves_at_once: bool) -> None:
         self.count = histories.count
-        self.repeats, self.of_repeats = np.unique(histories.repeats, return_inverse=True)
+        self.repeats, self.of_repeats = np.unique(histories.repeats.astype(np.float64), return_inverse=True)
         self.last, self.of_last = np.unique(histories.last, return_inverse=True)
         self.age, self.of_age = np.unique(histories.age, return_inverse=True)
         self.with_repeats = np.bincount(self.of_repeats, weights=self.count, minlength=len(self.repeats))
