@@ -10,12 +10,13 @@ import dagster as dg
 import ibis
 import ibis.expr.types as ir
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from c360_assets.terms import holdouts, lifetimes, spending
 from c360_assets.terms.expectations import Customers, customers, expected_purchases, spend_interval
 from c360_assets.terms.histories import histories, purchase_days
-from c360_assets.terms.lifetimes import Floats
+from c360_assets.terms.lifetimes import Floats, Integers
 from c360_assets.terms.threads import one_thread
 from c360_assets.terms.time import Clock, clock
 
@@ -204,11 +205,11 @@ def _valued(people: Customers) -> tuple[spending.OrderValues | None, str | None]
     return fit, None
 
 
-def _has_value(people: Customers) -> Any:
+def _has_value(people: Customers) -> npt.NDArray[np.bool_]:
     return (people.value_count > 0) & (people.value_mean > 0)
 
 
-def _correlation(one: Any, other: Floats) -> float | None:
+def _correlation(one: Integers, other: Floats) -> float | None:
     """Pearson's; None where one does not vary."""
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return None
