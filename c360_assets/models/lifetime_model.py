@@ -147,7 +147,7 @@ def _modelled(name: str, leaves_at_once: bool, split: Split, everybody: Customer
 
 
 def _limits(when: str, fit: lifetimes.Fit) -> list[str]:
-    told = f"at the limit of what is looked for{when}: {', '.join(fit.at_limit)}"
+    told = f"{', '.join(fit.at_limit)} at the limit of the search{when}: the data do not tell more of them"
     return [told] if fit.at_limit else []
 
 

@@ -135,7 +135,7 @@ def test_a_baseline_that_does_better_is_told() -> None:
     ]
     (reason,) = [row[1] for row in made(regular, "model", "reason", "is_chosen") if row[2]]
     assert reason.startswith("chosen as the better model, though the baseline 'same rate as before' errs no more")
-    assert "at the limit of what is looked for" in reason
+    assert "at the limit of the search" in reason
 
 
 def test_values_that_go_with_the_number_of_purchases_are_told(orders: Orders) -> None:
