@@ -8,10 +8,11 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import ibis.expr.types as ir
 import numpy as np
 import pytest
 
-from c360_assets.models.lifetime_model import lifetime_model, split_at_cutoff
+from c360_assets.models.lifetime_model import Split, lifetime_model, split_at_cutoff
 from c360_assets.models.lifetime_value import lifetime_value
 from c360_assets.terms import lifetimes, spending
 from c360_assets.terms.expectations import Customers, expected_purchases, spend_interval
@@ -46,6 +47,16 @@ def sample() -> list[dict[str, Any]]:
         for number, line in enumerate((DATA / "CDNOW_sample.txt").read_text().splitlines())
         for _, person, on, _, dollars in [line.split()]
     ]
+
+
+@pytest.fixture(scope="module")
+def modelled(sample: list[dict[str, Any]]) -> ir.Table:
+    return lifetime_model(table("orders", *sample), at("1998-06-30"))
+
+
+@pytest.fixture(scope="module")
+def split(sample: list[dict[str, Any]]) -> Split:
+    return split_at_cutoff(table("orders", *sample), Clock(datetime(1998, 6, 30), "UTC"), LAST, FIRST)
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +106,8 @@ def value(found: dict[str, Any], name: str) -> float:
 
 
 def test_the_histories_of_the_sample_are_the_published_ones(
-    sample: list[dict[str, Any]], published: Customers, held_out: Floats
+    split: Split, published: Customers, held_out: Floats
 ) -> None:
-    split = split_at_cutoff(table("orders", *sample), Clock(datetime(1998, 6, 30), "UTC"), LAST, FIRST)
     assert (split.cutoff_on, split.holdout_days) == (CUTOFF, 273)
     assert split.bought.tolist() == held_out.tolist()
     assert split.before.repeats.tolist() == published.repeats.tolist()
@@ -114,9 +124,9 @@ def pairs(ours: Customers, theirs: Customers) -> Sequence[tuple[Floats, Floats, 
     ]
 
 
-def test_the_table_has_the_published_parameters_in_days(sample: list[dict[str, Any]]) -> None:
+def test_the_table_has_the_published_parameters_in_days(modelled: ir.Table) -> None:
     names = [f"calibration_{name}" for name in lifetimes.PARAMETERS]
-    found = rows(lifetime_model(table("orders", *sample), at("1998-06-30")), "model", *names, "rmse", "coverage_rate")
+    found = rows(modelled, "model", *names, "rmse", "coverage_rate")
     for at_once, (_, r, alpha, a, b, *_) in zip(PUBLISHED, found[:2], strict=True):
         assert (r, alpha / 7, a, b) == pytest.approx(PUBLISHED[at_once], rel=2e-3)
     errors = [row[5] for row in found]
@@ -125,28 +135,22 @@ def test_the_table_has_the_published_parameters_in_days(sample: list[dict[str, A
 
 
 def test_the_interval_holds_what_it_says_but_for_what_the_model_did_not_expect(
-    published: Customers, sample: Any
+    published: Customers, split: Split
 ) -> None:
     """A tenth may lie above: it is a seventh of those who had bought again, of whom the model expects too little."""
     model = lifetimes.fitted(published.histories[0]).lifetimes
     is_valued = published.value_mean > 0
     values = spending.fitted_values(published.value_count[is_valued], published.value_mean[is_valued]).values
     low, high = spend_interval(model, values, published, HELD_OUT).T
-    split = split_at_cutoff(table("orders", *sample), Clock(datetime(1998, 6, 30), "UTC"), LAST, FIRST)
     once, again = published.repeats == 0, published.repeats > 0
     found = [(split.spent > high)[who].mean() for who in (once, again)]
     assert found == pytest.approx([0.086, 0.145], abs=0.002)
     assert (split.spent < low).mean() == pytest.approx(0, abs=0.001)
 
 
-def test_everybody_of_the_sample_is_valued(sample: list[dict[str, Any]]) -> None:
-    orders = table("orders", *sample)
-    found = rows(
-        lifetime_value(orders, lifetime_model(orders, at("1998-06-30")), at("1998-06-30")),
-        "customer_id",
-        "clv",
-        "reason",
-    )
+def test_everybody_of_the_sample_is_valued(sample: list[dict[str, Any]], modelled: ir.Table) -> None:
+    valued = lifetime_value(table("orders", *sample), modelled, at("1998-06-30"))
+    found = rows(valued, "customer_id", "clv", "reason")
     assert len(found) == 2_357
     assert {row[2] for row in found} == {None}
     assert min(row[1] for row in found) >= 0

@@ -127,12 +127,11 @@ def test_whatever_is_bought_at_the_last_moment_breaks_nothing() -> None:
     assert all(low <= high for *_, low, high in found)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_the_order_of_rows_changes_nothing(seed: int) -> None:
+def test_the_order_of_rows_changes_nothing() -> None:
     orders = orders_of(300, span=300)
     chosen = CDNOW | {"model": "MBG/NBD"}
     before = rows(valued(orders, chosen), *COLUMNS)
-    random.Random(seed).shuffle(orders)
+    random.Random(1).shuffle(orders)
     assert rows(valued(orders, chosen), *COLUMNS) == before
 
 

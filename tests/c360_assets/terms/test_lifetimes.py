@@ -85,7 +85,7 @@ def test_planted_parameters_come_back(leaves_at_once: bool) -> None:
     """Each within two standard errors of nineteen populations in twenty, and on neither side of the truth."""
     away = []
     for seed in range(15):
-        found = fitted(population(leaves_at_once, 2_500, seed), leaves_at_once)
+        found = fitted(population(leaves_at_once, 2_000, seed), leaves_at_once)
         errors = [found.errors[name] for name in PARAMETERS]
         away.append((np.array(values(found.lifetimes)) - values(TRUTH)) / errors)
         assert found.at_limit == ()
@@ -107,7 +107,7 @@ def test_the_likelihood_is_greatest_where_its_gradient_is_zero(leaves_at_once: b
 
 
 def test_standard_errors_are_as_wide_as_parameters_scatter() -> None:
-    fits = [fitted(population(count=2_000, seed=seed)) for seed in range(30)]
+    fits = [fitted(population(count=1_000, seed=seed)) for seed in range(30)]
     for name in ("r", "alpha"):
         scatter = float(np.std([getattr(fit.lifetimes, name) for fit in fits], ddof=1))
         assert np.median([fit.errors[name] for fit in fits]) == pytest.approx(scatter, rel=0.4)
