@@ -1,7 +1,8 @@
 """Time: the moment as of which every analysis speaks, and the shop's clock that shows it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -31,6 +32,12 @@ class Clock:
     def today(self) -> ir.TimestampScalar:
         """What the shop's clock shows now."""
         return self.local(self.now)
+
+    @property
+    def date(self) -> date | None:
+        """The day the shop's clock shows now; None where nothing is dated."""
+        moment = self.moment
+        return None if moment is None else moment.replace(tzinfo=UTC).astimezone(ZoneInfo(self.timezone)).date()
 
     def days_since(self, at: ir.TimestampValue) -> ir.IntegerValue:
         """Calendar days of the shop from a moment to now, as a whole number: midnights in between."""

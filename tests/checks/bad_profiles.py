@@ -19,6 +19,7 @@ CANDIDATE = {
     "model_hash": "h", "trained_until": datetime(2026, 1, 1), "judged_at": NOON, "auc": 0.7, "auc_low": 0.6,
     "auc_high": 0.8, "brier": 0.1, "brier_low": 0.1, "brier_high": 0.1,
 }  # fmt: skip
+FITTED = {"model": "BG/NBD", "r": 0.2, "alpha": 4.0, "a": 0.8, "b": 2.0, "mae": 1.0, "rmse": 1.5, "is_chosen": True}
 BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
     "as_of": {"moment_known": (1, [{}])},
     "customers": {"registered_reconcile": (1, [ANN | {"is_registered": False}])},
@@ -135,6 +136,19 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
             ],
         ),
         "as_many_as_chosen": (1, [ANN | {"cluster_id": 4}]),
+    },
+    "lifetime_model": {
+        "every_way_tried": (1, [{"model": "BG/NBD"}]),
+        "one_chosen_where_fitted": (1, [{"model": "BG/NBD", "r": 0.2, "is_chosen": False}]),
+        "choice_is_judged": (1, [FITTED | {"a": 0.0}]),
+        "choice_expects_enough": (1, [FITTED | {"total_bias": -0.5}]),
+        "intervals_in_order": (1, [FITTED | {"rmse_low": 2.0, "rmse_high": 1.0}]),
+    },
+    "lifetime_value": {
+        "every_buyer_scored": (1, [ANN]),
+        "value_or_reason": (1, [ANN | {"frequency": 1}]),
+        "scores_in_range": (1, [ANN | {"p_alive": 1.5}]),
+        "no_more_than_days": (1, [ANN | {"expected_purchases": 366.0, "expected_purchases_soon": 1.0}]),
     },
     "cohorts": {
         "first_month_is_whole": (1, [{"retained_count": 2, "customer_count": 1}]),

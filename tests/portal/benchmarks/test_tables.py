@@ -11,10 +11,11 @@ from resources import deployment as deployments
 from resources.deployment import Deployment
 from tests.tables import table
 
-# A single moment, a history made from former rows, models of scikit-learn, and texts that the playbook brings.
-NOT_RELATIONAL = {"as_of", "customer_history", "cluster_trials", "clusters", "segment_summary"}
-# Models again, and the features at past cutoffs, which are held against those of runs as of then.
-NOT_RELATIONAL |= {"churn_model", "churn_metrics", "churn_deciles", "churn_scores", "churn_examples"}
+# A single moment, a history made from former rows, models made in numpy, and texts that the playbook brings.
+MODELS = {"cluster_trials", "clusters", "lifetime_model", "lifetime_value"}
+# The features at past cutoffs are held against those of a shop that ended there.
+CHURN = {"churn_examples", "churn_model", "churn_metrics", "churn_deciles", "churn_scores"}
+NOT_RELATIONAL = {"as_of", "customer_history", "segment_summary", *MODELS, *CHURN}
 
 
 @pytest.mark.parametrize("table", benchmark.tables())
