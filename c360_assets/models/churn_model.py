@@ -19,6 +19,7 @@ from c360_assets.terms.classifiers import Candidate, Fitted
 BASELINES = (
     Candidate("recency alone", classifiers.logistic, ("recency_days",)),
     Candidate("frequency alone", classifiers.logistic, ("frequency",)),
+    Candidate("expected purchases", classifiers.purchases, ("recency_days", "history_days", "frequency")),
 )
 MODELS = (
     Candidate("logistic regression", classifiers.logistic),

@@ -55,6 +55,7 @@ PREFERRED_CATEGORIES = 3
 NO_AGE = "demographics: the customer system does not know the age"
 NOT_REGISTERED = "demographics: the customer system does not know the customer"
 NOT_CLUSTERED = "the customer was not there when clusters were made"
+NOT_SCORED = "the customer was not there when churn was scored"
 NO_LIFETIME = "no completed order when values were last expected"
 LIFETIME = ("customer_id", "p_alive", "expected_purchases", "clv")
 # What features say of the data as a whole, for rules to ask.
@@ -69,6 +70,7 @@ def customer_360(
     audiences: ir.Table,
     clusters: ir.Table,
     lifetime_value: ir.Table,
+    churn_scores: ir.Table,
     orders: ir.Table,
     order_lines: ir.Table,
     products: ir.Table,
@@ -86,6 +88,7 @@ def customer_360(
         _audiences(audiences),
         clusters.select("customer_id", "cluster_name", cluster_reason="reason"),
         lifetime_value.select(*LIFETIME, lifetime_reason="reason"),
+        churn_scores.select("customer_id", "churn_probability", "churn_band", churn_reason="unknown_because"),
         _bought(orders),
         _preferences(order_lines, products),
         _most_used(orders, "payment_method", "preferred_payment_method"),
@@ -108,10 +111,11 @@ def customer_360(
                 _missing(wide.session_count, "web behaviour: no web events"),
                 _missing(wide.nps_score, "satisfaction: no NPS answer"),
                 _missing(wide.cluster_name, ibis.literal("cluster: ") + wide.cluster_reason.fill_null(NOT_CLUSTERED)),
+                _missing(wide.churn_probability, ibis.literal("churn: ") + wide.churn_reason.fill_null(NOT_SCORED)),
                 _missing(wide.clv, ibis.literal("lifetime value: ") + wide.lifetime_reason.fill_null(NO_LIFETIME)),
             ]
         ),
-    ).drop("cluster_reason", "lifetime_reason")
+    ).drop("cluster_reason", "lifetime_reason", "churn_reason")
 
 
 def _missing(value: ir.Value, reason: ir.StringValue | str) -> ir.StringValue:

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from c360_assets.terms import lifetimes
+from c360_assets.terms.lifetimes import Histories, Lifetimes
 from c360_assets.terms.threads import one_thread
 
 Floats = npt.NDArray[np.float64]
@@ -24,6 +26,7 @@ SEED = 0
 DIGITS = 12
 # Nothing is certain: what a model may say at most and at least.
 CERTAIN = 1e-6
+HORIZON = 90.0
 # Small trees, many of them, each on a part of the customers and of the features: customers differ, and there are few.
 BOOSTING = {
     "objective": "binary",
@@ -163,6 +166,17 @@ def network(points: Floats, outcomes: Flags) -> Fitted:
     return {"kind": "network", **scale, "layers": layers}
 
 
+def purchases(points: Floats, outcomes: Flags) -> Fitted:
+    """Logistic regression on the purchases that MBG/NBD expects within 90 days.
+
+    The columns of `points` are the logarithms (log1p) of days since the last and since the first order, and of orders.
+    """
+    known, _ = _histories(points)
+    found = lifetimes.fitted(known, leaves_at_once=True).lifetimes if known.repeats.any() else None
+    model = {"kind": "purchases", "lifetimes": vars(found) if found else None}
+    return model | {"by": logistic(_expected(model, points), outcomes)}
+
+
 def to_text(model: Fitted) -> str:
     """The model as one line of JSON, equal for equal models."""
     return json.dumps(model, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -201,7 +215,26 @@ def _network(model: Fitted, points: Floats) -> Floats:
     return said
 
 
-_SAID = {"logistic": _logistic, "tree": _tree, "boosting": _boosting, "network": _network}
+def _purchases(model: Fitted, points: Floats) -> Floats:
+    return _logistic(model["by"], _expected(model, points))
+
+
+def _histories(points: Floats) -> tuple[Histories, Integers]:
+    recency, age, orders = np.expm1(points).round().T
+    return lifetimes.grouped(orders.astype(np.int64) - 1, age - recency, age)
+
+
+def _expected(model: Fitted, points: Floats) -> Floats:
+    """The logarithm of purchases expected, in one column; where nobody ever bought again all are alike."""
+    if model["lifetimes"] is None:
+        return np.zeros((len(points), 1))
+    population, (known, which) = Lifetimes(**model["lifetimes"]), _histories(points)
+    while_alive = lifetimes.expected_while_alive(population, known.repeats, known.age, [HORIZON])
+    expected = while_alive * lifetimes.p_alive(population, known)[:, None]
+    return np.log(np.maximum(expected[which], CERTAIN))
+
+
+_SAID = {"purchases": _purchases, "logistic": _logistic, "tree": _tree, "boosting": _boosting, "network": _network}
 
 
 def _booster(model: Fitted) -> Any:

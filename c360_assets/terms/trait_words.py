@@ -49,6 +49,7 @@ WORDS = (
     Words("price_index", "prices", "pays more for like goods", "pays less for like goods"),
     Words("average_unit_price", "prices", "buys dearer pieces", "buys cheaper pieces"),
     Words("category_count", "variety", "buys from more categories", "buys from fewer categories"),
+    Words("product_count", "variety", "buys more different products", "buys fewer different products"),
     Words("order_interval_days", "rhythm", "longer between orders", "less time between orders", DAYS),
     Words("return_rate", "returns", "sends back more", "sends back less", PERCENT),
     Words("discount_rate", "discounts", "buys more at a discount", "buys less at a discount", PERCENT),

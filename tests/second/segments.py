@@ -316,6 +316,7 @@ UNMEASURED = (
     "activity_span_days",
     "value_share_above",
     "gross_monetary",
+    "last_order_amount",
     "order_count",
     "open_order_count",
     "returned_amount",

@@ -97,17 +97,20 @@ select
   rule_version,
   listed.audiences,
   cluster_name,
+  churn_probability,
+  churn_band,
   lifetime_value.p_alive,
   lifetime_value.expected_purchases,
   lifetime_value.clv,
   nullif(concat_ws(
     '; ',
-    unknown_because,
+    customer_segments.unknown_because,
     case when customers.age is null and age_band is null then 'demographics: the customer system does not know the '
       || case when customers.is_registered then 'age' else 'customer' end end,
     case when features.session_count is null then 'web behaviour: no web events' end,
     case when nps_score is null then 'satisfaction: no NPS answer' end,
     case when cluster_name is null then 'cluster: ' || clusters.reason end,
+    case when churn_probability is null then 'churn: ' || churn_scores.unknown_because end,
     case when clv is null then 'lifetime value: '
       || coalesce(lifetime_value.reason, 'no completed order when values were last expected') end
   ), '') as unknown_because
@@ -116,6 +119,7 @@ left join features on features.customer_id = customers.customer_id
 left join customer_segments on customer_segments.customer_id = customers.customer_id
 left join listed on listed.customer_id = customers.customer_id
 left join clusters on clusters.customer_id = customers.customer_id
+left join churn_scores on churn_scores.customer_id = customers.customer_id
 left join lifetime_value on lifetime_value.customer_id = customers.customer_id
 left join bought on bought.customer_id = customers.customer_id
 left join category on category.customer_id = customers.customer_id

@@ -25,6 +25,7 @@ with words (feature, topic, high, low, unit) as (
     ('price_index', 'prices', 'pays more for like goods', 'pays less for like goods', ''),
     ('average_unit_price', 'prices', 'buys dearer pieces', 'buys cheaper pieces', ''),
     ('category_count', 'variety', 'buys from more categories', 'buys from fewer categories', ''),
+    ('product_count', 'variety', 'buys more different products', 'buys fewer different products', ''),
     ('order_interval_days', 'rhythm', 'longer between orders', 'less time between orders', ' days'),
     ('return_rate', 'returns', 'sends back more', 'sends back less', '%'),
     ('discount_rate', 'discounts', 'buys more at a discount', 'buys less at a discount', '%'),

@@ -17,6 +17,7 @@ INPUTS = (
     "audiences",
     "clusters",
     "lifetime_value",
+    "churn_scores",
     "orders",
     "order_lines",
     "products",
@@ -66,17 +67,18 @@ def test_a_profile_joins_who_they_are_what_they_bought_and_how_they_behave() -> 
         browsing=[{**ANN, "last_seen_at": datetime(2026, 6, 1, 10), "preferred_device": "mobile"}],
         clusters=[{**ANN, "cluster_name": "Frequent"}],
         lifetime_value=[{**ANN, "p_alive": 0.9, "expected_purchases": 1.5, "clv": 60.0}],
+        churn_scores=[{**ANN, "churn_probability": 0.8, "churn_band": "High"}],
     )
     columns = (
         "customer_id", "city", "frequency", "monetary", "returned_amount", "preferred_category", "preferred_brand",
         "preferred_payment_method", "last_seen_at", "first_ordered_at", "last_ordered_at", "preferred_device",
-        "persona", "cluster_name", "p_alive", "expected_purchases", "clv", "as_of",
+        "persona", "cluster_name", "p_alive", "expected_purchases", "clv", "churn_probability", "churn_band", "as_of",
     )  # fmt: skip
     assert rows(found, *columns) == [
         (
             "ann", "Austin", 2, money("50"), money("5"), "Footwear", "A", "card", datetime(2026, 6, 1, 10),
             day("2026-01-01"), day("2026-02-01"), "mobile", "Explorer", "Frequent", 0.9, 1.5, 60.0,
-            day("2026-06-30"),
+            0.8, "High", day("2026-06-30"),
         )
     ]  # fmt: skip
     assert "email_address" not in found.columns
@@ -95,6 +97,7 @@ def test_who_only_registered_has_a_profile_and_is_told_what_is_missing() -> None
         "web behaviour: no web events",
         "satisfaction: no NPS answer",
         "cluster: the customer was not there when clusters were made",
+        "churn: the customer was not there when churn was scored",
         "lifetime value: no completed order when values were last expected",
     ]
     ((told,),) = rows(profile(customers=[{**ANN, "is_registered": True, "age_band": "35-44"}]), "unknown_because")
