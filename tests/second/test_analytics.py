@@ -10,8 +10,8 @@ from resources.deployment import Deployment
 from tests.second.analytics import TABLES, differing
 from tests.second.published import Published
 
-# k-means: its tables are held against their definition elsewhere.
-NOT_COMPUTED = {"clusters", "cluster_trials"}
+# Models: their tables are held against their definition elsewhere.
+NOT_COMPUTED = {"clusters", "cluster_trials", "basket_rules", "recommendation_model", "recommendations"}
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,11 @@ from resources import deployment as deployments
 from resources.deployment import Deployment
 from tests.tables import table
 
-# A single moment, a history made from former rows, models of scikit-learn, and texts that the playbook brings.
-NOT_RELATIONAL = {"as_of", "customer_history", "cluster_trials", "clusters", "segment_summary"}
+# A single moment, a history made from former rows, models, and texts that the playbook brings.
+NOT_RELATIONAL = {
+    "as_of", "customer_history", "cluster_trials", "clusters", "segment_summary", "basket_rules",
+    "recommendation_model", "recommendations",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("table", benchmark.tables())
