@@ -15,7 +15,7 @@ BASKET = "order_id"
 BETWEEN = ", "
 # Four baskets are an anecdote, whatever else a test says, and rarer than one order in 20,000 nobody builds a campaign
 # on a rule. One buyer in twenty must follow it, and of all rules told one in twenty may be chance. Sets of more than
-# four products, and more than two thousand of one size, are more than people read: shops of long receipts have millions.
+# four products, and more than two thousand of one size, are more than people read; long receipts have millions.
 THRESHOLDS = Thresholds(
     support="0.00005", confidence="0.05", baskets=5, false_discoveries=0.05, most_items=4, most_sets=2_000
 )

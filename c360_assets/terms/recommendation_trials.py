@@ -164,22 +164,12 @@ def _all_judged(
     name: str, purchases: Purchases, wanted: Any, who: Integers, rankings: Mapping[str, Ranking]
 ) -> dict[str, Judged]:
     """Each candidate by customer, of those who bought something that the list could have had."""
-    parts: dict[str, list[Judged]] = {candidate: [] for candidate in rankings}
-    start = 0
-    for part in batches(who, purchases.product_count):
-        asked = wanted[part].toarray() > 0
-        had = purchases.bought[part].toarray() > 0
-        asked &= {AGAIN_LIST: had, DISCOVER_LIST: ~had, JOINED_LIST: np.ones_like(had)}[name]
-        counts = asked.any(axis=1)
-        for candidate, ranking in rankings.items():
-            parts[candidate].append(judged(ranking.products[start : start + len(part)][counts], asked[counts]))
-        start += len(part)
-    return {candidate: _one(found) for candidate, found in parts.items()}
-
-
-def _one(parts: Sequence[Judged]) -> Judged:
-    names = ("ndcg", "recall", "precision")
-    return Judged(*(np.concatenate([np.empty(0), *(getattr(part, name) for part in parts)]) for name in names))
+    asked = wanted[who]
+    had = asked.multiply(purchases.bought[who]).tocsr()
+    asked = {AGAIN_LIST: had, DISCOVER_LIST: asked - had, JOINED_LIST: asked}[name].tocsr()
+    asked.eliminate_zeros()
+    counts = np.diff(asked.indptr) > 0
+    return {candidate: judged(ranking.products[counts], asked[counts]) for candidate, ranking in rankings.items()}
 
 
 def _chosen(name: str, found: Mapping[str, Judged], untried: Mapping[str, str]) -> list[Trial]:
@@ -187,7 +177,7 @@ def _chosen(name: str, found: Mapping[str, Judged], untried: Mapping[str, str]) 
     count = len(found[POPULARITY].ndcg)
     if count < MIN_JUDGED:
         lacking = f"fewer than {MIN_JUDGED} customers who {ASKED[name]}: {count}"
-        holder, words = POPULARITY, {one: f"not judged: {lacking}" for one in found}
+        holder, words = POPULARITY, dict.fromkeys(found, f"not judged: {lacking}")
         words[holder] = f"chosen: nothing could be judged, {lacking}"
     else:
         holder, words = _contest(found)
@@ -228,8 +218,9 @@ def _trial(name: str, candidate: str, found: Mapping[str, Judged]) -> Trial:
     if len(own.ndcg) < MIN_JUDGED:
         return _unjudged(name, candidate, "")
     ndcg, recall, precision = (round(float(values.mean()), DECIMALS) for values in vars(own).values())
-    gain = (None, None, None) if candidate == POPULARITY else _gain(own, found[POPULARITY])
-    return Trial(name, candidate, ndcg, recall, precision, *gain, len(own.ndcg), False, "")
+    is_baseline = candidate == POPULARITY
+    mean, low, high = (None, None, None) if is_baseline else _gain(own, found[POPULARITY])
+    return Trial(name, candidate, ndcg, recall, precision, mean, low, high, len(own.ndcg), False, "")
 
 
 def _unjudged(name: str, candidate: str, reason: str) -> Trial:

@@ -1,8 +1,8 @@
 """Recommending: what customers may buy again, what they may discover, and which way of telling is right most often.
 
 Rows of every matrix are customers, columns are products, both sorted by their ids; nothing depends on the order of
-rows, on a seed or on the number of threads. Scores are rounded, and products of one score come by their popularity, then
-by their ids.
+rows, on a seed or on the number of threads. Scores are rounded, and products of one score come by their popularity,
+then by their ids.
 
 EASE is that of H. Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019; the cosine of products that
 of B. Sarwar and others, "Item-based collaborative filtering recommendation algorithms", WWW 2001.
@@ -120,7 +120,7 @@ def _rhythm(purchases: Purchases) -> Floats:
     has_rhythm = (purchases.orders >= RHYTHM_ORDERS) & (purchases.span > 0)
     interval = np.where(has_rhythm, purchases.span / np.maximum(purchases.orders - 1, 1), np.inf)
     overdue = np.where(has_rhythm, purchases.silence / interval, 0.0)
-    weights: Floats = LATE / np.maximum(overdue, LATE)
+    weights: Floats = np.divide(LATE, np.maximum(overdue, LATE))
     return weights
 
 
@@ -128,7 +128,8 @@ def _demand(purchases: Purchases) -> Floats:
     """By product: the share of its customers who came back for it, and how many bought it lately, 1 at the most."""
     again = np.bincount(purchases.products[purchases.orders > 1], minlength=purchases.product_count)
     repeated = again / (purchases.popularity + CAUTION)
-    return repeated + purchases.recent / (purchases.recent.max(initial=0) + 1)
+    demand: Floats = repeated + purchases.recent / (purchases.recent.max(initial=0) + 1)
+    return demand
 
 
 def likeness(purchases: Purchases, candidate: str) -> Any:
@@ -178,7 +179,7 @@ def _nearest(rows: Any, start: int) -> Any:
     """Rows with their greatest values alone, and 0 on the diagonal."""
     from scipy.sparse import csr_array
 
-    of_row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+    of_row = _rows_of(rows)
     values = rows.data.round(DECIMALS + 2)
     is_other = rows.indices != of_row + start
     order = np.lexsort((rows.indices, -values, of_row))
@@ -212,44 +213,81 @@ def batches(customers: Integers, product_count: int) -> Iterator[Integers]:
 def again_ranked(purchases: Purchases, scores: Any, part: Integers, allowed: Booleans, length: int = LENGTH) -> Ranking:
     """The best of the products each customer has bought."""
     held = scores[part]
-    dense = np.full(held.shape, -1.0)
-    dense[np.repeat(np.arange(held.shape[0]), np.diff(held.indptr)), held.indices] = held.data
-    return _best(dense, purchases.place, (dense > 0) & allowed, length)
+    of_row = _rows_of(held)
+    order = np.lexsort((purchases.place[held.indices], -np.rint(held.data * SCALE), of_row))
+    order = order[allowed[held.indices[order]]]
+    place = np.arange(len(order)) - np.searchsorted(of_row[order], of_row[order])
+    order, place = order[place < length], place[place < length]
+    products, values = np.full((len(part), length), -1, dtype=np.int64), np.zeros((len(part), length))
+    products[of_row[order], place] = held.indices[order]
+    values[of_row[order], place] = held.data[order].round(DECIMALS)
+    return Ranking(products, values)
 
 
 def discoveries(
     purchases: Purchases, likeness: Any, part: Integers, allowed: Booleans, length: int = LENGTH
 ) -> Ranking:
-    """The best of the products each customer has not bought; the popular ones where nothing else speaks for any.
+    """The best of the products each customer has not bought; popular ones after those that something speaks for.
 
     Products that nobody bought are among them only where those they are like speak for them.
     """
     own = purchases.bought[part]
-    dense = np.zeros(own.shape) if likeness is None else _dense(own @ likeness)
-    is_open = np.broadcast_to(allowed, own.shape) & ((purchases.popularity > 0) | (dense > 0))
-    is_open[np.repeat(np.arange(own.shape[0]), np.diff(own.indptr)), own.indices] = False
-    return _best(dense, purchases.place, is_open, length)
+    popular = _popular(purchases, own, allowed, 2 * length if likeness is not None else length)
+    if likeness is None:
+        return Ranking(popular, np.zeros(popular.shape))
+    keys = _keys(own @ likeness, purchases.place) * allowed
+    keys[_rows_of(own), own.indices] = 0
+    best = _best(keys, length)
+    is_listed = (popular[:, :, None] == best.products[:, None, :]).any(axis=2)
+    products = joined(best, Ranking(np.where(is_listed, -1, popular), np.zeros(popular.shape)), length)
+    # What is popular and no more has a score of 0.
+    return Ranking(products, np.where(products == best.products, best.scores, 0.0))
 
 
-def _dense(product: Any) -> Floats:
-    dense: Floats = product if isinstance(product, np.ndarray) else product.toarray()
-    return dense
+def _rows_of(matrix: Any) -> Integers:
+    """The row of each value of a sparse matrix."""
+    rows: Integers = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    return rows
 
 
-def _best(scores: Floats, place: Integers, is_open: Booleans, length: int) -> Ranking:
-    """The greatest scores of each row, popular products first among equals."""
+def _popular(purchases: Purchases, own: Any, allowed: Booleans, length: int) -> Integers:
+    """The products most customers have bought, without those that the customer of the row has; -1 where no more."""
+    order = np.argsort(purchases.place)
+    order = order[allowed[order] & (purchases.popularity[order] > 0)]
+    head = order[: length + int(np.diff(own.indptr).max(initial=0))]
+    column = np.full(purchases.product_count, -1)
+    column[head] = np.arange(len(head))
+    is_own = np.zeros((own.shape[0], len(head)), dtype=np.bool_)
+    in_head = column[own.indices] >= 0
+    is_own[_rows_of(own)[in_head], column[own.indices[in_head]]] = True
+    first = np.argsort(is_own, axis=1, kind="stable")[:, :length]
+    found = np.full((own.shape[0], length), -1, dtype=np.int64)
+    found[:, : first.shape[1]] = np.where(np.take_along_axis(is_own, first, axis=1), -1, head[first])
+    return found
+
+
+def _keys(scores: Any, place: Integers) -> Integers:
+    """Scores above 0 and the place by popularity in one whole number, so that no tie is left to the order of a sort."""
     count = scores.shape[1]
-    # One whole number says both, so that no tie is left to the order of a sort.
-    keys = np.rint(scores * SCALE).astype(np.int64) * count + (count - 1 - place)
-    keys[~is_open] = np.iinfo(np.int64).min
+    if isinstance(scores, np.ndarray):
+        whole = np.rint(scores * SCALE).astype(np.int64)
+        return np.where(whole > 0, whole * count + (count - 1 - place), 0)
+    whole = np.rint(scores.data * SCALE).astype(np.int64)
+    scores.data = np.where(whole > 0, whole * count + (count - 1 - place[scores.indices]), 0)
+    keys: Integers = scores.toarray()
+    return keys
+
+
+def _best(keys: Integers, length: int) -> Ranking:
+    """The products of the greatest keys of each row; -1 where a key is 0."""
+    count = keys.shape[1]
     taken = min(length, count)
     best = np.argpartition(keys, count - taken, axis=1)[:, count - taken :] if taken else np.empty((len(keys), 0), int)
     best = np.take_along_axis(best, np.argsort(np.take_along_axis(keys, best, axis=1), axis=1)[:, ::-1], axis=1)
-    is_there = np.take_along_axis(is_open, best, axis=1)
-    products = np.full((len(keys), length), -1, dtype=np.int64)
-    values = np.zeros((len(keys), length))
-    products[:, :taken] = np.where(is_there, best, -1)
-    values[:, :taken] = np.where(is_there, np.take_along_axis(scores, best, axis=1).round(DECIMALS), 0.0)
+    held = np.take_along_axis(keys, best, axis=1)
+    products, values = np.full((len(keys), length), -1, dtype=np.int64), np.zeros((len(keys), length))
+    products[:, :taken] = np.where(held > 0, best, -1)
+    values[:, :taken] = held // max(count, 1) / SCALE
     return Ranking(products, values)
 
 
@@ -259,7 +297,7 @@ def causes(purchases: Purchases, likeness: Any, part: Integers, ranking: Ranking
     own = purchases.bought[part]
     if likeness is None or not own.nnz:
         return found
-    of_row = np.repeat(np.arange(own.shape[0]), np.diff(own.indptr))
+    of_row = _rows_of(own)
     for rank in range(ranking.products.shape[1]):
         wanted = ranking.products[of_row, rank]
         speaks = np.where(wanted >= 0, np.asarray(likeness[own.indices, np.maximum(wanted, 0)]).ravel(), 0.0)
@@ -296,19 +334,23 @@ class Judged:
     precision: Floats
 
 
-def judged(products: Integers, wanted: Booleans) -> Judged:
-    """NDCG, recall and average precision of rankings, -1 being no product; every row of `wanted` has one at least.
+def judged(products: Integers, wanted: Any) -> Judged:
+    """NDCG, recall and average precision of rankings, -1 being no product.
 
-    Relevance is binary, and the best possible list is as long as the ranking at the most (K. Järvelin and
-    J. Kekäläinen, "Cumulated gain-based evaluation of IR techniques", TOIS 2002).
+    `wanted` is a sparse matrix, 1 where a customer bought a product; every row has one at least. Relevance is binary,
+    and the best possible list is as long as the ranking at the most (K. Järvelin and J. Kekäläinen, "Cumulated
+    gain-based evaluation of IR techniques", TOIS 2002).
     """
-    length = products.shape[1]
-    hits = np.take_along_axis(wanted, np.maximum(products, 0), axis=1) & (products >= 0)
+    count, length = products.shape
+    rows = np.repeat(np.arange(count), length)
+    sampled = np.asarray(wanted[rows, np.maximum(products, 0).ravel()]).reshape(count, length)
+    hits = (sampled > 0) & (products >= 0)
+    asked = np.diff(wanted.indptr)
     discounts = 1 / np.log2(np.arange(2, length + 2))
-    reachable = np.minimum(wanted.sum(axis=1), length)
+    reachable = np.minimum(asked, length)
     precision = hits.cumsum(axis=1) / np.arange(1, length + 1)
     return Judged(
         ndcg=(hits * discounts).sum(axis=1) / discounts.cumsum()[reachable - 1],
-        recall=hits.sum(axis=1) / wanted.sum(axis=1),
+        recall=hits.sum(axis=1) / asked,
         precision=(hits * precision).sum(axis=1) / reachable,
     )
