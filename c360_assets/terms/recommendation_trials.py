@@ -11,6 +11,7 @@ from c360_assets.terms.recommending import (
     DISCOVER,
     EASE,
     FREQUENCY,
+    LENGTH,
     MOST_FOR_EASE,
     POPULARITY,
     Booleans,
@@ -118,7 +119,7 @@ def _rankings(purchases: Purchases, who: Integers, allowed: Booleans) -> Ranking
 
 def _whole(parts: Sequence[Ranking]) -> Ranking:
     if not parts:
-        return Ranking(np.empty((0, 1), dtype=np.int64), np.empty((0, 1)))
+        return Ranking(np.empty((0, LENGTH), dtype=np.int64), np.empty((0, LENGTH)))
     return Ranking(np.concatenate([one.products for one in parts]), np.concatenate([one.scores for one in parts]))
 
 

@@ -148,6 +148,8 @@ def _ease(bought: Any) -> Floats:
     """B of Steck's closed form: -P_ij / P_jj with P the inverse of X'X + L2, and 0 on the diagonal."""
     from scipy.linalg import lapack
 
+    if not bought.shape[1]:
+        return np.empty((0, 0))
     gram = (bought.T @ bought).toarray(order="F")
     gram[np.diag_indices_from(gram)] += L2
     factor, _ = lapack.dpotrf(gram, lower=1, overwrite_a=1)
@@ -300,13 +302,20 @@ def causes(purchases: Purchases, likeness: Any, part: Integers, ranking: Ranking
     of_row = _rows_of(own)
     for rank in range(ranking.products.shape[1]):
         wanted = ranking.products[of_row, rank]
-        speaks = np.where(wanted >= 0, np.asarray(likeness[own.indices, np.maximum(wanted, 0)]).ravel(), 0.0)
+        speaks = np.where(wanted >= 0, _values_at(likeness, own.indices, np.maximum(wanted, 0)), 0.0)
         speaks = speaks.round(DECIMALS)
         order = np.lexsort((purchases.place[own.indices], -speaks, of_row))
         customers, firsts = np.unique(of_row[order], return_index=True)
         strongest = order[firsts]
         found[customers, rank] = np.where(speaks[strongest] > 0, own.indices[strongest], -1)
     return found
+
+
+def _values_at(matrix: Any, rows: Integers, columns: Integers) -> Floats:
+    """The value at each row and column."""
+    # Of no places at all a sparse matrix gives a matrix.
+    values: Floats = np.asarray(matrix[rows, columns]).ravel() if len(rows) else np.empty(0)
+    return values
 
 
 def joined(first: Ranking, second: Ranking, length: int = LENGTH) -> Integers:
@@ -343,7 +352,7 @@ def judged(products: Integers, wanted: Any) -> Judged:
     """
     count, length = products.shape
     rows = np.repeat(np.arange(count), length)
-    sampled = np.asarray(wanted[rows, np.maximum(products, 0).ravel()]).reshape(count, length)
+    sampled = _values_at(wanted, rows, np.maximum(products, 0).ravel()).reshape(count, length)
     hits = (sampled > 0) & (products >= 0)
     asked = np.diff(wanted.indptr)
     discounts = 1 / np.log2(np.arange(2, length + 2))
