@@ -190,14 +190,17 @@ def _chosen(name: str, found: Mapping[str, Judged], untried: Mapping[str, str]) 
 
 
 def _contest(found: Mapping[str, Judged]) -> tuple[str, dict[str, str]]:
-    """The way chosen, and what to say of each: one takes over from a simpler one where it is surely better.
+    """The way chosen, and what to say of each: one takes over where it is surely better than the one that holds.
 
-    Surely: the 95 % interval of its mean gain in NDCG, customer by customer, lies above 0.
+    It has to be surely better than popularity, too. Surely: the 95 % interval of its mean gain in NDCG, customer by
+    customer, lies above 0.
     """
     holder, words = POPULARITY, {POPULARITY: "the baseline"}
     for one in [one for one in found if one != POPULARITY]:
-        gain, low, high = _gain(found[one], found[holder])
-        told = f"better than {holder} ({gain:+.4f}, 95 % interval {low:+.4f} to {high:+.4f})"
+        # Gains over gains may be sure one by one, and not all in all.
+        rival = min((holder, POPULARITY), key=lambda other: _gain(found[one], found[other])[1])
+        gain, low, high = _gain(found[one], found[rival])
+        told = f"better than {rival} ({gain:+.4f}, 95 % interval {low:+.4f} to {high:+.4f})"
         words[one] = told if low > 0 else f"not surely {told}"
         if low > 0:
             words[holder] += f"; {one} is better"

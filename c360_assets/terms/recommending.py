@@ -178,17 +178,15 @@ def _cosine(bought: Any) -> Any:
 
 
 def _nearest(rows: Any, start: int) -> Any:
-    """Rows with their greatest values alone, and 0 on the diagonal."""
+    """Rows with their greatest values alone, the first products among equals, and 0 on the diagonal."""
     from scipy.sparse import csr_array
 
-    of_row = _rows_of(rows)
-    values = rows.data.round(DECIMALS + 2)
-    is_other = rows.indices != of_row + start
-    order = np.lexsort((rows.indices, -values, of_row))
-    order = order[is_other[order]]
-    firsts = np.searchsorted(of_row[order], np.arange(rows.shape[0]))
-    kept = order[np.arange(len(order)) - firsts[of_row[order]] < NEIGHBOURS]
-    return csr_array((values[kept], (of_row[kept], rows.indices[kept])), shape=rows.shape)
+    keys = _keys(rows, np.arange(rows.shape[1]))
+    own = np.arange(rows.shape[0])
+    keys[own, start + own] = 0
+    best = _best(keys, NEIGHBOURS)
+    of_row, place = np.nonzero(best.products >= 0)
+    return csr_array((best.scores[of_row, place], (of_row, best.products[of_row, place])), shape=rows.shape)
 
 
 def _with_unbought(learned: Any, liked: Mapping[int, Integers]) -> Any:

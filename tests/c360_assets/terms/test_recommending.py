@@ -88,7 +88,7 @@ def test_cosine_is_that_of_a_plain_loop() -> None:
         for other in range(12):
             both = float((held[:, one] * held[:, other]).sum())
             length = math.sqrt(held[:, one].sum() * held[:, other].sum())
-            assert found[one, other] == pytest.approx(0 if one == other else both / length, abs=1e-8)
+            assert found[one, other] == pytest.approx(0 if one == other else both / length, abs=1e-6)
 
 
 def test_of_neighbours_the_nearest_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
