@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.sparse import csr_array, issparse
+from threadpoolctl import threadpool_limits
 
 from c360_assets.terms import recommending
 from c360_assets.terms.recommending import (
@@ -79,6 +80,14 @@ def test_ease_is_what_no_change_of_a_weight_improves() -> None:
     gradient = held.T @ (held @ weights - held) + L2 * weights
     np.fill_diagonal(gradient, 0)
     assert np.abs(gradient).max() < 1e-4
+
+
+def test_threads_change_nothing() -> None:
+    purchases = crowd(2, 400, 150)
+    with threadpool_limits(1):
+        alone = [dense(likeness(purchases, one)).tobytes() for one in (EASE, COSINE)]
+    with threadpool_limits(2):
+        assert [dense(likeness(purchases, one)).tobytes() for one in (EASE, COSINE)] == alone
 
 
 def test_cosine_is_that_of_a_plain_loop() -> None:
