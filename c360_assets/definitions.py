@@ -84,6 +84,9 @@ def build(deployment: Deployment) -> dg.Definitions:
             "rules": _resource(deployment.rules, "The rules of segments: segments.yaml of the deployment, else ours."),
             "playbook": _resource(deployment.playbook, "What to do about each segment: playbook.yaml, else ours."),
             "currency": _resource(deployment.settings.currency, "The reporting currency of the shop."),
+            "exclusions": _resource(
+                deployment.exclusions, "What is not to be recommended: recommendations.yaml, else ours."
+            ),
             "timezone": _resource(deployment.settings.clock, "The clock of the shop, by which its days are counted."),
         },
         executor=dg.in_process_executor,

@@ -14,10 +14,11 @@ from zoneinfo import available_timezones
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from governance import contracts, own_contracts, playbook, segments
+from governance import contracts, own_contracts, playbook, recommendations, segments
 from governance.contract import Contract
 from governance.errors import C360Error
 from governance.playbook import Playbook
+from governance.recommendations import Exclusions
 from governance.segments import Rules
 from governance.yaml_loader import SafeLoader
 from resources.databases import Postgres, Redshift
@@ -143,7 +144,8 @@ class Feed(_Section):
 class Settings(_Section):
     """The whole of c360.yaml. With `shares_home` the `home` may be that of another deployment.
 
-    `segments` and `playbook` name files of its own in place of ours, `contracts` a folder of what it adds to ours.
+    `segments`, `playbook` and `recommendations` name files of its own in place of ours, `contracts` a folder of what it
+    adds to ours.
     """
 
     name: str
@@ -158,6 +160,7 @@ class Settings(_Section):
     contracts: str | None = None
     segments: str | None = None
     playbook: str | None = None
+    recommendations: str | None = None
     schedules: ScheduleSettings = ScheduleSettings()
     operations: str | None = Field(default=None, repr=False)
     notifications: tuple[AnySink, ...] = (LogSink(),)
@@ -272,6 +275,7 @@ class Deployment:
         return {
             "rules": self._own(self.settings.segments) or segments.FILE,
             "playbook": self._own(self.settings.playbook) or playbook.FILE,
+            "exclusions": self._own(self.settings.recommendations) or recommendations.FILE,
         }
 
     def rules(self) -> Rules:
@@ -281,6 +285,10 @@ class Deployment:
     def playbook(self) -> Playbook:
         """What to do with which segment, as written now. PlaybookError where it cannot be used."""
         return playbook.load(self.rule_files["playbook"])
+
+    def exclusions(self) -> Exclusions:
+        """What is not to be recommended, as written now. ExclusionsError where it cannot be used."""
+        return recommendations.load(self.rule_files["exclusions"])
 
     def _own(self, path: str | None) -> Path | None:
         return self.folder / path if path else None

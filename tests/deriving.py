@@ -1,6 +1,7 @@
 """Derived tables without Dagster, Iceberg and checks: their functions alone, one after another, in one engine."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 
 from c360_assets.conformed.as_of import AsOf
 from c360_assets.definitions import LAYERS
-from c360_assets.terms import clustering
+from c360_assets.models import basket_rules
+from c360_assets.terms import clustering, recommendation_trials
 from resources.deployment import Deployment
 from resources.engine import quoted
 from resources.feeds import Feeds
@@ -61,6 +63,9 @@ def derived(
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clustering, "REFITS", refits)
+        # Of thousands of products these take seconds; how they do stands in tests of their own.
+        patch.setattr(recommendation_trials, "MOST_FOR_EASE", 500)
+        patch.setattr(basket_rules, "THRESHOLDS", replace(basket_rules.THRESHOLDS, most_sets=100))
         return _derived(deployment, sources, as_of, name, only)
 
 
@@ -93,6 +98,7 @@ def beside_tables(deployment: Deployment, as_of: str | None, former: Callable[[s
         "context": SimpleNamespace(run=SimpleNamespace(run_id="none")),
         "rules": deployment.rules,
         "playbook": deployment.playbook,
+        "exclusions": deployment.exclusions,
         "timezone": deployment.settings.clock,
         "currency": deployment.settings.currency,
         "former": former,

@@ -78,6 +78,7 @@ def customer_360(
     browsing: ir.Table,
     touches: ir.Table,
     loyalty_members: ir.Table,
+    recommendations: ir.Table,
     as_of: ir.Table,
 ) -> ir.Table:
     """One row per customer known to any system."""
@@ -96,6 +97,7 @@ def customer_360(
         browsing.select("customer_id", "last_seen_at", "preferred_device", "preferred_traffic_channel"),
         _touched(touches),
         loyalty_members.select(MEMBERSHIP),
+        _recommended(recommendations),
     ]
     wide = widened(customers.select(DEMOGRAPHICS), "customer_id", *parts)
     age = wide.age.cast("string").fill_null(wide.age_band)
@@ -150,6 +152,12 @@ def _touched(touches: ir.Table) -> ir.Table:
         touch_count=touches.touch_count.sum().cast("int64"),
         channel_count=touches.channel.nunique(),
     )
+
+
+def _recommended(recommendations: ir.Table) -> ir.Table:
+    """The product each customer is likeliest to buy, by name, or by ID where it has none."""
+    first = recommendations.filter(recommendations["rank"] == 1)
+    return first.select("customer_id", top_recommendation=first.product_name.fill_null(first.product_id))
 
 
 def _preferences(order_lines: ir.Table, products: ir.Table) -> ir.Table:

@@ -22,13 +22,16 @@ def faults(deployment: Deployment) -> list[str]:
     for contract in contracts.values():
         for rule, problem in problems(deployment.engine, contracts, contract).items():
             found.append(str(ContractError(contract.files[-1], f"schema.quality.{rule}", problem)))
+    found += _not_in_the_catalogue(deployment)
     found += _of_definitions(deployment)
     return [*found, *Feeds(deployment).faults(contracts[f"sources/{dataset}"] for dataset in deployment.feeds)]
 
 
 def findings(deployment: Deployment) -> list[Finding]:
-    """What is worth a look in the segment rules. RulesError or PlaybookError where a file of rules cannot be used."""
+    """What is worth a look in the segment rules. RulesError, PlaybookError or ExclusionsError where a file of rules
+    cannot be used."""
     deployment.playbook()
+    deployment.exclusions()
     return rule_lint.findings(deployment.rules(), deployment.contracts["features"])
 
 
@@ -43,6 +46,17 @@ def not_assessed(deployment: Deployment) -> list[str]:
                 f"No feed fills {contract.key}: its {len(contract.rules)} quality rules are not assessed{others}."
             )
     return notes
+
+
+def _not_in_the_catalogue(deployment: Deployment) -> list[str]:
+    """What is not to be recommended and is no product or category, once there is a catalogue to look it up in."""
+    out, file = deployment.exclusions(), deployment.rule_files["exclusions"].name
+    is_built = deployment.home.exists() and deployment.lake.state("products") is not None
+    if not is_built or not list(out.unknown((), ())):
+        return []
+    known = deployment.read("products").select("product_id", "product_category").distinct().to_pyarrow()
+    ids, categories = (set(column.drop_null().to_pylist()) for column in known.columns)
+    return [f"{file}: {unknown}." for unknown in out.unknown(ids, categories)]
 
 
 def _of_definitions(deployment: Deployment) -> list[str]:

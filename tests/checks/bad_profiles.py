@@ -125,6 +125,48 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
         "probability_or_reason": (1, [ANN | {"churn_probability": 0.5, "horizon_days": 90}]),
         "scored_by_the_chosen_model": (1, [ANN | {"model_hash": "other"}]),
     },
+    "basket_rules": {
+        "counts_fit_together": (
+            1,
+            [{"rule_count": 9, "antecedent_count": 8, "consequent_count": 10, "basket_count": 20}],
+        ),
+        "rules_have_grounds": (
+            2,
+            [
+                {"antecedent_ids": "A", "rule_count": 4, "minimum_count": 5, "q_value": 0.0},
+                {"antecedent_ids": "B", "rule_count": 9, "minimum_count": 5, "q_value": 0.2},
+            ],
+        ),
+        "measures_follow_from_counts": (
+            1,
+            [
+                {
+                    "rule_count": 5,
+                    "antecedent_count": 10,
+                    "consequent_count": 10,
+                    "basket_count": 100,
+                    "support": 0.05,
+                    "confidence": 0.6,
+                    "lift": 5.0,
+                }
+            ],
+        ),
+    },
+    "recommendation_model": {
+        "every_way_tried": (1, [{"list": "discover"}]),
+        "measures_in_range": (1, [{"list": "discover", "ndcg": 1.5}]),
+        "interval_holds_the_gain": (1, [{"ndcg_gain": 0.3, "ndcg_gain_low": 0.1, "ndcg_gain_high": 0.2}]),
+        "choice_beats_the_baseline": (1, [{"candidate": "EASE", "is_chosen": True, "ndcg_gain_low": -0.1}]),
+        "judged_by_enough": (1, [{"ndcg": 0.2, "customer_count": 29}]),
+    },
+    "recommendations": {
+        "once_per_customer": (
+            2,
+            [ANN | {"product_id": "P1", "rank": 1}, ANN | {"product_id": "P1", "rank": 2}],
+        ),
+        "ranks_in_range": (1, [ANN | {"rank": 21}]),
+        "list_fits_the_past": (1, [ANN | {"list": "buy again", "is_bought_before": False}]),
+    },
     "clusters": {
         "everyone_placed": (1, [ANN]),
         "cluster_or_reason": (1, [ANN | {"cluster_id": 1, "reason": "lost"}]),

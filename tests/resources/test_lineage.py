@@ -19,7 +19,7 @@ from sqlglot.optimizer.scope import build_scope
 from c360_assets import analytics, conformed, serving
 from c360_assets.conformed.as_of import AsOf
 from c360_assets.conformed.customer_history import history
-from governance import playbook, segments
+from governance import playbook, recommendations, segments
 from resources.engine import Engine, quoted
 from resources.lake import Lake
 from resources.lineage import Origin, column_lineage
@@ -165,7 +165,9 @@ def _built(lake: Lake, key: str) -> tuple[dict[str, ir.Table], ir.Table]:
     keys = {name: input_key.to_user_string() for name, input_key in asset.keys_by_input_name.items()}
     inputs = {name: lake.read(CONTRACTS[input_key]) for name, input_key in keys.items()}
     config: dict[str, Any] = {"config": AsOf()} if key == "as_of" else {}
-    loaders = {"rules": segments.load, "playbook": playbook.load, "timezone": "UTC"}
+    loaders = {
+        "rules": segments.load, "playbook": playbook.load, "exclusions": recommendations.load, "timezone": "UTC",
+    }  # fmt: skip
     config |= {name: load for name, load in loaders.items() if name in asset.required_resource_keys}
     result = asset.op.compute_fn.decorated_fn(**inputs, **config)
     return {keys[name]: given for name, given in inputs.items()}, result

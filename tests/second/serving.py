@@ -28,11 +28,16 @@ def customer_360(tables: Tables, published: Published) -> pd.DataFrame:
     rows["last_seen_at"] = rows[["last_ordered_at", "last_visit_at"]].max(axis=1)
     rows = rows.join(_preferred(tables)).join(_interests(published("category_interest")))
     rows = rows.join(_counted(_touched(published("touches")), rows, published("touches")))
-    rows = rows.join(_audiences(published("audiences")))
+    rows = rows.join(_audiences(published("audiences"))).join(_recommended(published("recommendations")))
     models = ("clusters", "lifetime_value", "churn_scores")
     for key in ("features", "browsing", "loyalty_members", "customer_segments", *models):
         rows = _joined("customer_360", rows, published(key), "customer_id")
     return rows
+
+
+def _recommended(rows: pd.DataFrame) -> pd.Series:
+    first = rows[rows["rank"] == 1].set_index("customer_id")
+    return first.product_name.fillna(first.product_id).rename("top_recommendation")
 
 
 def _joined(served: str, rows: pd.DataFrame, part: pd.DataFrame, key: str) -> pd.DataFrame:

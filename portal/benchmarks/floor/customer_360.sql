@@ -35,6 +35,9 @@ listed as (
   select customer_id, string_agg(audience, '; ' order by precedence) as audiences
   from audiences where not is_sensitive group by 1
 ),
+recommended as (
+  select customer_id, coalesce(product_name, product_id) as top_recommendation from recommendations where rank = 1
+),
 touched as (
   select customer_id, sum(touch_count)::bigint as touch_count, count(distinct channel) as channel_count
   from touches group by 1
@@ -102,6 +105,7 @@ select
   lifetime_value.p_alive,
   lifetime_value.expected_purchases,
   lifetime_value.clv,
+  top_recommendation,
   nullif(concat_ws(
     '; ',
     customer_segments.unknown_because,
@@ -128,4 +132,5 @@ left join payment on payment.customer_id = customers.customer_id
 left join liked on liked.customer_id = customers.customer_id
 left join browsing on browsing.customer_id = customers.customer_id
 left join touched on touched.customer_id = customers.customer_id
+left join recommended on recommended.customer_id = customers.customer_id
 left join loyalty_members on loyalty_members.customer_id = customers.customer_id

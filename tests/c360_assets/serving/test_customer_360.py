@@ -25,6 +25,7 @@ INPUTS = (
     "browsing",
     "touches",
     "loyalty_members",
+    "recommendations",
 )
 
 
@@ -137,3 +138,14 @@ def test_the_three_strongest_interests_and_all_touches_are_told() -> None:
 
 def test_a_profile_has_the_columns_of_its_contract() -> None:
     assert set(profile().columns) == set(CONTRACTS["customer_360"].column_names)
+
+
+def test_the_product_ranked_first_is_recommended_by_its_name_or_else_its_id() -> None:
+    ranked = [
+        {"customer_id": "ann", "rank": 2, "product_id": "P1", "product_name": "Hat"},
+        {"customer_id": "ann", "rank": 1, "product_id": "P2", "product_name": "Shoe"},
+        {"customer_id": "bob", "rank": 1, "product_id": "P3"},
+    ]
+    people = [{"customer_id": who, "is_registered": True} for who in ("ann", "bob", "cy")]
+    found = profile(customers=people, recommendations=ranked)
+    assert rows(found, "customer_id", "top_recommendation") == [("ann", "Shoe"), ("bob", "P3"), ("cy", None)]

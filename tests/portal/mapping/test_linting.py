@@ -16,6 +16,7 @@ from governance.errors import C360Error
 from governance.quality import NEEDS, Rule
 from portal.mapping import linting
 from resources.deployment import Deployment, Feed, Settings
+from tests.checks.measured import empty_deployment, hold
 from tests.tables import CONTRACTS
 
 PROJECT = Path(__file__).parents[3]
@@ -110,3 +111,18 @@ def test_rules_that_nobody_can_judge_for_want_of_a_feed_are_told(deployment: Dep
     assert "No feed fills sources/brand" not in told
     assert f"its {len(ORDERS.rules)} quality rules are not assessed" in told["No feed fills sources/orders"]
     assert re.search(r"nor are .*, sources/transactions\.\w+, which look into it", told["No feed fills sources/orders"])
+
+
+def test_what_is_not_to_be_recommended_must_be_in_the_catalogue(tmp_path: Path) -> None:
+    with empty_deployment(tmp_path) as deployment:
+        file = tmp_path / "own.yaml"
+        file.write_text('version: "1"\ndiscontinued: [P1, P2]\nexcluded_categories: [Fee]\n', encoding="utf-8")
+        own = dataclasses.replace(
+            deployment, settings=deployment.settings.model_copy(update={"recommendations": file.name})
+        )
+        hold(own, "products", {"sku_id": "S1", "product_id": "P1", "product_category": "Fees"})
+        assert [fault for fault in linting.faults(own) if "own.yaml" in fault] == [
+            "own.yaml: no product has the product_id 'P2'.",
+            "own.yaml: no product is of the category 'Fee' (nearest: Fees).",
+        ]
+        own.close()

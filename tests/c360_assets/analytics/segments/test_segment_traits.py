@@ -21,6 +21,7 @@ SCORES = {"recency_score", "frequency_score", "monetary_score", "value_share_abo
 # What says the same as another measure, or is of the data as a whole.
 UNTOLD = {
     "gross_monetary", "order_count", "open_order_count", "returned_amount", "orders_span_days", "activity_span_days",
+    "last_order_amount",
 }  # fmt: skip
 FLOOR = Path(__file__).parents[4] / "portal/benchmarks/floor/segment_traits.sql"
 TOLD = ("rank", "feature", "mean", "population_mean", "population_deviation", "standardised_difference", "trait")
