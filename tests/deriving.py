@@ -49,18 +49,17 @@ def derived(
     sources: Tables,
     as_of: str | None = None,
     name: str = "derived",
-    refits: int = FEW_REFITS,
     only: Sequence[str] = (),
 ) -> Derived:
     """Every table made of the sources; its columns and required values are held against its contract.
 
     `only` names tables that are made, with all they are made of, and no other.
 
-    `name` keeps apart what one deployment derives from several sets of sources. Clusters are fitted again to so many
-    halves of the customers; with fewer than the product's own, all is the same but their `stability`.
+    `name` keeps apart what one deployment derives from several sets of sources. Clusters are fitted again to few halves
+    of the customers; with fewer than the product's own, all is the same but their `stability`.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clustering, "REFITS", refits)
+        patch.setattr(clustering, "REFITS", FEW_REFITS)
         return _derived(deployment, sources, as_of, name, only)
 
 

@@ -22,10 +22,10 @@ import pyarrow.compute as pc
 import pytest
 from ibis import _
 
-from c360_assets.terms.clustering import REFITS
+from c360_assets.terms import clustering
 from resources.deployment import Deployment
 from resources.feeds import Feeds
-from tests.deriving import Derived, derived, loaded
+from tests.deriving import FEW_REFITS, Derived, derived, loaded
 from tests.running import deployed, run
 from tests.second import analytics, serving
 from tests.second.compared import differences, frame, second
@@ -80,9 +80,11 @@ def derive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Derive]:
 
 @pytest.fixture(scope="module")
 def online_retail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """Online Retail after a whole run, with tables in the lake and all checks."""
+    """Online Retail after a whole run, with tables in the lake and all checks; clusters are refitted to few halves."""
     deployment = deployed(mapping("online_retail"), tmp_path_factory.mktemp("online_retail"), C360_DATA=str(DATA))
-    run(deployment)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clustering, "REFITS", FEW_REFITS)
+        run(deployment)
     yield deployment
     deployment.close()
 
@@ -198,7 +200,7 @@ def test_later_invoices_do_not_change_what_was_known_as_of_the_middle_of_the_yea
 
 def test_the_order_of_invoice_lines_changes_no_table(derive: Derive, online_retail: Deployment, tmp_path: Path) -> None:
     data, filled = copied("online_retail", tmp_path, shuffled), filled_tables(online_retail)
-    again = derive("online_retail", data, refits=REFITS, only=filled)
+    again = derive("online_retail", data, only=filled)
     assert differing(online_retail, again) == {}
 
 
