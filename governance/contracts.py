@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from open_data_contract_standard.model import DataQuality, OpenDataContractStandard, SchemaProperty
+from open_data_contract_standard.model import DataQuality, OpenDataContractStandard, SchemaObject, SchemaProperty
 from pydantic import ValidationError
 
 from governance import quality
@@ -123,23 +123,12 @@ def contract_of(file: Path, raw: dict[str, Any]) -> Contract:
     if file.parent.name not in LAYERS:
         raise ContractError(file, "layer", f"the folder must be one of {', '.join(LAYERS)}")
     document = _parse(file, raw)
-    if not document.schema_ or len(document.schema_) != 1:
-        raise ContractError(file, "schema", "exactly one table is expected")
-    table = document.schema_[0]
-    name = file.name.removesuffix(SUFFIX)
-    if table.name != name:
-        raise ContractError(file, "schema.name", f"'{table.name}' must be '{name}', the name of the file")
-    if not (table.dataGranularityDescription or "").startswith("One row"):
-        raise ContractError(file, "schema.dataGranularityDescription", "must say what one row is: 'One row per ...'")
+    table = _only_table(file, document)
     properties = _custom(file, "customProperties", document.customProperties, CONTRACT_PROPERTIES)
-    levels = {
-        level.property: f"{level.value} {level.unit}"
-        for level in document.slaProperties or []
-        if level.value and level.unit
-    }
+    levels = _levels(document)
     contract = Contract(
         layer=file.parent.name,
-        name=name,
+        name=file.name.removesuffix(SUFFIX),
         title=_needed(file, "name", document.name),
         version=_needed(file, "version", document.version),
         purpose=_needed(file, "description.purpose", getattr(document.description, "purpose", None)).strip(),
@@ -161,12 +150,31 @@ def contract_of(file: Path, raw: dict[str, Any]) -> Contract:
         tolerated_shrink_percent=_percent(file, properties, "toleratedShrinkPercent", TOLERATED_SHRINK_PERCENT),
         files=(file,),
     )
-    _check_columns(file, contract)
-    _check_loading(file, contract)
-    _check_sensitive_rows(file, contract)
-    _check_rules(file, contract)
-    _check_lookups(file, contract)
+    for check in (_check_columns, _check_loading, _check_sensitive_rows, _check_rules, _check_lookups):
+        check(file, contract)
     return contract
+
+
+def _only_table(file: Path, document: OpenDataContractStandard) -> SchemaObject:
+    """The table of a contract, which is named as its file and says what a row is."""
+    if not document.schema_ or len(document.schema_) != 1:
+        raise ContractError(file, "schema", "exactly one table is expected")
+    table = document.schema_[0]
+    name = file.name.removesuffix(SUFFIX)
+    if table.name != name:
+        raise ContractError(file, "schema.name", f"'{table.name}' must be '{name}', the name of the file")
+    if not (table.dataGranularityDescription or "").startswith("One row"):
+        raise ContractError(file, "schema.dataGranularityDescription", "must say what one row is: 'One row per ...'")
+    return table
+
+
+def _levels(document: OpenDataContractStandard) -> dict[str | None, str]:
+    """The service levels that have a value and a unit."""
+    return {
+        level.property: f"{level.value} {level.unit}"
+        for level in document.slaProperties or []
+        if level.value and level.unit
+    }
 
 
 def _layer_rank(file: Path) -> int:
