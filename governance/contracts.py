@@ -215,23 +215,14 @@ def _column(file: Path, field: SchemaProperty) -> Column:
     if not COLUMN_NAME.fullmatch(name):
         raise ContractError(file, "schema.properties.name", f"'{name}' must be of small letters, digits and _")
     path = f"schema.properties.{name}"
-    if field.physicalType not in LOGICAL_TYPES:
-        known = ", ".join(LOGICAL_TYPES)
-        raise ContractError(file, f"{path}.physicalType", f"'{field.physicalType}' must be one of {known}")
-    if field.logicalType != LOGICAL_TYPES[field.physicalType]:
-        expected = LOGICAL_TYPES[field.physicalType]
-        raise ContractError(file, f"{path}.logicalType", f"must be '{expected}' for a {field.physicalType}")
-    classification = field.classification or "internal"
-    if classification not in CLASSES:
-        known = ", ".join(CLASSES)
-        raise ContractError(file, f"{path}.classification", f"'{classification}' must be one of {known}")
+    type_, classification = _type(file, path, field), _classification(file, path, field)
     minimum, maximum = _bounds(file, path, field)
     if field.primaryKey and not field.required:
         raise ContractError(file, f"{path}.required", "must be true for a column of the primary key")
     custom = _custom(file, path, field.customProperties, COLUMN_PROPERTIES)
     return Column(
         name=name,
-        type=field.physicalType,
+        type=type_,
         description=_needed(file, f"{path}.description", field.description).strip(),
         required=bool(field.required),
         key_position=(field.primaryKeyPosition or 1) if field.primaryKey else None,
@@ -249,6 +240,24 @@ def _column(file: Path, field: SchemaProperty) -> Column:
         is_reporting_currency=bool(custom.get("reportingCurrency", False)),
         synonyms=_synonyms(file, path, custom.get("synonyms"), field),
     )
+
+
+def _type(file: Path, path: str, field: SchemaProperty) -> str:
+    if field.physicalType not in LOGICAL_TYPES:
+        known = ", ".join(LOGICAL_TYPES)
+        raise ContractError(file, f"{path}.physicalType", f"'{field.physicalType}' must be one of {known}")
+    if field.logicalType != LOGICAL_TYPES[field.physicalType]:
+        expected = LOGICAL_TYPES[field.physicalType]
+        raise ContractError(file, f"{path}.logicalType", f"must be '{expected}' for a {field.physicalType}")
+    return field.physicalType
+
+
+def _classification(file: Path, path: str, field: SchemaProperty) -> str:
+    classification = field.classification or "internal"
+    if classification not in CLASSES:
+        known = ", ".join(CLASSES)
+        raise ContractError(file, f"{path}.classification", f"'{classification}' must be one of {known}")
+    return classification
 
 
 def _synonyms(file: Path, path: str, listed: Any, field: SchemaProperty) -> tuple[tuple[str, str], ...]:
