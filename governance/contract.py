@@ -1,7 +1,7 @@
 """A contract: what one table promises, with the rules that follow from it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
@@ -195,22 +195,34 @@ def _generated(contract: Contract) -> Iterator[Rule]:
     ) -> Rule:
         return Rule(name, description, dimension, severity, schedule, need, blocking=blocking)
 
-    # Rows that come in part are merged by key, and read at once: their checks come later, over the whole table.
-    is_gate = contract.loading == "snapshot"
     if contract.primary_key:
-        key = ", ".join(contract.primary_key)
-        need = Unique(columns=tuple(contract.primary_key))
-        yield rule("key_unique", f"No two rows have the same {key}.", "uniqueness", need, "error", blocking=is_gate)
+        key, need = ", ".join(contract.primary_key), Unique(columns=tuple(contract.primary_key))
+        description, blocking = f"No two rows have the same {key}.", _is_gate(contract)
+        yield rule("key_unique", description, "uniqueness", need, "error", blocking=blocking)
     if contract.layer in DERIVED:
-        description = f"There are at least {ROWS_KEPT:.0%} of the rows there were when the table was scored before."
-        yield rule("rows_kept", description, "completeness", RowsKept(share=ROWS_KEPT))
-        rates = [column.name for column in contract.columns if column.unit == SHARE]
-        if rates:
-            within = " and ".join(f"coalesce({name} between 0 and 1, true)" for name in rates)
-            description = f"Shares and rates lie between 0 and 1, as is said of them: {', '.join(rates)}."
-            yield rule("rates_in_range", description, "conformity", Holds(condition=within))
-    if contract.layer != "sources":
-        return
+        yield from _of_derived(contract, rule)
+    if contract.layer == "sources":
+        yield from _of_sources(contract, rule)
+        yield from _of_values(contract, rule)
+        yield from _of_times(contract, rule)
+
+
+def _is_gate(contract: Contract) -> bool:
+    # Rows that come in part are merged by key, and read at once: their checks come later, over the whole table.
+    return contract.loading == "snapshot"
+
+
+def _of_derived(contract: Contract, rule: Callable[..., Rule]) -> Iterator[Rule]:
+    description = f"There are at least {ROWS_KEPT:.0%} of the rows there were when the table was scored before."
+    yield rule("rows_kept", description, "completeness", RowsKept(share=ROWS_KEPT))
+    rates = [column.name for column in contract.columns if column.unit == SHARE]
+    if rates:
+        within = " and ".join(f"coalesce({name} between 0 and 1, true)" for name in rates)
+        description = f"Shares and rates lie between 0 and 1, as is said of them: {', '.join(rates)}."
+        yield rule("rates_in_range", description, "conformity", Holds(condition=within))
+
+
+def _of_sources(contract: Contract, rule: Callable[..., Rule]) -> Iterator[Rule]:
     keys = [column.name for column in contract.columns if column.is_identifier]
     if keys:
         whole = " and ".join(f"not coalesce(regexp_matches({name}, '{CUT}'), false)" for name in keys)
@@ -218,30 +230,36 @@ def _generated(contract: Contract) -> Iterator[Rule]:
         yield rule("keys_whole", description, "conformity", Holds(condition=whole))
     required = tuple(column.name for column in contract.columns if column.required)
     if required:
-        filled = f"Filled in every row: {', '.join(required)}."
-        yield rule("required_filled", filled, "completeness", Present(columns=required), "error", blocking=is_gate)
-    yield rule(
-        "rows_present", "There are rows, of what had come by as_of.", "completeness", RowCount(minimum=1), "error"
-    )
+        filled, need = f"Filled in every row: {', '.join(required)}.", Present(columns=required)
+        yield rule("required_filled", filled, "completeness", need, "error", blocking=_is_gate(contract))
+    there = "There are rows, of what had come by as_of."
+    yield rule("rows_present", there, "completeness", RowCount(minimum=1), "error")
     yield rule("types_fit", "Values are of their types and within bounds.", "conformity", SetAside(because="type"))
     critical = tuple(column.name for column in contract.columns if column.critical)
     named = ", ".join(critical)
     yield rule("null_values", f"Cells that are filled, of {named}.", "completeness", FilledCells(columns=critical))
     yield rule("completeness", f"Rows in which all of {named} are filled.", "completeness", Present(columns=critical))
+
+
+def _of_values(contract: Contract, rule: Callable[..., Rule]) -> Iterator[Rule]:
+    """Of each column that refers to another table or has its values listed, unless a written rule judges just that."""
     judged = {
-        (type(rule.need), rule.need.column) for rule in contract.declared_rules if isinstance(rule.need, OfColumn)
+        (type(written.need), written.need.column)
+        for written in contract.declared_rules
+        if isinstance(written.need, OfColumn)
     }
     for column in contract.columns:
-        if column.references and (RefersTo, column.name) not in judged:
+        name, filled = column.name, f"Where {column.name} is filled, it is"
+        if column.references and (RefersTo, name) not in judged:
             table, key = column.references
-            description = f"Where {column.name} is filled, it is the {key} of a row of {table}."
-            refers = RefersTo(column=column.name, table=table, key=key)
-            yield rule(f"{column.name}_known", description, "consistency", refers)
-        if column.values and (OneOf, column.name) not in judged:
-            description = f"Where {column.name} is filled, it is one of {', '.join(column.values)}."
-            yield rule(
-                f"{column.name}_listed", description, "consistency", OneOf(column=column.name, values=column.values)
-            )
+            need = RefersTo(column=name, table=table, key=key)
+            yield rule(f"{name}_known", f"{filled} the {key} of a row of {table}.", "consistency", need)
+        if column.values and (OneOf, name) not in judged:
+            listed = OneOf(column=name, values=column.values)
+            yield rule(f"{name}_listed", f"{filled} one of {', '.join(column.values)}.", "consistency", listed)
+
+
+def _of_times(contract: Contract, rule: Callable[..., Rule]) -> Iterator[Rule]:
     hours = contract.latency_hours
     description = f"The newest row is at most {hours:g} hours old." if hours else "How old the newest row is."
     yield rule("timeliness", description, "timeliness", Fresh(column=contract.event_time, within_hours=hours))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from open_data_contract_standard.model import DataQuality, OpenDataContractStandard, SchemaProperty
+from open_data_contract_standard.model import DataQuality, OpenDataContractStandard, SchemaObject, SchemaProperty
 from pydantic import ValidationError
 
 from governance import quality
@@ -123,23 +123,12 @@ def contract_of(file: Path, raw: dict[str, Any]) -> Contract:
     if file.parent.name not in LAYERS:
         raise ContractError(file, "layer", f"the folder must be one of {', '.join(LAYERS)}")
     document = _parse(file, raw)
-    if not document.schema_ or len(document.schema_) != 1:
-        raise ContractError(file, "schema", "exactly one table is expected")
-    table = document.schema_[0]
-    name = file.name.removesuffix(SUFFIX)
-    if table.name != name:
-        raise ContractError(file, "schema.name", f"'{table.name}' must be '{name}', the name of the file")
-    if not (table.dataGranularityDescription or "").startswith("One row"):
-        raise ContractError(file, "schema.dataGranularityDescription", "must say what one row is: 'One row per ...'")
+    table = _only_table(file, document)
     properties = _custom(file, "customProperties", document.customProperties, CONTRACT_PROPERTIES)
-    levels = {
-        level.property: f"{level.value} {level.unit}"
-        for level in document.slaProperties or []
-        if level.value and level.unit
-    }
+    levels = _levels(document)
     contract = Contract(
         layer=file.parent.name,
-        name=name,
+        name=file.name.removesuffix(SUFFIX),
         title=_needed(file, "name", document.name),
         version=_needed(file, "version", document.version),
         purpose=_needed(file, "description.purpose", getattr(document.description, "purpose", None)).strip(),
@@ -161,12 +150,31 @@ def contract_of(file: Path, raw: dict[str, Any]) -> Contract:
         tolerated_shrink_percent=_percent(file, properties, "toleratedShrinkPercent", TOLERATED_SHRINK_PERCENT),
         files=(file,),
     )
-    _check_columns(file, contract)
-    _check_loading(file, contract)
-    _check_sensitive_rows(file, contract)
-    _check_rules(file, contract)
-    _check_lookups(file, contract)
+    for check in (_check_columns, _check_loading, _check_sensitive_rows, _check_rules, _check_lookups):
+        check(file, contract)
     return contract
+
+
+def _only_table(file: Path, document: OpenDataContractStandard) -> SchemaObject:
+    """The table of a contract, which is named as its file and says what a row is."""
+    if not document.schema_ or len(document.schema_) != 1:
+        raise ContractError(file, "schema", "exactly one table is expected")
+    table = document.schema_[0]
+    name = file.name.removesuffix(SUFFIX)
+    if table.name != name:
+        raise ContractError(file, "schema.name", f"'{table.name}' must be '{name}', the name of the file")
+    if not (table.dataGranularityDescription or "").startswith("One row"):
+        raise ContractError(file, "schema.dataGranularityDescription", "must say what one row is: 'One row per ...'")
+    return table
+
+
+def _levels(document: OpenDataContractStandard) -> dict[str | None, str]:
+    """The service levels that have a value and a unit."""
+    return {
+        level.property: f"{level.value} {level.unit}"
+        for level in document.slaProperties or []
+        if level.value and level.unit
+    }
 
 
 def _layer_rank(file: Path) -> int:
@@ -207,23 +215,14 @@ def _column(file: Path, field: SchemaProperty) -> Column:
     if not COLUMN_NAME.fullmatch(name):
         raise ContractError(file, "schema.properties.name", f"'{name}' must be of small letters, digits and _")
     path = f"schema.properties.{name}"
-    if field.physicalType not in LOGICAL_TYPES:
-        known = ", ".join(LOGICAL_TYPES)
-        raise ContractError(file, f"{path}.physicalType", f"'{field.physicalType}' must be one of {known}")
-    if field.logicalType != LOGICAL_TYPES[field.physicalType]:
-        expected = LOGICAL_TYPES[field.physicalType]
-        raise ContractError(file, f"{path}.logicalType", f"must be '{expected}' for a {field.physicalType}")
-    classification = field.classification or "internal"
-    if classification not in CLASSES:
-        known = ", ".join(CLASSES)
-        raise ContractError(file, f"{path}.classification", f"'{classification}' must be one of {known}")
+    type_, classification = _type(file, path, field), _classification(file, path, field)
     minimum, maximum = _bounds(file, path, field)
     if field.primaryKey and not field.required:
         raise ContractError(file, f"{path}.required", "must be true for a column of the primary key")
     custom = _custom(file, path, field.customProperties, COLUMN_PROPERTIES)
     return Column(
         name=name,
-        type=field.physicalType,
+        type=type_,
         description=_needed(file, f"{path}.description", field.description).strip(),
         required=bool(field.required),
         key_position=(field.primaryKeyPosition or 1) if field.primaryKey else None,
@@ -241,6 +240,24 @@ def _column(file: Path, field: SchemaProperty) -> Column:
         is_reporting_currency=bool(custom.get("reportingCurrency", False)),
         synonyms=_synonyms(file, path, custom.get("synonyms"), field),
     )
+
+
+def _type(file: Path, path: str, field: SchemaProperty) -> str:
+    if field.physicalType not in LOGICAL_TYPES:
+        known = ", ".join(LOGICAL_TYPES)
+        raise ContractError(file, f"{path}.physicalType", f"'{field.physicalType}' must be one of {known}")
+    if field.logicalType != LOGICAL_TYPES[field.physicalType]:
+        expected = LOGICAL_TYPES[field.physicalType]
+        raise ContractError(file, f"{path}.logicalType", f"must be '{expected}' for a {field.physicalType}")
+    return field.physicalType
+
+
+def _classification(file: Path, path: str, field: SchemaProperty) -> str:
+    classification = field.classification or "internal"
+    if classification not in CLASSES:
+        known = ", ".join(CLASSES)
+        raise ContractError(file, f"{path}.classification", f"'{classification}' must be one of {known}")
+    return classification
 
 
 def _synonyms(file: Path, path: str, listed: Any, field: SchemaProperty) -> tuple[tuple[str, str], ...]:

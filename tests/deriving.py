@@ -1,6 +1,7 @@
 """Derived tables without Dagster, Iceberg and checks: their functions alone, one after another, in one engine."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -51,22 +52,26 @@ def derived(
     sources: Tables,
     as_of: str | None = None,
     name: str = "derived",
-    refits: int = FEW_REFITS,
     only: Sequence[str] = (),
 ) -> Derived:
     """Every table made of the sources; its columns and required values are held against its contract.
 
     `only` names tables that are made, with all they are made of, and no other.
 
-    `name` keeps apart what one deployment derives from several sets of sources. Clusters are fitted again to so many
-    halves of the customers; with fewer than the product's own, all is the same but their `stability`.
+    `name` keeps apart what one deployment derives from several sets of sources. Models are the quick ones.
     """
+    with quick_models():
+        return _derived(deployment, sources, as_of, name, only)
+
+
+@contextmanager
+def quick_models() -> Iterator[None]:
+    """Models of thousands of customers and products take seconds; how well they do stands in tests of their own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clustering, "REFITS", refits)
-        # Of thousands of products these take seconds; how they do stands in tests of their own.
+        patch.setattr(clustering, "REFITS", FEW_REFITS)
         patch.setattr(recommendation_trials, "MOST_FOR_EASE", 500)
         patch.setattr(basket_rules, "THRESHOLDS", replace(basket_rules.THRESHOLDS, most_sets=100))
-        return _derived(deployment, sources, as_of, name, only)
+        yield
 
 
 def _derived(deployment: Deployment, sources: Tables, as_of: str | None, name: str, only: Sequence[str]) -> Derived:

@@ -55,6 +55,8 @@ def computed(made: Callable[..., ir.Table] | dg.AssetsDefinition) -> Callable[..
     """
     function = function_of(made) if isinstance(made, dg.AssetsDefinition) else made
     signature, engine = inspect.signature(function), ibis.get_backend()
+    # So few rows go through one thread anyhow; the others would only wait for them, busily.
+    engine.con.execute("SET threads = 1")
     expressions: dict[tuple[Any, ...], tuple[ir.Table, Any]] = {}
     statements: dict[tuple[Any, ...], str] = {}
 

@@ -9,6 +9,22 @@ from pathlib import Path
 from resources.deployment import Deployment
 from tests.golden_company import PROJECT, configured, environment
 
+BREAK = "-- next --"
+# The test and the commands of the page, in one process of the copied project: each alone would import all again.
+TYPED = f"""
+import sys
+import pytest
+from click.testing import CliRunner
+
+test, config = sys.argv[1:]
+assert pytest.main(["-q", test]) == 0
+from portal.cli import main
+
+for words in ("lint", "run --select +basket_size", "show basket_size --format csv"):
+    done = CliRunner().invoke(main, [*words.split(), "--config", config])
+    assert done.exit_code == 0, done.output
+    print("{BREAK}", done.stdout)
+"""
 FILES = re.compile(r"^`([\w/.]+)`: .+?^```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -23,19 +39,13 @@ def test_a_table_is_added_by_the_three_files_of_the_page(golden: Deployment, tmp
         assert not (project / name).exists()
         (project / name).write_text(text, encoding="utf-8")
 
-    def told(*words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", *words], cwd=project, env=environment(), capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    config = ("--config", str(configured(tmp_path / "shop", golden.folder / "data")))
-    told("pytest", "-q", "tests/c360_assets/analytics/value/test_basket_size.py")
-    assert "All is well" in told("portal.cli", "lint", *config)
-    built = told("portal.cli", "run", *config, "--select", "+basket_size")
+    config = str(configured(tmp_path / "shop", golden.folder / "data"))
+    typed = [sys.executable, "-c", TYPED, "tests/c360_assets/analytics/value/test_basket_size.py", config]
+    done = subprocess.run(typed, cwd=project, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    _tested, linted, built, shown = done.stdout.split(BREAK)
+    assert "All is well" in linted
     assert re.search(r"basket_size.+100\.0", built)
-    shown = told("portal.cli", "show", "basket_size", *config, "--format", "csv")
-    counts = [int(line.split(",")[1]) for line in shown.splitlines()[1:]]
+    counts = [int(line.split(",")[1]) for line in shown.strip().splitlines()[1:]]
     golden.lake.read(golden.contracts["orders"])
     assert [(sum(counts),)] == golden.engine.query("SELECT count(*) FROM orders WHERE is_completed")

@@ -19,33 +19,13 @@ PRICE = "decimal(18, 8)"
 @dg.asset(ins={"order_line_item": SOURCE, "orders": SOURCE})
 def order_lines(order_line_item: ir.Table, orders: ir.Table, products: ir.Table, as_of: ir.Table) -> ir.Table:
     """One row per line of an order placed by as_of. A line whose order has not arrived waits in the source."""
-    known = until(orders, "ordered_at", as_of)
-    placed = known.select(
-        "order_id",
-        "customer_id",
-        "ordered_at",
-        order_status=status_then(known, clock(as_of)),
-        order_discount=known.discounted_amount.abs().cast(MONEY),
-    )
-    first_sku = products.group_by("product_id").agg(first_sku_id=products.sku_id.min())
-    lines = order_line_item.join(placed, "order_id").left_join(first_sku, "product_id")
-    lines = lines.mutate(sold_sku_id=lines.sku_id.fill_null(lines.first_sku_id)).drop("sku_id")
+    lines = _with_skus(order_line_item.join(_placed(orders, as_of), "order_id"), products)
     prices = products.select(
         sold_sku_id="sku_id", sold_product_id="product_id", list_price="list_price", sale_price="sale_price"
     )
     priced = _priced(lines.left_join(prices, "sold_sku_id"))
     priced = widened(priced, "order_li_id", _shares_of_discounts(priced))
-    own_discount = priced.discount_amount.abs().cast(MONEY)
-    # Nobody says whether the discount of what came back is written with a sign: it makes the amount smaller.
-    discount = (own_discount.fill_null(0) * priced.priced_amount.sign() + priced.discount_share.fill_null(0)).cast(
-        MONEY
-    )
-    # An unknown price is not a price of nothing: the goods were sold all the same.
-    completed = is_completed(priced.order_status)
-    is_negative = ((priced.qty < 0) | (priced.price < 0) | (priced.priced_amount < 0)).fill_null(False)
-    is_sale = completed & (priced.qty > 0) & (priced.price > 0).fill_null(True) & ~is_negative
-    # Goods handed back are a negative line, whatever else is on the receipt.
-    is_return = priced.order_status.isin(RETURNS) | (completed & is_negative)
+    discount = _discount(priced)
     return priced.select(
         order_line_id=priced.order_li_id,
         order_id=priced.order_id,
@@ -62,8 +42,44 @@ def order_lines(order_line_item: ir.Table, orders: ir.Table, products: ir.Table,
         tax_amount=priced.tax_amount.cast(MONEY),
         unit_cost=priced.unit_cost.cast(MONEY),
         promotion=stripped(priced.promotion).nullif(""),
-        line_kind=ibis.cases((is_sale, "sale"), (is_return, "return"), else_="other"),
+        line_kind=_kind(priced),
     )
+
+
+def _placed(orders: ir.Table, as_of: ir.Table) -> ir.Table:
+    """What lines take from their orders, of those placed by as_of."""
+    known = until(orders, "ordered_at", as_of)
+    return known.select(
+        "order_id",
+        "customer_id",
+        "ordered_at",
+        order_status=status_then(known, clock(as_of)),
+        order_discount=known.discounted_amount.abs().cast(MONEY),
+    )
+
+
+def _with_skus(lines: ir.Table, products: ir.Table) -> ir.Table:
+    """The lines with `sold_sku_id`: where a line names a product alone, the first of its SKUs."""
+    first_sku = products.group_by("product_id").agg(first_sku_id=products.sku_id.min())
+    known = lines.left_join(first_sku, "product_id")
+    return known.mutate(sold_sku_id=known.sku_id.fill_null(known.first_sku_id)).drop("sku_id")
+
+
+def _discount(priced: ir.Table) -> ir.NumericValue:
+    """The discount of the line itself and its share of that of the order."""
+    own = priced.discount_amount.abs().cast(MONEY).fill_null(0)
+    # Nobody says whether the discount of what came back is written with a sign: it makes the amount smaller.
+    return (own * priced.priced_amount.sign() + priced.discount_share.fill_null(0)).cast(MONEY)
+
+
+def _kind(priced: ir.Table) -> ir.StringValue:
+    completed = is_completed(priced.order_status)
+    is_negative = ((priced.qty < 0) | (priced.price < 0) | (priced.priced_amount < 0)).fill_null(False)
+    # An unknown price is not a price of nothing: the goods were sold all the same.
+    is_sale = completed & (priced.qty > 0) & (priced.price > 0).fill_null(True) & ~is_negative
+    # Goods handed back are a negative line, whatever else is on the receipt.
+    is_return = priced.order_status.isin(RETURNS) | (completed & is_negative)
+    return ibis.cases((is_sale, "sale"), (is_return, "return"), else_="other")
 
 
 def _priced(lines: ir.Table) -> ir.Table:

@@ -44,26 +44,31 @@ def source(contract: Contract, schedules: ScheduleSettings) -> dg.AssetsDefiniti
         feeds.check_volume(contract, load, may_be_fewer)
         feeds.quarantine(contract, load, {"c360.run_id": context.run.run_id})
         feeds.check_enough_are_kept(contract, load, may_be_fewer)
-        if load.quarantined_count:
-            context.log.warning("%s: %s rows set aside in quarantine", contract.name, f"{load.quarantined_count:,}")
-        for note in load.notes:
-            context.log.warning("%s: %s", contract.name, note)
-        context.add_output_metadata(
-            {
-                "source": load.origin,
-                "rows read": load.read_count,
-                **({"rows read of each connector": dict(load.read_counts)} if len(load.read_counts) > 1 else {}),
-                "rows selected": load.row_count,
-                "rows kept": load.kept_count,
-                "quarantined": load.quarantined_count,
-                **({"notes": list(load.notes)} if load.notes else {}),
-            }
-        )
+        _tell(context, contract, load)
         for hour, count in _by_hour(context, contract, load).items():
             context.add_asset_metadata({"dagster/partition_row_count": count}, partition_key=hour)
         return load
 
     return dataset
+
+
+def _tell(context: dg.AssetExecutionContext, contract: Contract, load: Load) -> None:
+    """What became of the rows, in the log of the run and beside the table."""
+    if load.quarantined_count:
+        context.log.warning("%s: %s rows set aside in quarantine", contract.name, f"{load.quarantined_count:,}")
+    for note in load.notes:
+        context.log.warning("%s: %s", contract.name, note)
+    context.add_output_metadata(
+        {
+            "source": load.origin,
+            "rows read": load.read_count,
+            **({"rows read of each connector": dict(load.read_counts)} if len(load.read_counts) > 1 else {}),
+            "rows selected": load.row_count,
+            "rows kept": load.kept_count,
+            "quarantined": load.quarantined_count,
+            **({"notes": list(load.notes)} if load.notes else {}),
+        }
+    )
 
 
 def _by_hour(context: dg.AssetExecutionContext, contract: Contract, load: Load) -> dict[str, int]:

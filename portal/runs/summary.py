@@ -1,6 +1,6 @@
 """The readable end of a run."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -39,21 +39,43 @@ def print_summary(console: Console, deployment: Deployment, report: RunReport, d
 
     Returns whether the run is a success: every table was built, and none lost all there was to make it of.
     """
-    shown = Table(title=f"{deployment.settings.name}: what was built", title_justify="left", show_footer=True)
-    done = [table for table in report.tables.values() if table.state == "done"]
-    quarantined = sum(table.quarantined for table in done)
+    console.print(_built(deployment.settings.name, list(report.tables.values())))
+    _print_faults(console, report, debug)
+    _print_advice(console, deployment, report)
+    for line in feed_lines(report):
+        console.print(line)
+    return report.success and _print_outcome(console, deployment, report)
+
+
+def _built(company: str, tables: Sequence[TableRun]) -> Table:
+    done = [table for table in tables if table.state == "done"]
+    rows, seconds = sum(table.rows or 0 for table in done), sum(table.seconds for table in tables)
+    shown = Table(title=f"{company}: what was built", title_justify="left", show_footer=True)
     shown.add_column("", footer="")
     shown.add_column("table", footer=f"{len(done)} tables", no_wrap=True)
-    shown.add_column("rows", justify="right", no_wrap=True, footer=f"{sum(table.rows or 0 for table in done):,}")
-    shown.add_column("seconds", justify="right", footer=f"{sum(table.seconds for table in report.tables.values()):.1f}")
-    shown.add_column("set aside", justify="right", footer=f"{quarantined:,}")
+    shown.add_column("rows", justify="right", no_wrap=True, footer=f"{rows:,}")
+    shown.add_column("seconds", justify="right", footer=f"{seconds:.1f}")
+    shown.add_column("set aside", justify="right", footer=f"{_set_aside(tables):,}")
     shown.add_column("quality", justify="right")
-    for table in report.tables.values():
-        rows = f"{table.rows:,}" if table.rows is not None else ""
-        rows = "no feed" if table.source == "no feed" else rows
+    for table in tables:
         aside = f"{table.quarantined:,}" if table.quarantined else ""
-        shown.add_row(MARKS[table.state], table.key, rows, f"{table.seconds:.1f}", aside, _quality(table))
-    console.print(shown)
+        shown.add_row(MARKS[table.state], table.key, _rows(table), f"{table.seconds:.1f}", aside, _quality(table))
+    return shown
+
+
+def _set_aside(tables: Iterable[TableRun]) -> int:
+    """Rows set aside of the tables that were built."""
+    return sum(table.quarantined for table in tables if table.state == "done")
+
+
+def _rows(table: TableRun) -> str:
+    if table.source == "no feed":
+        return "no feed"
+    return f"{table.rows:,}" if table.rows is not None else ""
+
+
+def _print_faults(console: Console, report: RunReport, debug: bool) -> None:
+    """What went wrong, table by table and with the run, and what was not built for it."""
     for table in report.tables.values():
         if table.fault:
             state = "held back" if table.state == "held back" else "failed"
@@ -63,12 +85,15 @@ def print_summary(console: Console, deployment: Deployment, report: RunReport, d
     if report.fault:
         console.print(Text.assemble(("The run failed:", "bold red"), f" {report.fault}"))
     if report.is_interrupted:
-        console.print(
-            Text.assemble(("The run was interrupted.", "bold red"), " What it had built stays; the rest: c360 run")
-        )
+        what_stays = " What it had built stays; the rest: c360 run"
+        console.print(Text.assemble(("The run was interrupted.", "bold red"), what_stays))
     if skipped := [table.key for table in report.tables.values() if table.state == "skipped"]:
         reason = "" if report.is_interrupted else ", because they depend on what failed"
         console.print(f"Not built{reason}: {', '.join(skipped)}. They keep their old rows.")
+
+
+def _print_advice(console: Console, deployment: Deployment, report: RunReport) -> None:
+    """What to look at, or to do, about tables that were built."""
     if any(table.failing_rules for table in report.tables.values()):
         console.print("Quality, 0 to 100, and the rules behind it: c360 quality")
     behind = [key for key in report.behind if deployment.lake.state(key)] if report.has_new_moment else []
@@ -78,12 +103,12 @@ def print_summary(console: Console, deployment: Deployment, report: RunReport, d
             f"Still of the moment before, as they were not selected: {', '.join(behind[:LISTED])}{more}. Bring all to"
             " one moment: c360 run"
         )
-    if quarantined:
+    if _set_aside(report.tables.values()):
         console.print("Rows set aside, with the reason, and how to correct them: c360 quarantine")
-    for line in feed_lines(report):
-        console.print(line)
-    if not report.success:
-        return False
+
+
+def _print_outcome(console: Console, deployment: Deployment, report: RunReport) -> bool:
+    """Where the rows went, and what customers are like; whether none of the tables lost all it was to be made of."""
     if "order_lines" in report.tables:
         for line in (*accounting(deployment), *unknown_statuses(deployment)):
             console.print(line)

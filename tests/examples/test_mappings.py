@@ -28,10 +28,9 @@ from c360_assets.models import churn_examples, churn_model
 from c360_assets.terms import classifiers, judging
 from c360_assets.terms.churn import Examples, telling
 from c360_assets.terms.classifiers import Candidate
-from c360_assets.terms.clustering import REFITS
 from resources.deployment import Deployment
 from resources.feeds import Feeds
-from tests.deriving import Derived, derived, loaded
+from tests.deriving import Derived, derived, loaded, quick_models
 from tests.running import deployed, run
 from tests.second import analytics, serving
 from tests.second.compared import differences, frame, second
@@ -86,9 +85,10 @@ def derive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Derive]:
 
 @pytest.fixture(scope="module")
 def online_retail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """Online Retail after a whole run, with tables in the lake and all checks."""
+    """Online Retail after a whole run, with tables in the lake, all checks and quick models."""
     deployment = deployed(mapping("online_retail"), tmp_path_factory.mktemp("online_retail"), C360_DATA=str(DATA))
-    run(deployment)
+    with quick_models():
+        run(deployment)
     yield deployment
     deployment.close()
 
@@ -204,7 +204,7 @@ def test_later_invoices_do_not_change_what_was_known_as_of_the_middle_of_the_yea
 
 def test_the_order_of_invoice_lines_changes_no_table(derive: Derive, online_retail: Deployment, tmp_path: Path) -> None:
     data, filled = copied("online_retail", tmp_path, shuffled), filled_tables(online_retail)
-    again = derive("online_retail", data, refits=REFITS, only=filled)
+    again = derive("online_retail", data, only=filled)
     assert differing(online_retail, again) == {}
 
 

@@ -1,11 +1,14 @@
 """A writer in a process of its own, for tests that kill it or run several at once.
 
 `generations`: for every line HOME FIRST on stdin a forked child writes and publishes generation after generation of
-`sources/brand` in the lake at HOME, from number FIRST on and until it is killed. It tells its process id after the
-first generation and the number of every later one; `gone` follows its death. Imports cost more than writes, hence
+`sources/brand` in the lake at HOME, from number FIRST on and until it is killed. It tells `process` and its id after
+the first generation and the number of every later one; `gone` follows its death. Imports cost more than writes, hence
 the fork.
 
-`partition HOME DATASET`: writes and publishes one partition of `quarantine` ten times, then ends.
+`together`: the same, but no child waits for the death of the one before.
+
+`partitions HOME DATASET ...`: children write and publish one partition of `quarantine` each, ten times; ends with 1
+where one of them could not.
 
 `open HOME ...`: several children open each of these lakes at the same moment; ends with 1 where one of them could not.
 """
@@ -13,89 +16,120 @@ the fork.
 import itertools
 import multiprocessing
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
-
-import pyiceberg.io.pyarrow  # noqa: F401
-from pyiceberg.catalog.sql import SqlCatalog
+from typing import Any
 
 from governance import contracts
 from governance.contract import Contract
 from resources.engine import Engine
 from resources.lake import Lake
 
+CONTRACTS = contracts.load()
+BRAND, QUARANTINE = CONTRACTS["sources/brand"], CONTRACTS["quarantine"]
 ROWS = 1000
 WRITES = 10
 OPENERS = 4
 
 
 def main(command: str, *arguments: str) -> None:
-    if command == "partition":
-        home, dataset = arguments
-        write_partition(lake_at(home), dataset)
-        return
     warm_up()
     if command == "open":
-        open_together(arguments)
-        return
-    brand = contracts.load()["sources/brand"]
+        at_once(open_each, [arguments] * OPENERS)
+    elif command == "partitions":
+        home, *datasets = arguments
+        at_once(write_partition, [(home, dataset) for dataset in datasets])
+    else:
+        fork_for_each_line(is_patient=command == "generations")
+
+
+def bury(*_: Any) -> None:
+    """Let go of children that died: only then is seen from outside that one is gone."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            print("gone", flush=True)
+
+
+@contextmanager
+def lake_at(home: str) -> Iterator[Lake]:
+    engine = Engine("500MB", threads=1)
+    lake = Lake(f"sqlite:///{home}/catalog.db", Path(home, "lake"), engine)
+    yield lake
+    lake.close()
+    engine.close()
+
+
+def warm_up() -> None:
+    """Load what the first write loads. No connection outlives this."""
+    with tempfile.TemporaryDirectory() as home, lake_at(home) as lake:
+        write_generation(lake, 0)
+
+
+def fork_for_each_line(is_patient: bool) -> None:
+    if not is_patient:
+        signal.signal(signal.SIGCHLD, bury)
     for line in sys.stdin:
         home, first = line.split()
         child = os.fork()
         if child == 0:
-            write_generations(lake_at(home), brand, int(first))
-        os.waitpid(child, 0)
-        print("gone", flush=True)
+            with lake_at(home) as lake:
+                write_generations(lake, int(first))
+        if is_patient:
+            os.waitpid(child, 0)
+            print("gone", flush=True)
+    with suppress(ChildProcessError):
+        while True:
+            os.wait()
 
 
-def lake_at(home: str) -> Lake:
-    return Lake(f"sqlite:///{home}/catalog.db", Path(home, "lake"), Engine("500MB", threads=1))
+def write_generations(lake: Lake, first: int) -> None:
+    write_generation(lake, first)
+    print("process", os.getpid(), flush=True)
+    for generation in itertools.count(first + 1):
+        write_generation(lake, generation)
+        print(generation, flush=True)
 
 
-def warm_up() -> None:
-    """Load what a catalog loads when it is first opened. No lake is touched and no connection outlives this."""
-    SqlCatalog("none", uri="sqlite://").close()
-
-
-def write_generations(lake: Lake, brand: Contract, first: int) -> None:
-    *others, last = brand.column_names[1:]
+def write_generation(lake: Lake, generation: int) -> None:
+    *others, last = BRAND.column_names[1:]
     nulls = ", ".join(f"NULL::VARCHAR AS {name}" for name in others)
-    for generation in itertools.count(first):
-        sql = f"SELECT range::VARCHAR AS brand_id, {nulls}, '{generation}' AS {last} FROM range({ROWS})"
-        lake.publish(lake.write(brand, lake.engine.view("generation", sql)))
-        print(os.getpid() if generation == first else generation, flush=True)
+    publish(lake, BRAND, f"SELECT range::VARCHAR AS brand_id, {nulls}, '{generation}' AS {last} FROM range({ROWS})")
 
 
-def write_partition(lake: Lake, dataset: str) -> None:
-    quarantine = contracts.load()["quarantine"]
-    for number in range(1, WRITES + 1):
-        sql = (
-            f"SELECT '{dataset}' AS dataset, 's' AS source, 'r' AS reason, '{{}}' AS record, {number}::BIGINT AS copies"
-        )
-        lake.publish(lake.write(quarantine, lake.engine.view("mine", sql), partition=dataset))
-    lake.close()
-    lake.engine.close()
+def publish(lake: Lake, contract: Contract, sql: str, partition: str | None = None) -> None:
+    lake.publish(lake.write(contract, lake.engine.view("mine", sql), partition=partition))
 
 
-def open_together(homes: Sequence[str]) -> None:
+def at_once(act: Callable[..., None], children: Sequence[Sequence[str]]) -> None:
+    """Let children do something with their arguments each, and end with 1 where one of them could not."""
     fork = multiprocessing.get_context("fork")
-    start = fork.Barrier(OPENERS)
-    openers = [fork.Process(target=open_each, args=(start, homes)) for _ in range(OPENERS)]
-    for opener in openers:
-        opener.start()
-    for opener in openers:
-        opener.join()
-    sys.exit(any(opener.exitcode for opener in openers))
+    start = fork.Barrier(len(children))
+    processes: list[Any] = [fork.Process(target=act, args=(start, *arguments)) for arguments in children]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    sys.exit(any(process.exitcode for process in processes))
 
 
-def open_each(start: Barrier, homes: Sequence[str]) -> None:
+def write_partition(start: Barrier, home: str, dataset: str) -> None:
+    start.wait(timeout=10)
+    with lake_at(home) as lake:
+        for number in range(1, WRITES + 1):
+            named = f"'{dataset}' AS dataset, 's' AS source, 'r' AS reason, '{{}}' AS record"
+            publish(lake, QUARANTINE, f"SELECT {named}, {number}::BIGINT AS copies", partition=dataset)
+
+
+def open_each(start: Barrier, *homes: str) -> None:
     for home in homes:
         start.wait(timeout=10)
-        lake = lake_at(home)
-        assert sorted(lake.catalog.list_namespaces()) == [("c360",), ("sources",)]
-        lake.close()
+        with lake_at(home) as lake:
+            assert sorted(lake.catalog.list_namespaces()) == [("c360",), ("sources",)]
 
 
 if __name__ == "__main__":

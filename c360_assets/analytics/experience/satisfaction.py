@@ -106,31 +106,11 @@ def _metrics() -> ir.Table:
 
 
 def _scored(found: ir.Table) -> ir.Table:
-    is_nps, is_csat, is_any = found.metric == "nps", found.metric == "csat", found.answer_count > 0
+    is_nps, is_csat = found.metric == "nps", found.metric == "csat"
     count, promoters, detractors = found.answer_count, found.promoter_count, found.detractor_count
-    n = count.cast("float64").nullif(0)
-    low_share, high_share = intervals.wilson(n, found.satisfied_count)
-    net = (100 * (promoters - detractors)).cast("float64") / n
-    score = ibis.cases(
-        (is_nps, net),
-        (is_csat, (100 * found.satisfied_count).cast("float64") / n),
-        else_=found.total.cast("float64") / (n * found.size),
-    )
-    half = is_nps.ifelse(
-        100 * intervals.half_of_net_share(n, promoters, detractors),
-        intervals.half_of_mean(n, found.total, found.squares) / found.size,
-    )
-    # Rounding must not put the end of an interval on the wrong side of its score.
-    low = is_csat.ifelse(ibis.least(100 * low_share, score), score - half)
-    high = is_csat.ifelse(ibis.greatest(100 * high_share, score), score + half)
-    is_alike = ibis.cases(
-        (is_csat, False),
-        (is_nps, (promoters == count) | (detractors == count) | (promoters + detractors == 0)),
-        else_=found.least_amount == found.greatest_amount,
-    )
-    reason = ibis.cases(
-        (~is_any, found.nothing), ((count == 1) & ~is_csat, ONE), (is_alike, ALIKE), else_=ibis.null("string")
-    )
+    score = _score(found)
+    low, high = _interval(found, score)
+    reason = _without_interval(found)
     has_interval = reason.isnull()
     too_few = (count < FEWEST).ifelse(FEW, None)
     return found.select(
@@ -147,4 +127,47 @@ def _scored(found: ir.Table) -> ir.Table:
         detractor_count=is_nps.ifelse(detractors, None),
         satisfied_count=is_csat.ifelse(found.satisfied_count, None),
         reason=reason.fill_null(too_few),
+    )
+
+
+def _size(found: ir.Table) -> ir.Value:
+    return found.answer_count.cast("float64").nullif(0)
+
+
+def _score(found: ir.Table) -> ir.Value:
+    n = _size(found)
+    net = (100 * (found.promoter_count - found.detractor_count)).cast("float64") / n
+    return ibis.cases(
+        (found.metric == "nps", net),
+        (found.metric == "csat", (100 * found.satisfied_count).cast("float64") / n),
+        else_=found.total.cast("float64") / (n * found.size),
+    )
+
+
+def _interval(found: ir.Table, score: ir.Value) -> tuple[ir.Value, ir.Value]:
+    """The ends of the interval of each score, wherever the scale ends."""
+    n, is_csat = _size(found), found.metric == "csat"
+    low_share, high_share = intervals.wilson(n, found.satisfied_count)
+    half = (found.metric == "nps").ifelse(
+        100 * intervals.half_of_net_share(n, found.promoter_count, found.detractor_count),
+        intervals.half_of_mean(n, found.total, found.squares) / found.size,
+    )
+    # Rounding must not put the end of an interval on the wrong side of its score.
+    low = is_csat.ifelse(ibis.least(100 * low_share, score), score - half)
+    high = is_csat.ifelse(ibis.greatest(100 * high_share, score), score + half)
+    return low, high
+
+
+def _without_interval(found: ir.Table) -> ir.Value:
+    """Why a score has no interval; empty where it has one."""
+    is_nps, is_csat = found.metric == "nps", found.metric == "csat"
+    count, promoters, detractors = found.answer_count, found.promoter_count, found.detractor_count
+    is_alike = ibis.cases(
+        (is_csat, False),
+        (is_nps, (promoters == count) | (detractors == count) | (promoters + detractors == 0)),
+        else_=found.least_amount == found.greatest_amount,
+    )
+    is_any = count > 0
+    return ibis.cases(
+        (~is_any, found.nothing), ((count == 1) & ~is_csat, ONE), (is_alike, ALIKE), else_=ibis.null("string")
     )

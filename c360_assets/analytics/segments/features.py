@@ -103,10 +103,7 @@ def features(
     ]
     wide = widened(customers.select(PEOPLE), "customer_id", *parts)
     first_order, first_visit = orders.ordered_at.min(), browsing.first_seen_at.min()
-    spans = {
-        "orders_span_days": _span(first_order, now),
-        "visits_span_days": _span(first_visit, now),
-    }
+    spans = {"orders_span_days": _span(first_order, now), "visits_span_days": _span(first_visit, now)}
     is_told = {
         **dict.fromkeys(ORDERED, _any(orders.order_id.count())),
         **dict.fromkeys(DATED, first_order.as_scalar().notnull()),
@@ -118,42 +115,23 @@ def features(
         "support_ticket_count": _any(feedback.support_ticket_count.sum()),
     }
     counted = {name: is_known.ifelse(wide[name].fill_null(0), None) for name, is_known in is_told.items()}
-    known = wide.mutate(**counted, **spans)
-    lasting = known.mutate(
-        former_order_count=_if_long(known.former_order_count, known.orders_span_days),
-        former_session_count=_if_long(known.former_session_count, known.visits_span_days),
-    )
-    described = lasting.mutate(_derived(lasting, now))
+    described = _described(wide.mutate(**counted, **spans), now)
     valued = widened(described, "historical_value", _shares_above(described))
     return valued.drop(*DROPPED, "visits_span_days")
 
 
-def _ordered(orders: ir.Table, now: Clock) -> ir.Table:
-    ago = now.days_since(orders.ordered_at)
-    # An adjustment is no order, and what was handed back on a receipt of its own is a return.
-    is_return = orders.order_status.isin(RETURNS) | (~orders.is_completed & (orders.returned_amount > 0))
-    dated = orders.mutate(is_sale=orders.is_completed, is_return=is_return, ago=ago)
-    sale = dated.is_sale
-    summed = (
-        dated.filter(dated.customer_id.notnull())
-        .group_by("customer_id")
-        .agg(
-            order_count=(dated.order_status != "adjustment").sum(),
-            open_order_count=dated.order_status.isin(("pending", UNKNOWN)).sum(),
-            historical_value=(dated.order_amount.fill_null(0) - dated.refunded_amount).sum().cast(MONEY),
-            returned_amount=dated.returned_amount.sum().cast(MONEY),
-            sales=sale.sum(),
-            returns=dated.is_return.sum(),
-            discounted=(sale & dated.has_discount).sum(),
-            discount_known=(sale & dated.has_discount.notnull()).sum(),
-            recent_order_count=(sale & (dated.ago < RECENT_DAYS)).sum(),
-            former_order_count=(sale & dated.ago.between(RECENT_DAYS, 2 * RECENT_DAYS - 1)).sum(),
-            worth=dated.order_amount.sum(where=sale),
-            valued=dated.order_amount.count(where=sale),
-            ordered_days=dated.ago.max(where=sale) - dated.ago.min(where=sale),
-            dated=dated.ago.count(where=sale),
-        )
+def _described(known: ir.Table, now: Clock) -> ir.Table:
+    """Customers with what follows from their counts, which are empty where they are not known for long enough."""
+    lasting = known.mutate(
+        former_order_count=_if_long(known.former_order_count, known.orders_span_days),
+        former_session_count=_if_long(known.former_session_count, known.visits_span_days),
     )
+    return lasting.mutate(_derived(lasting, now))
+
+
+def _ordered(orders: ir.Table, now: Clock) -> ir.Table:
+    """What each customer ordered, handed back and had reduced."""
+    summed = _summed(orders, now)
     return summed.select(
         "customer_id",
         "order_count",
@@ -167,6 +145,32 @@ def _ordered(orders: ir.Table, now: Clock) -> ir.Table:
         order_interval_days=rate(summed.ordered_days, summed.dated - 1),
         return_rate=rate(summed.returns.fill_null(0), summed.sales + summed.returns.fill_null(0)),
         discount_rate=rate(summed.discounted, summed.discount_known),
+    )
+
+
+def _summed(orders: ir.Table, now: Clock) -> ir.Table:
+    """One row per customer with orders: sums and counts."""
+    ago = now.days_since(orders.ordered_at)
+    # An adjustment is no order, and what was handed back on a receipt of its own is a return.
+    is_return = orders.order_status.isin(RETURNS) | (~orders.is_completed & (orders.returned_amount > 0))
+    dated = orders.mutate(is_sale=orders.is_completed, is_return=is_return, ago=ago)
+    sale = dated.is_sale
+    theirs = dated.filter(dated.customer_id.notnull())
+    return theirs.group_by("customer_id").agg(
+        order_count=(dated.order_status != "adjustment").sum(),
+        open_order_count=dated.order_status.isin(("pending", UNKNOWN)).sum(),
+        historical_value=(dated.order_amount.fill_null(0) - dated.refunded_amount).sum().cast(MONEY),
+        returned_amount=dated.returned_amount.sum().cast(MONEY),
+        sales=sale.sum(),
+        returns=dated.is_return.sum(),
+        discounted=(sale & dated.has_discount).sum(),
+        discount_known=(sale & dated.has_discount.notnull()).sum(),
+        recent_order_count=(sale & (dated.ago < RECENT_DAYS)).sum(),
+        former_order_count=(sale & dated.ago.between(RECENT_DAYS, 2 * RECENT_DAYS - 1)).sum(),
+        worth=dated.order_amount.sum(where=sale),
+        valued=dated.order_amount.count(where=sale),
+        ordered_days=dated.ago.max(where=sale) - dated.ago.min(where=sale),
+        dated=dated.ago.count(where=sale),
     )
 
 

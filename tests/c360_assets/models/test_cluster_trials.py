@@ -1,10 +1,21 @@
 """Cluster trials: every number has its row, and the same customers give the same rows."""
 
 import random
+from collections.abc import Iterator
+
+import pytest
 
 from c360_assets.models.cluster_trials import cluster_trials
-from tests.c360_assets.shoppers import crowd, features_of, known_groups, shopper, types
+from c360_assets.terms import clustering
+from tests.c360_assets.shoppers import FEW_REFITS, crowd, features_of, known_groups, shopper, types
 from tests.tables import CONTRACTS, rows, table
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_refits() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clustering, "REFITS", FEW_REFITS)
+        yield
 
 
 def test_as_many_clusters_are_chosen_as_there_are_groups() -> None:

@@ -1,16 +1,25 @@
 """Clusters: known groups come back under names that fit them, and chance plays no part."""
 
 import random
+from collections.abc import Iterator
 
 import ibis.expr.types as ir
 import pytest
 
 from c360_assets.models.cluster_trials import cluster_trials
 from c360_assets.models.clusters import clusters
-from tests.c360_assets.shoppers import Row, crowd, features_of, known_groups, shopper, types
+from c360_assets.terms import clustering
+from tests.c360_assets.shoppers import FEW_REFITS, Row, crowd, features_of, known_groups, shopper, types
 from tests.tables import CONTRACTS, rows, table
 
 COLUMNS = CONTRACTS["clusters"].column_names
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_refits() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clustering, "REFITS", FEW_REFITS)
+        yield
 
 
 def clustered(shoppers: list[Row]) -> ir.Table:

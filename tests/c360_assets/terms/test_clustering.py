@@ -3,7 +3,7 @@
 import hashlib
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +16,26 @@ from threadpoolctl import threadpool_limits
 
 from c360_assets.terms import clustering
 from c360_assets.terms.clustering import CLUSTER_COUNTS, Floats, Prepared, Trial
-from tests.c360_assets.shoppers import crowd, known_groups, points_of
+from tests.c360_assets.shoppers import FEW_REFITS, crowd, known_groups, points_of
 
 PROJECT = Path(__file__).parents[3]
 # Of scikit-learn, which gives each thread 256 rows at a time.
 SEVERAL_CHUNKS = 700
+REFITS = clustering.REFITS
 FINGERPRINT = """
+from c360_assets.terms import clustering
+from tests.c360_assets.shoppers import FEW_REFITS
 from tests.c360_assets.terms.test_clustering import fingerprint
+clustering.REFITS = FEW_REFITS
 print(fingerprint())
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_refits() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clustering, "REFITS", FEW_REFITS)
+        yield
 
 
 def fingerprint() -> str:
@@ -58,7 +69,8 @@ def test_groups_that_are_apart_are_found_again(kinds: tuple[str, ...]) -> None:
     assert adjusted_rand_score([kind for _, kind in by_id], labels) > 0.95
 
 
-def test_another_seed_leaves_choice_and_labels_as_they_are() -> None:
+def test_another_seed_leaves_choice_and_labels_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clustering, "REFITS", REFITS)
     customers = points_of(crowd(SEVERAL_CHUNKS))
     of_seeds = [clustering.trials(customers, seed) for seed in range(3)]
     assert len({tuple(trial.stability for trial in trials) for trials in of_seeds}) == 3

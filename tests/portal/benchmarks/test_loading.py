@@ -27,7 +27,7 @@ def test_orders_are_loaded_by_all_sides_and_then_those_that_changed(postgres: st
 
 def test_a_year_of_events_is_loaded_up_to_each_mark_and_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading_benchmark, "MONTHS", (1,))
-    monkeypatch.setattr(loading_benchmark, "HOURS_TIMED", 2)
+    monkeypatch.setattr(loading_benchmark, "HOURS_TIMED", 1)
     told = shown(loading_benchmark.events(EVENTS))
     in_january = EVENTS // 365 * 31
     assert f"{in_january:,}" in told

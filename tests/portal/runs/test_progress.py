@@ -1,5 +1,6 @@
 """The progress of a run, on a real terminal: it moves while the run goes on, and leaves the summary alone."""
 
+import io
 import os
 import pty
 import re
@@ -8,13 +9,15 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from fcntl import ioctl
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from portal import cli
 from resources import deployment as deployments
 from tests import golden_company
 
@@ -132,14 +135,43 @@ def _read(terminal: int) -> str:
     return os.read(terminal, 65536).decode() if ready else ""
 
 
+@contextmanager
+def terminal() -> Iterator[Callable[[], str]]:
+    """Standard output and error of this process are a terminal; what was written there is told afterwards."""
+    ours, theirs = pty.openpty()
+    pieces: list[str] = []
+
+    def read() -> None:
+        with suppress(OSError):
+            while piece := os.read(ours, 65536):
+                pieces.append(piece.decode())
+
+    reader = Thread(target=read)
+    reader.start()
+    try:
+        with os.fdopen(theirs, "w", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
+            yield lambda: "".join(pieces)
+    finally:
+        reader.join()
+        os.close(ours)
+
+
+def here(shop: Path) -> None:
+    """The same run in this process, which has the libraries loaded."""
+    cli.main(command(shop)[3:], standalone_mode=False)
+
+
 def test_without_a_terminal_there_is_none(shop: Path) -> None:
-    known = golden_company.environment()
-    done = subprocess.run(command(shop), cwd=PROJECT, env=known, capture_output=True, text=True, check=True)
-    assert not LINE.search(done.stdout + done.stderr)
-    assert "Two brands: what was built" in done.stdout
+    told = io.StringIO()
+    with redirect_stdout(told), redirect_stderr(told):
+        here(shop)
+    assert not LINE.search(told.getvalue())
+    assert "Two brands: what was built" in told.getvalue()
 
 
-def test_a_dumb_terminal_sees_only_the_summary(shop: Path) -> None:
-    screen = "".join(written(shop, TERM="dumb"))
-    assert "\x1b[2K" not in screen
-    assert "Two brands: what was built" in screen
+def test_a_dumb_terminal_sees_only_the_summary(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    with terminal() as told:
+        here(shop)
+    assert "\x1b[2K" not in told()
+    assert "Two brands: what was built" in told()
