@@ -16,12 +16,11 @@ import pytest
 from click.testing import CliRunner
 
 from c360_assets import definitions
-from c360_assets.terms import clustering
 from examples.customer_records import records
 from portal import cli
 from resources.deployment import Deployment
 from resources.feeds import Feeds
-from tests.deriving import FEW_REFITS, derived
+from tests.deriving import derived, quick_models
 from tests.deriving import loaded as loaded_of
 from tests.running import deployed
 
@@ -311,12 +310,11 @@ def test_what_cannot_be_read_is_set_aside_and_not_lost(tmp_path: Path) -> None:
 
 
 def build_profiles(deployment: Deployment) -> None:
-    """Build the profiles and segments and all they need, and nothing else; clusters are refitted to few halves."""
+    """Build the profiles and segments and all they need, and nothing else; models are the quick ones."""
     built = definitions.build(deployment)
     needed = dg.AssetSelection.assets(*PROFILES).upstream().resolve(built.resolve_asset_graph())
     refresh = built.resolve_job_def("refresh")
-    with dg.DagsterInstance.ephemeral() as instance, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clustering, "REFITS", FEW_REFITS)
+    with dg.DagsterInstance.ephemeral() as instance, quick_models():
         refresh.execute_in_process(instance=instance, asset_selection=sorted(needed), raise_on_error=True)
 
 
