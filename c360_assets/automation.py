@@ -59,7 +59,9 @@ def schedules(deployment: Deployment) -> list[dg.ScheduleDefinition]:
     models = [contract for contract in derived if rhythm(contract) == "weekly"]
     daily = [contract for contract in derived if contract not in models]
     plans.append(("derive_daily", asset_keys(daily), NIGHTLY, "Rebuild every table that is made from the sources."))
-    plans.append(("models_weekly", asset_keys(models), WEEKLY_MODELS, "Train and apply the models."))
+    plans.append(
+        ("models_weekly", asset_keys(models), WEEKLY_MODELS, "Train the models anew on what has happened since.")
+    )
     timed = [
         scheduled(name, dg.AssetSelection.assets(*keys), cron, timezone, description)
         for name, keys, cron, description in plans

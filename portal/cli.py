@@ -411,6 +411,40 @@ def profile(deployment: Any, table: str, target: Path | None) -> None:
 
 
 @main.command()
+@click.argument("name", metavar="[NAME]", required=False)
+@click.option(
+    "--out",
+    "target",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the card of the model to this file. Default: NAME.html in this folder.",
+)
+@_with_deployment
+def models(deployment: Any, name: str | None, target: Path | None) -> None:
+    """List the models, with how well they do on what they had not seen; or write the card of one.
+
+    The card is an HTML page that needs no network: what the model says of whom, every way that was tried with its
+    figures beside the baselines, pictures, limits, and when not to use it.
+
+    \b
+    Example:
+      c360 models                        which way was chosen for what, and why
+      c360 models churn                  the card, as churn.html
+      c360 models churn --out card.html
+    """
+    from portal.reports import model_card
+    from portal.reports import models as known
+
+    if name is None:
+        out.print(known.listing(deployment))
+        return
+    model = known.named(name)
+    target = target or Path(f"{name}.html")
+    with replacing(target) as fresh:
+        fresh.write_text(model_card.page(deployment, model), encoding="utf-8")
+    out.print(f"The card of the model: {target}", soft_wrap=True)
+
+
+@main.command()
 @click.option(
     "--of",
     "name",

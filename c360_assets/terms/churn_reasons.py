@@ -36,6 +36,20 @@ def reasons(model: Fitted, columns: Mapping[str, Floats], rows: Sequence[Row], c
     return ["; ".join([*dict.fromkeys(filter(None, one))][:REASONS]) or None for one in told]
 
 
+def drivers(model: Fitted, columns: Mapping[str, Floats]) -> list[tuple[str, float]]:
+    """What moves the log odds of these customers most: features with their share of all movement, greatest first.
+
+    Of a model for which nobody speaks there are none.
+    """
+    asked = _explained(model)
+    if asked is None:
+        return []
+    moved = np.abs(classifiers.contributions(asked, columns)).sum(axis=0)
+    shares = moved / (moved.sum() or 1.0)
+    order = np.argsort(-shares, kind="stable")
+    return [(asked["features"][place], float(shares[place])) for place in order]
+
+
 def _explained(model: Fitted) -> Fitted | None:
     members: Sequence[Fitted] = model.get("members", [model])
     return next((one for kind in ("boosting", "logistic") for one in members if one["kind"] == kind), None)

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from c360_assets.terms.threads import one_thread
+
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
@@ -139,7 +141,7 @@ def likeness(purchases: Purchases, candidate: str) -> Any:
     """
     if candidate == POPULARITY:
         return None
-    with _one_thread():
+    with one_thread():
         learned = _ease(purchases.bought) if candidate == EASE else _cosine(purchases.bought)
     return _with_unbought(learned, purchases.liked)
 
@@ -321,15 +323,6 @@ def joined(first: Ranking, second: Ranking, length: int = LENGTH) -> Integers:
     both = np.concatenate([first.products, second.products], axis=1)
     order = np.argsort(both < 0, axis=1, kind="stable")
     return np.take_along_axis(both, order, axis=1)[:, :length]
-
-
-def _one_thread() -> Any:
-    """Sums in one order, whatever the machine."""
-    # The limit holds for libraries that are loaded, so they have to be.
-    import scipy.linalg  # noqa: F401
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(1)
 
 
 @dataclass(frozen=True)

@@ -192,6 +192,71 @@ def mosaic(left: str, right: str, shown: Mosaic) -> str:
     return _svg(PAIR_WIDTH, y + 22, alt, parts)
 
 
+def forest(measure: str, figures: Sequence[tuple[str, float, float, float]], told: str) -> str:
+    """Figures by name, each a dot with the line of its interval; the one `told` is drawn strongly."""
+    start = 16 + LETTER * min(LONGEST_LABEL, max(len(name) for name, *_ in figures))
+    low, high = min(figure[2] for figure in figures), max(figure[3] for figure in figures)
+    room = (high - low or 1.0) * 0.04
+    axis, bottom, wide = Axis(low - room, high + room, LINEAR, 1), 8 + 26 * len(figures), WIDTH - RIGHT - start
+    parts = []
+    for tick in _ticks(axis, 6):
+        x = start + float(axis.place(tick)) * wide
+        parts.append(f'<path class="grid" d="M{_n(x)} 8V{bottom}"/>')
+        parts.append(_tick(x, short(tick), bottom + 16))
+    for at, (name, *values) in enumerate(figures):
+        middle = 21 + 26 * at
+        dot, left, right = (start + float(axis.place(value)) * wide for value in values)
+        parts.append(_text(start - 8, middle + 4, _cut(name), "end", "name" if name == told else ""))
+        parts.append(f'<path class="reach" d="M{_n(left)} {middle}H{_n(right)}"/>')
+        kind = "median" if name == told else "other"
+        parts.append(f'<circle class="{kind}" cx="{_n(dot)}" cy="{middle}" r="{5 if name == told else 4}"/>')
+    parts.append(_text(start + wide / 2, bottom + 34, measure, "middle", "name"))
+    alt = f"{measure}: " + "; ".join("{} {:.3f}, {:.3f} to {:.3f}".format(*one) for one in figures)
+    return _svg(WIDTH, bottom + 40, alt, parts)
+
+
+def calibration(points: Sequence[tuple[float, float]]) -> str:
+    """What was said (across) and what came (up), both shares; on the diagonal they are the same."""
+    start, top, bottom = 58, 8, 274
+    wide, tall = PAIR_WIDTH - RIGHT - start, bottom - top
+    parts = [f'<path class="frame" d="M{start} {top}V{bottom}H{PAIR_WIDTH - RIGHT}"/>']
+    parts.append(f'<path class="reach" d="M{start} {bottom}L{PAIR_WIDTH - RIGHT} {top}"/>')
+    for percent in range(0, 101, 20):
+        parts.append(_tick(start + wide * percent / 100, f"{percent}%", bottom + 16))
+        parts.append(_text(start - 6, bottom - tall * percent / 100 + 4, f"{percent}%", "end"))
+    places = [(start + wide * said, bottom - tall * came) for said, came in points]
+    parts.append(f'<path class="line" d="M{"L".join(f"{_n(x)} {_n(y)}" for x, y in places)}"/>')
+    for (x, y), (said, came) in zip(places, points, strict=True):
+        title = f"said {said:.0%}, came {came:.0%}"
+        parts.append(f'<circle class="median" cx="{_n(x)}" cy="{_n(y)}" r="4"><title>{title}</title></circle>')
+    parts.append(_text(start + wide / 2, bottom + 36, "probability that was said", "middle", "name"))
+    parts.append(
+        f'<text class="name" text-anchor="middle" transform="translate(14 {_n((top + bottom) / 2)}) rotate(-90)">'
+        "share that came</text>"
+    )
+    alt = "Said and came, tenth by tenth: " + "; ".join(f"{said:.0%} and {came:.0%}" for said, came in points)
+    return _svg(PAIR_WIDTH, bottom + 44, alt, parts)
+
+
+def lifts(values: Sequence[float]) -> str:
+    """How many times as often as usual it came, tenth by tenth; the line is as usual."""
+    start, top, bottom = 40, 14, 274
+    wide, highest = PAIR_WIDTH - RIGHT - start, max([*values, 1.2])
+    step, tall = wide / len(values), bottom - top
+    parts = []
+    for at, value in enumerate(values):
+        height = tall * value / highest
+        parts.append(_rect("bar", start + at * step + 2, bottom - height, step - 4, height, f"{at + 1}: {value:.2f}"))
+        parts.append(_text(start + (at + 0.5) * step, bottom - height - 4, f"{value:.1f}", "middle"))
+        parts.append(_tick(start + (at + 0.5) * step, str(at + 1), bottom + 16))
+    usual = bottom - tall / highest
+    parts.append(f'<path class="reach" d="M{start} {_n(usual)}H{PAIR_WIDTH - RIGHT}"/>')
+    parts.append(_text(start - 4, usual + 4, "usual", "end"))
+    parts.append(_text(start + wide / 2, bottom + 36, "tenth of the customers, likeliest first", "middle", "name"))
+    alt = "Lift by tenth: " + "; ".join(f"{at} {value:.2f}" for at, value in enumerate(values, 1))
+    return _svg(PAIR_WIDTH, bottom + 44, alt, parts)
+
+
 def heatmap(lower: Matrix, upper: Matrix | None, alt: str) -> str:
     """One measure as colours; of a square matrix the part below the diagonal, and above it that of `upper`."""
     rows, columns = lower.rows, lower.columns

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from html import escape
-from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, JustifyMethod
@@ -11,6 +10,7 @@ from rich.table import Table
 from governance.privacy import MASK
 from portal.reports import charts
 from portal.reports.associations import CATEGORIES, MIXED, NUMBERS, Associations, Matrix, Pair, figure, sentence
+from portal.reports.html_page import document, scrolling, tiles
 from portal.reports.profiling import (
     CATEGORY,
     FLAG,
@@ -46,23 +46,13 @@ MASKED_NOTE = "Its values are personal: nothing but their number is told."
 IDENTIFIER_NOTE = "Its values tell rows or people apart: none of them is shown."
 EMPTY_NOTE = "No row has a value."
 
-STYLE = Path(__file__).with_suffix(".css")
-
 
 def page(profile: Profile, deployment: str) -> str:
     """The whole page. `deployment` is the name under which the table is kept."""
-    title = f"{profile.contract.key}: profile"
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        # Nothing may be loaded from anywhere, and nothing may run.
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<title>{escape(title)}</title>\n<style>{_style()}</style>\n</head>\n<body>\n"
-        '<a class="skip" href="#content">Skip the index</a>\n'
-        f'<div class="page">\n{_index(profile)}\n<main id="content">\n{_head(profile, deployment)}\n'
-        f"{_overview(profile)}\n{_cards(profile)}\n{_together(profile)}\n{_reading(profile)}\n</main>\n</div>\n"
-        "</body>\n</html>\n"
+    content = "\n".join(
+        (_head(profile, deployment), _overview(profile), _cards(profile), _together(profile), _reading(profile))
     )
+    return document(f"{profile.contract.key}: profile", _index(profile), content)
 
 
 def print_summary(profile: Profile, console: Console) -> None:
@@ -98,11 +88,6 @@ def print_summary(profile: Profile, console: Console) -> None:
             console.print(f"  {sentence(pair)}")
 
 
-def _style() -> str:
-    opacities = "".join(f".o{step}{{opacity:{step * 0.05:.2f}}}" for step in range(21))
-    return f"{STYLE.read_text(encoding='utf-8')}{opacities}"
-
-
 def _index(profile: Profile) -> str:
     links = [("#overview", "Overview")]
     if _has_pairs(profile.associations):
@@ -125,18 +110,17 @@ def _head(profile: Profile, deployment: str) -> str:
     cells = profile.rows * len(profile.columns)
     missing = sum(column.missing for column in profile.columns)
     hidden = sum(column.kind == MASKED for column in profile.columns)
-    tiles = [
+    facts = [
         (f"{profile.rows:,}", "row" if profile.rows == 1 else "rows"),
         (f"{len(profile.columns)}", "column" if len(profile.columns) == 1 else "columns"),
         (_percent(missing / cells) if cells else "–", "of all values missing"),
         (f"{hidden}", "personal column" if hidden == 1 else "personal columns"),
     ]
-    cards = "".join(f'<div class="tile"><b>{value}</b><span>{name}</span></div>' for value, name in tiles)
     empty = '<p class="note">The table is empty.</p>' if not profile.rows else ""
     return (
         f'<p class="soft small">{escape(deployment)} · {escape(contract.layer)}</p><h1>{escape(contract.key)}</h1>'
         f'<p class="lead">{escape(contract.grain)} <span class="soft">{escape(contract.purpose)}</span></p>'
-        f'<div class="tiles">{cards}</div>{empty}'
+        f"{tiles(facts)}{empty}"
     )
 
 
@@ -153,13 +137,8 @@ def _overview(profile: Profile) -> str:
     table = f'<table class="overview"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
     return (
         '<section id="overview"><h2 class="part">Overview</h2>'
-        f'<div class="card">{_scrolling("Overview of columns", table)}</div></section>'
+        f'<div class="card">{scrolling("Overview of columns", table)}</div></section>'
     )
-
-
-def _scrolling(name: str, content: str) -> str:
-    """What may be wider than a phone, and is scrolled there by finger or, as it takes the focus, by keyboard."""
-    return f'<div class="wide" role="region" aria-label="{escape(name)}" tabindex="0">{content}</div>'
 
 
 def _cards(profile: Profile) -> str:
@@ -251,7 +230,7 @@ def _numbers(column: ColumnProfile) -> str:
     table = f'<table class="quantiles"><thead><tr>{heads}</tr></thead><tbody><tr>{values}</tr></tbody></table>'
     return (
         f"{charts.histogram(column.name, numbers)}{_caption('. '.join(notes))}"
-        f"{_scrolling(f'Quantiles of {column.name}', table)}"
+        f"{scrolling(f'Quantiles of {column.name}', table)}"
     )
 
 
@@ -351,7 +330,7 @@ def _heatmaps(found: Associations) -> Iterable[str]:
 
 def _heatmap(title: str, note: str, picture: str, numbers: str) -> str:
     return (
-        f'<h2 class="part">{title}</h2><div class="card"><p class="soft">{note}</p>{_scrolling(title, picture)}'
+        f'<h2 class="part">{title}</h2><div class="card"><p class="soft">{note}</p>{scrolling(title, picture)}'
         f"<details><summary>The numbers</summary>{numbers}</details></div>"
     )
 
@@ -379,7 +358,7 @@ def _listed(matrix: Matrix, measure: str, ranked: Matrix | None = None) -> str:
         f'<p class="soft small">and {len(pairs) - MOST_LISTED:,} weaker pairs</p>' if len(pairs) > MOST_LISTED else ""
     )
     table = f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
-    return f"{_scrolling(f'{measure} in numbers', table)}{rest}"
+    return f"{scrolling(f'{measure} in numbers', table)}{rest}"
 
 
 def _reading(profile: Profile) -> str:

@@ -70,6 +70,7 @@ def test_schedules_fire_at_the_documented_times_of_a_whole_year_whatever_the_clo
         "load_weekly": (4, 0, lambda day: day.weekday() == 0),
         "load_monthly": (4, 0, lambda day: day.day == 1),
         "derive_daily": (4, 30, lambda day: True),
+        "models_weekly": (6, 0, lambda day: day.weekday() == 6),
         "quality_daily": (5, 0, lambda day: True),
         "quality_weekly": (5, 0, lambda day: day.weekday() == 0),
         "quality_monthly": (5, 0, lambda day: day.day == 1),
@@ -117,9 +118,17 @@ def test_each_source_is_loaded_as_often_as_documented(tmp_path: Path) -> None:
     assert {contract.key for contract in CONTRACTS.values() if contract.layer == "sources"} <= loaded
 
 
-def test_everything_derived_is_rebuilt_every_night_and_profiles_with_each_batch(tmp_path: Path) -> None:
+def test_everything_derived_is_rebuilt_every_night_models_every_week_and_profiles_with_each_batch(
+    tmp_path: Path,
+) -> None:
     defs = definitions(tmp_path)
-    assert _tables(defs, "derive_daily") == {key for key, found in CONTRACTS.items() if found.layer in DERIVED}
+    weekly = {
+        "churn_examples", "churn_model", "churn_metrics", "churn_deciles",
+        "lifetime_model", "recommendation_model", "basket_rules",
+    }  # fmt: skip
+    assert _tables(defs, "models_weekly") == weekly
+    derived = {key for key, found in CONTRACTS.items() if found.layer in DERIVED}
+    assert _tables(defs, "derive_daily") == derived - weekly
     assert {"as_of", "customers", "orders", "order_lines", "rfm", "customer_360"} <= _tables(defs, "real_time")
 
 
