@@ -110,10 +110,9 @@ def test_too_little_data_is_the_whole_card(empty: Deployment) -> None:
 
 
 def test_an_unknown_model_is_refused_with_those_there_are() -> None:
-    with pytest.raises(
-        C360Error, match="There is no model 'churm'. There are churn, lifetime_value, recommendations_b"
-    ):
+    with pytest.raises(C360Error) as refused:
         named("churm")
+    assert str(refused.value).startswith("There is no model 'churm'. There are churn, lifetime_value, recommendations_")
 
 
 def test_the_command_writes_the_card_and_lists_the_models(golden: Deployment, tmp_path: Path) -> None:
