@@ -18,6 +18,7 @@ from governance.playbook import Churn, Playbook
 
 NEVER_BOUGHT = "no completed order with a date"
 DECIMALS = 6
+BATCH = 50_000
 TYPES = pa.schema(
     {
         "customer_id": pa.string(),
@@ -61,8 +62,14 @@ def _reason(candidates: pa.Table) -> str:
 
 
 def _scored(buyers: ir.Table, chosen: dict[str, Any], churn: Churn, currency: str) -> pa.Table:
-    model = classifiers.from_text(chosen["fitted_model"])
+    model = classifiers.from_text(chosen["fitted_model"]) | {"hash": chosen["model_hash"]}
     rows = buyers.order_by("customer_id").to_pyarrow()
+    # Of a million customers what is said in words would not fit into memory beside their features.
+    parts = [_part(rows.slice(start, BATCH), model, churn, currency) for start in range(0, len(rows), BATCH)]
+    return pa.concat_tables([TYPES.empty_table(), *parts])
+
+
+def _part(rows: pa.Table, model: Fitted, churn: Churn, currency: str) -> pa.Table:
     columns = columns_of(rows)
     said = classifiers.probabilities(model, columns).round(DECIMALS)
     bands = np.where(said >= churn.high_from, "High", np.where(said >= churn.threshold, "Medium", "Low"))
@@ -78,7 +85,7 @@ def _scored(buyers: ir.Table, chosen: dict[str, Any], churn: Churn, currency: st
             "is_early_warning": still_here & (said >= churn.threshold),
             "intervention": [churn.interventions[band] for band in bands.tolist()],
             "expected_next_order_days": _expected_days(model, said),
-            "model_hash": [chosen["model_hash"]] * len(rows),
+            "model_hash": [model["hash"]] * len(rows),
         },
         schema=TYPES,
     )

@@ -3,7 +3,9 @@
 from functools import cache
 
 import ibis.expr.types as ir
+import pytest
 
+from c360_assets.models import churn_scores as module
 from c360_assets.models.churn_model import churn_model
 from c360_assets.models.churn_scores import churn_scores
 from governance import playbook
@@ -68,6 +70,14 @@ def test_who_never_bought_has_no_probability_but_the_reason() -> None:
     columns = ("customer_id", "churn_probability", "churn_band", "is_early_warning", "unknown_because")
     nothing = (None, None, None, "no completed order with a date")
     assert rows(scored(visitor, undated), *columns) == [("u", *nothing), ("v", *nothing)]
+
+
+def test_customers_are_scored_in_portions_as_if_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    people = [features_of(number, 7 * number % 90, 1 + number % 6) for number in range(11)]
+    columns = ("customer_id", "churn_probability", "churn_reasons", "expected_next_order_days", "intervention")
+    at_once = rows(scored(*people), *columns)
+    monkeypatch.setattr(module, "BATCH", 3)
+    assert rows(scored(*people), *columns) == at_once
 
 
 def test_without_a_model_the_missing_data_is_the_reason() -> None:
