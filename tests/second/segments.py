@@ -446,6 +446,7 @@ def segment_summary(tables: Published) -> pd.DataFrame:
     total = everybody.historical_value.sum()
     every_member = members(tables)
     best = _most_valuable(every_member, everybody)
+    expected = _expected(tables)
     place: dict[str, int] = {}
     rows = []
     for (segmentation, segment_name), who in every_member.items():
@@ -468,6 +469,7 @@ def segment_summary(tables: Published) -> pd.DataFrame:
             **deltas,
             "premium_share": share(segment.is_premium),
             "premium_share_delta": _over(segment.is_premium, everybody.is_premium),
+            **{f"mean_{name}": _mean(values[values.index.isin(who)]) for name, values in expected.items()},
             "stability": _stability(tables, segmentation),
             "actionability": agreed.mean() if consents.notna().any(axis=None) and len(segment) else None,
             "business_relevance": max(value, 0) / best[segmentation] if best[segmentation] > 0 else None,
@@ -478,6 +480,18 @@ def segment_summary(tables: Published) -> pd.DataFrame:
         }
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _expected(tables: Published) -> dict[str, pd.Series]:
+    """What models expect of each customer, by the name of the column."""
+    churn, worth = (tables[key].set_index("customer_id") for key in ("churn_scores", "lifetime_value"))
+    return {"churn_probability": churn.churn_probability} | {
+        name: worth[name] for name in ("p_alive", "expected_purchases", "clv")
+    }
+
+
+def _mean(values: pd.Series) -> float | None:
+    return float(values.astype(float).mean()) if values.notna().any() else None
 
 
 def _most_valuable(every_member: dict[tuple[str, str], set[str]], everybody: pd.DataFrame) -> dict[str, float]:

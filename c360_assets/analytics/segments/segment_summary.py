@@ -17,6 +17,7 @@ from governance.playbook import Playbook
 from governance.segments import Rules
 
 TRAITS = 5
+RATE = "decimal(18, 6)"
 AS_TELLING = 0.5
 # Told as the mean of the segment over that of all customers, less 1.
 COMPARED = (
@@ -32,11 +33,15 @@ COMPARED = (
     "is_premium",
 )
 CHANNELS = ("accepts_email", "accepts_sms", "accepts_phone")
+# What models expect of customers, told as the mean; exact numbers add up alike in whatever order.
+EXPECTED = {"churn_probability": RATE, "p_alive": RATE, "expected_purchases": RATE, "clv": MONEY}
 SUMS = {
     "customer_count": ibis._.customer_id.count(),
     "historical_value": ibis._.historical_value.sum(),
     "reachable_count": ibis._.is_reachable.sum(),
     "asked_count": ibis._.is_asked.sum(),
+    **{name: ibis._[name].sum() for name in EXPECTED},
+    **{f"{name}_count": ibis._[name].count() for name in EXPECTED},
 }
 NOBODY = "nobody fits the rule"
 NO_SUBSCRIPTIONS = "no subscription is known"
@@ -60,12 +65,14 @@ def segment_summary(
     clusters: ir.Table,
     segment_traits: ir.Table,
     segment_stability: ir.Table,
+    churn_scores: ir.Table,
+    lifetime_value: ir.Table,
     rules: dg.ResourceParam[Callable[[], Rules]],
     playbook: dg.ResourceParam[Callable[[], Playbook]],
 ) -> ir.Table:
     """One row per segmentation and segment, those of the rules that nobody is in among them."""
     now, book = rules(), playbook()
-    measured = _measured(features, customers)
+    measured = _measured(features, customers, churn_scores, lifetime_value)
     counted = totals(measured, customer_segments, audiences, clusters, SUMS)
     segments = _counted(_listed(now, counted, clusters), counted)
     traits = _telling(segment_traits)
@@ -77,7 +84,7 @@ def segment_summary(
     )
 
 
-def _measured(features: ir.Table, customers: ir.Table) -> ir.Table:
+def _measured(features: ir.Table, customers: ir.Table, churn_scores: ir.Table, lifetime_value: ir.Table) -> ir.Table:
     """What is added up of each customer; who has not agreed to a channel is not reachable by it."""
     consents = [customers[channel] for channel in CHANNELS]
     asked = customers.select(
@@ -85,7 +92,10 @@ def _measured(features: ir.Table, customers: ir.Table) -> ir.Table:
         is_reachable=ibis.or_(*consents).fill_null(False),
         is_asked=ibis.or_(*[consent.notnull() for consent in consents]),
     )
-    return widened(features.select("customer_id", "historical_value"), "customer_id", asked)
+    left = churn_scores.select("customer_id", "churn_probability")
+    worth = lifetime_value.select("customer_id", *[name for name in EXPECTED if name in lifetime_value.columns])
+    known = widened(features.select("customer_id", "historical_value"), "customer_id", asked, left, worth)
+    return known.mutate(**{name: known[name].cast(kind) for name, kind in EXPECTED.items()})
 
 
 def _listed(rules: Rules, counted: ir.Table, clusters: ir.Table) -> ir.Table:
@@ -129,6 +139,7 @@ def _judged(segments: ir.Table, everyone: ir.Table) -> ir.Table:
         business_relevance=is_valued.ifelse(relevance, None),
         actionability=is_asked.ifelse(rate(segments.reachable_count, segments.customer_count), None),
         reason=(segments.customer_count == 0).ifelse(reason, None),
+        **{f"mean_{name}": rate(segments[name], segments[f"{name}_count"]) for name in EXPECTED},
     )
 
 

@@ -15,7 +15,8 @@ from tests.tables import CONTRACTS, arrow, computed, money, table
 
 RULES = segments.load()
 PLAYBOOK = playbook.load()
-BESIDE = ("engagement_level", "price_range", "audience", "cluster", "agreed")
+EXPECTED = ("churn_probability", "p_alive", "clv")
+BESIDE = ("engagement_level", "price_range", "audience", "cluster", "agreed", *EXPECTED)
 Person = dict[str, Any]
 Row = dict[str, Any]
 
@@ -33,8 +34,10 @@ def summary(*people: Person, stability: tuple[Row, ...] = (), with_traits: bool 
         traits = computed(segment_traits)(features, placed, audiences, clusters)
     customers = table("customers", *[_only(one) | {"accepts_email": one.get("agreed")} for one in people])
     steady = table("segment_stability", *stability)
+    scores = table("churn_scores", *[_only(one, "churn_probability") for one in people])
+    worth = table("lifetime_value", *[_only(one, "p_alive", "clv") for one in people if one.get("clv")])
     found = computed(segment_summary)(
-        features, customers, placed, audiences, clusters, traits, steady, segments.load, playbook.load
+        features, customers, placed, audiences, clusters, traits, steady, scores, worth, segments.load, playbook.load
     )
     return {row["segment_id"]: row for row in arrow(found).to_pylist()}
 
@@ -90,6 +93,19 @@ def test_size_worth_and_reach_stand_against_all_customers() -> None:
     # Those outside the overlay count as one more segment.
     assert shown["premium/premium"] == (1, 0.25, 0.6, 1.0, 1.0, 1.0)
     assert shown["engagement_level/needs-attention"] == (0, 0.0, 0.0, 0.0, None, None)
+
+
+def test_what_models_expect_is_told_as_the_mean_of_those_of_whom_they_know() -> None:
+    found = summary(
+        person(1, churn_probability=0.2, p_alive=0.9, clv=100.0),
+        person(2, churn_probability=0.4, p_alive=0.5, clv=25.5),
+        person(3, churn_probability=None),
+        person(4, "Churn Risk"),
+    )
+    told = ("mean_churn_probability", "mean_p_alive", "mean_clv", "mean_expected_purchases")
+    champions, risky = (found[f"engagement_level/{name}"] for name in ("champions", "churn-risk"))
+    assert [champions[column] for column in told] == [pytest.approx(0.3), 0.7, 62.75, None]
+    assert [risky[column] for column in told] == [None] * 4
 
 
 def test_shares_of_nothing_are_unknown() -> None:
