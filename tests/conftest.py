@@ -39,7 +39,14 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> tuple[int, bool]:
+    """The longest first, then those of PostgreSQL, which is started as a copy of this process while it is small."""
+    stem = item.path.stem
+    is_long = stem in LONGEST
+    return LONGEST.index(stem) if is_long else len(LONGEST), "postgres_server" not in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,7 @@ SECONDS_TO_LOOK = 3
 PATIENCE = 300
 STORMY_ORDERS, STORMY_SECONDS, KILLS = 60, 60, 2
 AT_ONCE = ("sources/orders", "sources/order_line_item", "orders", "order_lines", "customers", "rfm")
-# Also made of what is rebuilt by night alone: visits, interests, clusters.
+# Also made of what is rebuilt by night alone, or once a week: visits, interests, clusters, models.
 BY_NIGHT = ("features", "customer_segments", "customer_360")
 # And what a batch makes beside them.
 WATCHED = (*AT_ONCE, *BY_NIGHT, "order_placed")
@@ -174,11 +174,13 @@ def check_exactly_once(shop: Shop, deployment: Deployment) -> None:
 
 
 def check_as_loaded_at_once(shop: Shop, deployment: Deployment) -> None:
-    """The tables are those of a deployment that loads everything now, row for row; some after the next night."""
+    """The tables are those of a deployment that loads everything now, row for row; some after the next week."""
     fresh = shop.deployment(".fresh")
     run(fresh, only=WATCHED)
     check_equal(AT_ONCE, deployment, fresh)
-    run(deployment, job="derive_daily", only=WATCHED)
+    # Models learn on Sundays from what the night has made, and tell of customers the night after.
+    for job in ("derive_daily", "models_weekly", "derive_daily"):
+        run(deployment, job=job, only=WATCHED)
     check_equal(BY_NIGHT, deployment, fresh)
     fresh.close()
 
