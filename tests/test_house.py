@@ -15,6 +15,7 @@ from governance import contracts
 from governance.contract import Contract
 from resources import deployment as deployments
 from resources.operations import TABLES
+from tests.golden_company import environment
 
 PROJECT = Path(__file__).parents[1]
 PACKAGES = ("c360_assets", "checks", "examples", "governance", "lens", "portal", "resources")
@@ -98,14 +99,18 @@ def test_every_dagster_name_resolves() -> None:
 
 def test_the_code_location_loads_from_any_folder(tmp_path: Path) -> None:
     command = ["-m", "dagster", "definitions", "validate", "-w", str(PROJECT / "workspace.yaml")]
-    done = subprocess.run([sys.executable, *command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, *command], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
 def test_importing_the_code_location_loads_no_heavy_library() -> None:
     heavy = ("great_expectations", "sklearn", "pyspark", "pyiceberg", "scipy")
     code = f"import sys, c360_assets.definitions as d; d.defs(); print([m for m in {heavy} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, env=environment(), capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 
