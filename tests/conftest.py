@@ -39,14 +39,14 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=_place)
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
-def _place(item: pytest.Item) -> tuple[int, bool]:
-    """The longest first, then those of PostgreSQL, which is started as a copy of this process while it is small."""
-    stem = item.path.stem
-    is_long = stem in LONGEST
-    return LONGEST.index(stem) if is_long else len(LONGEST), "postgres_server" not in getattr(item, "fixturenames", ())
+@pytest.fixture(scope="session", autouse=True)
+def _postgres_before_all(request: pytest.FixtureRequest) -> None:
+    """The server is started as a copy of this process, for which there is no memory once the process is large."""
+    if any("postgres_server" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("postgres_server")
 
 
 @pytest.fixture(scope="session")
