@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from c360_assets.terms import classifiers
-from c360_assets.terms.churn import Flags, Floats, judged_models, unseen
+from c360_assets.terms.arrays import Floats
+from c360_assets.terms.churn import Flags, judged_models, unseen
 
 DECILES = 10
 DECIMALS = 6

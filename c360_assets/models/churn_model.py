@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from c360_assets.terms import classifiers, judging
-from c360_assets.terms.churn import Examples, Floats, returns, sampled, telling
+from c360_assets.terms.arrays import Floats
+from c360_assets.terms.churn import Examples, returns, sampled, telling
 from c360_assets.terms.classifiers import Candidate, Fitted
 
 BASELINES = (

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from c360_assets.terms import classifiers
-from c360_assets.terms.churn import Floats, columns_of, foreseen_by
+from c360_assets.terms.arrays import Floats
+from c360_assets.terms.churn import columns_of, foreseen_by
 from c360_assets.terms.churn_reasons import reasons
 from c360_assets.terms.classifiers import Fitted
 from c360_assets.terms.joins import widened

@@ -3,10 +3,10 @@
 import dagster as dg
 import ibis
 import ibis.expr.types as ir
-import numpy as np
 import pyarrow as pa
 
 from c360_assets.terms import clustering
+from c360_assets.terms.arrays import floats
 from c360_assets.terms.cluster_names import TRAITS
 
 # What customers are known by, however alike: recency, frequency and monetary value.
@@ -51,10 +51,5 @@ def _active(features: ir.Table) -> ir.Table:
 def prepared(customers: pa.Table) -> clustering.Prepared:
     """Customers as points."""
     ids = customers["customer_id"].to_pylist()
-    values = {trait.feature: _floats(customers[trait.feature]) for trait in TRAITS}
+    values = {trait.feature: floats(customers[trait.feature]) for trait in TRAITS}
     return clustering.prepared(ids, values, SKEWED, KEPT)
-
-
-def _floats(column: pa.ChunkedArray) -> clustering.Floats:
-    floats: clustering.Floats = column.fill_null(np.nan).to_numpy()
-    return floats

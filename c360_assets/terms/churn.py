@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from c360_assets.terms.arrays import Floats, floats
 from c360_assets.terms.classifiers import Fitted, from_text
 from c360_assets.terms.rates import rate
 
-Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.int64]
 
@@ -63,7 +63,6 @@ LOGGED = (
 )
 PLAIN = ("return_rate", "discount_rate", "average_rating", "nps_score", "csat_score")
 FEATURES = (*LOGGED, *PLAIN)
-DERIVED = ("horizon_days", "orders_per_year", "overdue")
 # Features of which so many customers share one value tell nobody apart.
 USUAL_SHARE = 0.995
 DAYS_PER_YEAR = 365.0
@@ -87,8 +86,8 @@ def foreseen_by(features: ir.Table) -> ir.Table:
 
 def columns_of(rows: pa.Table) -> dict[str, Floats]:
     """Customers as a model sees them: numbers by feature, NaN where unknown; of counts and amounts the logarithm."""
-    logged = {name: np.log1p(np.maximum(_floats(rows[name]), 0)) for name in LOGGED}
-    return logged | {name: _floats(rows[name]) for name in PLAIN}
+    logged = {name: np.log1p(np.maximum(floats(rows[name]), 0)) for name in LOGGED}
+    return logged | {name: floats(rows[name]) for name in PLAIN}
 
 
 def telling(columns: Mapping[str, Floats]) -> list[str]:
@@ -115,8 +114,8 @@ class Examples:
             rows["has_churned"].to_numpy(zero_copy_only=False).astype(bool),
             _folds(rows["customer_id"].to_pylist()),
             rows["cutoff_at"].to_pylist(),
-            _floats(rows["next_order_days"]),
-            _floats(rows["observed_days"]),
+            floats(rows["next_order_days"]),
+            floats(rows["observed_days"]),
         )
 
     def __len__(self) -> int:
@@ -181,11 +180,6 @@ def _median_days(examples: Examples, rows: Flags) -> int | None:
         if staying <= 0.5:
             return int(day)
     return None
-
-
-def _floats(column: pa.ChunkedArray) -> Floats:
-    floats: Floats = column.cast(pa.float64()).fill_null(np.nan).to_numpy()
-    return floats
 
 
 def _usual_share(values: Floats) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from c360_assets.terms import classifiers
-from c360_assets.terms.churn import Floats
+from c360_assets.terms.arrays import Floats
 from c360_assets.terms.classifiers import Fitted
 
 REASONS = 3

@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from c360_assets.terms.threads import one_thread
+
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
@@ -357,9 +359,8 @@ def _one_thread() -> Iterator[None]:
     # The limit holds for libraries that are loaded, so they have to be.
     import sklearn.cluster
     import sklearn.metrics
-    from threadpoolctl import threadpool_limits
 
     # Our points are finite and our arguments right; checking that in each of 945 fits takes a third of the time.
     trusting = sklearn.config_context(assume_finite=True, skip_parameter_validation=True)
-    with threadpool_limits(1), trusting:
+    with one_thread(), trusting:
         yield

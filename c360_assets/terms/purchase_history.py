@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from c360_assets.terms.arrays import floats
 from c360_assets.terms.purchases import product_facts, sold_products
-from c360_assets.terms.recommending import Floats, Integers, Purchases
+from c360_assets.terms.recommending import Integers, Purchases
 from c360_assets.terms.time import Clock
 
 RECENT_DAYS = 30
@@ -104,16 +105,16 @@ def _like(fact: Mapping[str, Any], alike: Alike) -> list[str]:
 
 def _purchases(rows: pa.Table, customer_ids: Sequence[str], product_ids: Sequence[str], days_ago: int) -> Purchases:
     customers, products = _numbers(rows["customer_id"], customer_ids), _numbers(rows["product_id"], product_ids)
-    silence = _floats(rows["silence_days"]) - days_ago
+    silence = floats(rows["silence_days"]) - days_ago
     recent = np.bincount(products[silence <= RECENT_DAYS], minlength=len(product_ids)).astype(np.float64)
     return Purchases(
         len(customer_ids),
         len(product_ids),
         customers,
         products,
-        _floats(rows["order_count"]),
+        floats(rows["order_count"]),
         silence,
-        _floats(rows["span_days"]),
+        floats(rows["span_days"]),
         recent,
     )
 
@@ -123,8 +124,3 @@ def _numbers(names: pa.ChunkedArray, known: Sequence[str]) -> Integers:
     places = pc.index_in(names, pa.array(known, pa.string()))
     numbers: Integers = places.to_numpy().astype(np.int64)
     return numbers
-
-
-def _floats(column: pa.ChunkedArray) -> Floats:
-    floats: Floats = column.cast(pa.float64()).fill_null(np.nan).to_numpy()
-    return floats
