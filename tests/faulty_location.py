@@ -1,4 +1,6 @@
-"""The code location with a lake that fails while a file exists: three writes in ten before a commit, as many after."""
+"""The code location with a lake that fails while the file FAULTS exists: three writes in ten before a commit, as many
+after. Each failure is noted in the file INJECTED.
+"""
 
 import os
 import random
@@ -26,6 +28,8 @@ def _faulty(write: Any) -> Any:
 
 def _perhaps(when: str) -> None:
     if Path(os.environ["FAULTS"]).exists() and random.random() < CHANCE:
+        with Path(os.environ["INJECTED"]).open("a", encoding="utf-8") as injected:
+            print(when, file=injected)
         raise OSError(f"injected {when} the commit")
 
 

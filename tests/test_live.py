@@ -6,6 +6,7 @@ import statistics
 import sys
 import threading
 import time
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -110,15 +111,19 @@ def lags_of(deployment: Deployment) -> list[dict[str, Any]]:
 def test_crashes_lose_nothing_and_double_nothing(shop: Shop) -> None:
     """Writes fail before and after they are committed, and everything that runs is killed in the middle, twice."""
     environment, log = shop.environment, shop.folder / "daemon.log"
-    faults = shop.folder / "faults"
+    faults, injected = shop.folder / "faults", shop.folder / "injected"
     faults.touch()
-    environment |= {"FAULTS": str(faults), "DAGSTER_HOME": str(shop.folder / ".c360/dagster")}
+    environment |= {
+        "FAULTS": str(faults),
+        "INJECTED": str(injected),
+        "DAGSTER_HOME": str(shop.folder / ".c360/dagster"),
+    }
     workspace = shop.folder / "workspace.yaml"
     workspace.write_text(f"load_from: [{{python_file: {{relative_path: {PROJECT}/tests/faulty_location.py}}}}]\n")
     daemon = [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-w", str(workspace)]
     deployment = shop.deployment()
     instance(deployment).dispose()
-    orders = iter(steadily(STORMY_ORDERS, STORMY_SECONDS))
+    orders, orders_to_come = iter(steadily(STORMY_ORDERS, STORMY_SECONDS)), count(STORMY_ORDERS)
     for part in range(KILLS + 1):
         with running(daemon, environment, log):
             for number in orders:
@@ -131,10 +136,13 @@ def test_crashes_lose_nothing_and_double_nothing(shop: Shop) -> None:
                 for pid in pids(environment):
                     os.kill(pid, signal.SIGKILL)
                 continue
+            # However slow the machine is: a run that was killed says nothing of a write that failed.
+            injected.write_text("")
+            until(lambda: shop.place(1000 + next(orders_to_come)) and have_failed_both_ways(injected), PATIENCE)
             faults.unlink()
             until(lambda: is_up_to_date(deployment), PATIENCE)
     assert left(environment) == []
-    assert failures(deployment) > 0, "nothing was ever injected"
+    assert failures(deployment) > 0
     check_exactly_once(shop, deployment)
     check_as_loaded_at_once(shop, deployment)
     deployment.close()
@@ -149,6 +157,11 @@ def is_up_to_date(deployment: Deployment) -> bool:
     with instance(deployment) as dagster:
         (newest,) = dagster.get_run_records(dg.RunsFilter(job_name="real_time"), limit=1)
     return newest.dagster_run.status == dg.DagsterRunStatus.SUCCESS
+
+
+def have_failed_both_ways(injected: Path) -> bool:
+    """Whether writes failed before and after they were committed."""
+    return set(injected.read_text().split()) == {"before", "after"}
 
 
 def failures(deployment: Deployment) -> int:
