@@ -56,7 +56,7 @@ def _unseen(deployment: Deployment, connection: sa.Connection) -> Iterator[tuple
     lags = deployment.operations.table("profile_lags")
     for dataset in (name for name, feed in deployment.feeds.items() if feed.watermark):
         contract = deployment.contracts[f"sources/{dataset}"]
-        history = deployment.lake.history(contract)
+        history = [commit.properties for commit in deployment.lake.history(contract)]
         loads = [properties.get("c360.run_id") for properties in history]
         # Asked by key: there is a row for every batch there ever was.
         asked = sa.select(lags.c.run_id).where(lags.c.dataset == contract.key, lags.c.run_id.in_(loads))

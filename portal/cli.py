@@ -23,7 +23,7 @@ from resources.garbage import collect_seldom
 from resources.replacing import replacing
 
 # Commands that write, and options by which others do: these name the deployment whoever reads the output.
-WRITING = ("run", "ui", "profile", "notify", "doctor", "purge", "rollback")
+WRITING = ("run", "ui", "profile", "notify", "doctor", "purge", "rollback", "promote")
 WRITING_OPTIONS = ("target", "picture", "acknowledge", "mute")
 # Told by click itself, or nothing to tell of, as where whoever reads our output has read enough.
 CLICKS = (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError)
@@ -102,7 +102,9 @@ def _advised(config: Path | None, text: str) -> str:
 
 
 def _takes_config(command: click.Command) -> bool:
-    """Whether a command takes --config."""
+    """Whether a command, or those below it, takes --config."""
+    if isinstance(command, click.Group):
+        return any(map(_takes_config, command.commands.values()))
     return any(parameter.name == "config" for parameter in command.params)
 
 
@@ -410,8 +412,54 @@ def profile(deployment: Any, table: str, target: Path | None) -> None:
     out.print(f"Pictures and more: {target}", soft_wrap=True)
 
 
-@main.command()
-@click.argument("name", metavar="[NAME]", required=False)
+class _Models(click.Group):
+    """Without a word the models are listed; the name of one shows its card."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args[:1] == ["--config"]:  # which stands behind the word elsewhere
+            args = [*args[2:], *args[:2]]
+        if args[:1] in (["-h"], ["--help"]):
+            return super().parse_args(ctx, args)
+        if not args or args[0].startswith("-"):
+            args = ["list", *args]
+        elif args[0] not in self.commands:
+            args = ["card", *args]
+        return super().parse_args(ctx, args)
+
+
+@main.group(cls=_Models)
+def models() -> None:
+    """List the models, show one, decide which version of it scores.
+
+    A model is trained anew every week. What is new scores if it does better than every baseline, and no worse than
+    what scored before, on customers it had not seen; a person may decide otherwise.
+
+    \b
+    Example:
+      c360 models                        which way was chosen for what, and why
+      c360 models churn                  the card, as churn.html
+      c360 models versions churn         the versions that are kept, with their figures
+      c360 models promote churn "logistic regression" --because "an auditor must be able to read it"
+      c360 models rollback churn         go back to the version before
+    """
+
+
+@models.command("list")
+@_with_deployment
+def list_models(deployment: Any) -> None:
+    """List the models, with how well they do on what they had not seen.
+
+    \b
+    Example:
+      c360 models list
+    """
+    from portal.reports import models as known
+
+    out.print(known.listing(deployment))
+
+
+@models.command()
+@click.argument("name")
 @click.option(
     "--out",
     "target",
@@ -419,29 +467,75 @@ def profile(deployment: Any, table: str, target: Path | None) -> None:
     help="Write the card of the model to this file. Default: NAME.html in this folder.",
 )
 @_with_deployment
-def models(deployment: Any, name: str | None, target: Path | None) -> None:
-    """List the models, with how well they do on what they had not seen; or write the card of one.
+def card(deployment: Any, name: str, target: Path | None) -> None:
+    """Write the card of a model: an HTML page that needs no network.
 
-    The card is an HTML page that needs no network: what the model says of whom, every way that was tried with its
-    figures beside the baselines, pictures, limits, and when not to use it.
+    It tells what the model says of whom, every way that was tried with its figures beside the baselines, pictures,
+    limits, and when not to use it.
 
     \b
     Example:
-      c360 models                        which way was chosen for what, and why
-      c360 models churn                  the card, as churn.html
+      c360 models card churn
       c360 models churn --out card.html
     """
     from portal.reports import model_card
     from portal.reports import models as known
 
-    if name is None:
-        out.print(known.listing(deployment))
-        return
     model = known.named(name)
     target = target or Path(f"{name}.html")
     with replacing(target) as fresh:
         fresh.write_text(model_card.page(deployment, model), encoding="utf-8")
     out.print(f"The card of the model: {target}", soft_wrap=True)
+
+
+@models.command()
+@click.argument("name")
+@_with_deployment
+def versions(deployment: Any, name: str) -> None:
+    """List the versions of a model that are kept, with their figures, the present one first.
+
+    \b
+    Example:
+      c360 models versions churn
+    """
+    from portal.reports import models as known
+    from portal.upkeep import promoting
+
+    out.print(promoting.listing(deployment, known.named(name)))
+
+
+@models.command()
+@click.argument("name")
+@click.argument("candidate")
+@click.option("--because", required=True, metavar="WHY", help="Why; it stands in the table, the list and the card.")
+@_with_deployment
+def promote(deployment: Any, name: str, candidate: str, because: str) -> None:
+    """Let a candidate score customers, also when it is trained anew, until that is rolled back.
+
+    \b
+    Example:
+      c360 models promote churn "logistic regression" --because "an auditor must be able to read it"
+    """
+    from portal.reports import models as known
+    from portal.upkeep import promoting
+
+    promoting.promote(deployment, known.named(name), candidate, because, out)
+
+
+@models.command("rollback")
+@click.argument("name")
+@_with_deployment
+def roll_model_back(deployment: Any, name: str) -> None:
+    """Go back to the version of a model before the last training or promotion.
+
+    \b
+    Example:
+      c360 models rollback churn
+    """
+    from portal.reports import models as known
+    from portal.upkeep import promoting
+
+    promoting.roll_back(deployment, known.named(name), out)
 
 
 @main.command()

@@ -277,11 +277,11 @@ class Lake:
         """The commit of the rows written last; None where there is none."""
         return _head(contract, self._load(contract.key))
 
-    def history(self, contract: Contract) -> list[Mapping[str, str]]:
-        """The properties of the snapshots that are kept, newest first."""
+    def history(self, contract: Contract) -> list[Commit]:
+        """The commits of the snapshots that are kept, newest first."""
         table = self._load(contract.key)
         snapshots = sorted(table.snapshots() if table else [], key=lambda one: one.sequence_number, reverse=True)
-        return [_own(snapshot) for snapshot in snapshots]
+        return [_commit_of(contract, snapshot) for snapshot in snapshots]
 
     def empty(self, contract: Contract) -> ir.Table:
         """No rows, in the contract's columns and types."""
@@ -651,8 +651,10 @@ def _published(table: Any) -> int | None:
 
 def _head(contract: Contract, table: Any) -> Commit | None:
     snapshot = table.current_snapshot() if table else None
-    if snapshot is None:
-        return None
+    return _commit_of(contract, snapshot) if snapshot else None
+
+
+def _commit_of(contract: Contract, snapshot: Any) -> Commit:
     said = snapshot.summary.additional_properties
     count, size = (int(said.get(name, 0)) for name in ("total-records", "total-files-size"))
     return Commit(contract.key, snapshot.snapshot_id, count, size, said.get("c360.watermark"), _own(snapshot))

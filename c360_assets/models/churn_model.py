@@ -1,7 +1,7 @@
 """Churn model: what foresees best who does not come back, judged on a time it had not seen."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from c360_assets.terms import classifiers, judging
 from c360_assets.terms.arrays import Floats
 from c360_assets.terms.churn import Examples, returns, sampled, telling
 from c360_assets.terms.classifiers import Candidate, Fitted
+from c360_assets.terms.promotion import as_decided
 
 BASELINES = (
     Candidate("recency alone", classifiers.logistic, ("recency_days",)),
@@ -30,8 +31,12 @@ MODELS = (
 )
 ENSEMBLE, MEMBERS = "ensemble", ("logistic regression", "gradient boosting", "neural network")
 NAMES = (*(candidate.name for candidate in (*BASELINES, *MODELS)), ENSEMBLE)
+# What scored customers until now, where it does better than what was trained anew.
+FORMER = "former version"
 MEASURES = {"auc": judging.auc, "brier": judging.brier}
 DECIMALS = 6
+KEPT = ("features_used", "judged_model", "fitted_model", "model_hash")
+Row = dict[str, Any]
 TYPES = pa.schema(
     {
         "candidate": pa.string(),
@@ -76,15 +81,20 @@ class Trial:
 
 
 @dg.asset
-def churn_model(churn_examples: ir.Table) -> ir.Table:
-    """One row per candidate: baselines of a single number, models, and the ensemble of three of them."""
+def churn_model(churn_examples: ir.Table, former: dg.ResourceParam[Callable[[str], ir.Table]]) -> ir.Table:
+    """One row per candidate: baselines of a single number, models, the ensemble of three of them, and what scored
+    before where nothing new does better.
+    """
     rows = sampled(churn_examples).order_by("customer_id", "cutoff_at").to_pyarrow()
     unseen, seen = rows.filter(rows["is_judged"]), rows.filter(pc.invert(rows["is_judged"]))
-    found = _trained(*(Examples.of(part) for part in (seen, unseen, rows)))
+    judged_by = Examples.of(unseen)
+    found = _trained(Examples.of(seen), judged_by, Examples.of(rows))
+    before = former("churn_model").to_pyarrow().to_pylist()
+    found = as_decided(_with_champion(found, before, judged_by), before, "candidate", "fitted_model")
     return ibis.memtable(pa.Table.from_pylist(found, schema=TYPES))
 
 
-def _trained(seen: Examples, unseen: Examples, whole: Examples) -> list[dict[str, Any]]:
+def _trained(seen: Examples, unseen: Examples, whole: Examples) -> list[Row]:
     if reason := _lacking(seen, unseen):
         nothing = {"is_chosen": False, "reason": f"not enough data: {reason}"}
         return [{"candidate": name, "is_baseline": _is_baseline(name), **nothing} for name in NAMES]
@@ -156,6 +166,43 @@ def best_in_training(tried: Mapping[str, Trial], seen: Examples) -> str:
     best = max((name for name in tried if not _is_baseline(name)), key=in_turn.__getitem__)
     _, low, _ = judging.gain(tried[best].said_in_turn, tried[ENSEMBLE].said_in_turn, seen.has_churned)
     return best if low > 0 else ENSEMBLE
+
+
+def _with_champion(found: Sequence[Row], before: Sequence[Row], unseen: Examples) -> list[Row]:
+    """What was trained now, and what scored `before` in its place if that does better on the unseen, by its AUC.
+
+    Compared is what either had learnt without the unseen.
+    """
+    challenger = next((row for row in found if row["is_chosen"]), None)
+    champion = next((row for row in before if row["is_chosen"]), None)
+    if not challenger or not champion or not _is_comparable(champion, challenger, unseen):
+        return list(found)
+    new, old = (
+        classifiers.probabilities(classifiers.from_text(row["judged_model"]), unseen.columns)
+        for row in (challenger, champion)
+    )
+    gain, low, high = judging.gain(new, old, unseen.has_churned)
+    if gain >= 0:
+        return list(found)
+    told = f"AUC {gain:+.3f} ({low:+.3f} to {high:+.3f})"
+    beaten = {"is_chosen": False, "reason": f"not used: {told} against the former version on the unseen"}
+    kept = {
+        **{name: champion[name] for name in ("is_baseline", "trained_until", "training_count", *KEPT)},
+        **{name: challenger[name] for name in ("judged_at", "judged_count", "churn_share")},
+        "candidate": FORMER,
+        "is_chosen": True,
+        "reason": f"kept: the new {challenger['candidate']} has {told} against it on the unseen",
+    }
+    judged = judging.judged(old, unseen.has_churned, MEASURES)
+    figures = {key: value for name, bounded in judged.items() for key, value in _bounded(name, bounded).items()}
+    return [*(row | beaten if row is challenger else row for row in found), kept | figures]
+
+
+def _is_comparable(champion: Row, challenger: Row, unseen: Examples) -> bool:
+    """Whether a former version is another one, can be asked, and had not seen what it would be judged by."""
+    is_another = champion["judged_model"] != challenger["judged_model"]
+    is_readable = set(champion["features_used"].split(", ")) <= set(unseen.columns)
+    return is_another and is_readable and champion["judged_at"] <= challenger["judged_at"]
 
 
 def _tried(candidate: Candidate, seen: Examples, unseen: Examples, whole: Examples, features: Sequence[str]) -> Trial:

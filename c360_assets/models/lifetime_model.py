@@ -1,6 +1,6 @@
 """Lifetime model: how purchases are expected, fitted on what customers bought, and judged on what was held out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from math import ceil
@@ -17,6 +17,7 @@ from c360_assets.terms import holdouts, lifetimes, spending
 from c360_assets.terms.expectations import Customers, customers, expected_purchases, spend_interval
 from c360_assets.terms.histories import histories, purchase_days
 from c360_assets.terms.lifetimes import Floats, Integers
+from c360_assets.terms.promotion import as_decided
 from c360_assets.terms.threads import one_thread
 from c360_assets.terms.time import Clock, clock
 
@@ -62,11 +63,13 @@ Row = dict[str, Any]
 
 
 @dg.asset
-def lifetime_model(orders: ir.Table, as_of: ir.Table) -> ir.Table:
+def lifetime_model(orders: ir.Table, as_of: ir.Table, former: dg.ResourceParam[Callable[[str], ir.Table]]) -> ir.Table:
     """One row per way to expect purchases: two models, and two baselines that they are judged beside."""
     shop = clock(as_of)
     with one_thread():
-        return ibis.memtable(pa.Table.from_pylist(_tried(orders, shop), schema=TYPES))
+        found = _tried(orders, shop)
+    decided = as_decided(found, former("lifetime_model").to_pyarrow().to_pylist(), "model", "r")
+    return ibis.memtable(pa.Table.from_pylist(decided, schema=TYPES))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ class Model:
     """A model as people know it: the table of its candidates and that of what it says, and the figure that counts.
 
     `candidate` is the column that names a way of telling, `measure` that of the figure, with its bounds `_low` and
-    `_high` where the table has them; `part` tells apart models that share a table.
+    `_high` where the table has them; `part` tells apart models that share a table. `since` is the column of the moment
+    or day by which it was judged, where there is one; `needed` that without which a candidate cannot score.
     """
 
     name: str
@@ -28,9 +29,11 @@ class Model:
     candidate: str
     measure: str
     called: str
+    needed: str
     page: str
     limits: tuple[str, ...]
     part: tuple[str, str] | None = None
+    since: str | None = None
 
     @property
     def bounds(self) -> tuple[str, str] | None:
@@ -50,8 +53,10 @@ MODELS = (
         "candidate",
         "auc",
         "AUC-ROC",
+        "fitted_model",
         "docs/churn.md",
         (PROBABLE, PAST, CAUSES, NO_REFUSAL, "Not for customers without a dated order: they have no probability."),
+        since="judged_at",
     ),
     Model(
         "lifetime_value",
@@ -60,6 +65,7 @@ MODELS = (
         "model",
         "rmse",
         "root mean squared error, purchases",
+        "r",
         "docs/lifetime_value.md",
         (
             PROBABLE,
@@ -67,6 +73,7 @@ MODELS = (
             "A steady rate is assumed: no season, no campaign.",
             "Sums are much surer than single customers.",
         ),
+        since="cutoff_on",
     ),
     *(
         Model(
@@ -76,6 +83,7 @@ MODELS = (
             "candidate",
             "ndcg",
             "NDCG at 10",
+            "ndcg",
             "docs/recommendations.md",
             (PROBABLE, PAST, "What nobody was shown, nobody bought: lists favour what is seen already."),
             ("list", name),

@@ -1,13 +1,15 @@
 """Made-up customers of whom it is known how likely each is to leave: examples to learn from, and features to score."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import ibis.expr.types as ir
 import numpy as np
 
+from c360_assets.models.churn_model import churn_model
 from c360_assets.terms.churn import JUDGED_AGO, TRAINED_AGO
-from tests.tables import money, table
+from tests.tables import function_of, money, table
 
 Row = dict[str, Any]
 NOW = datetime(2026, 6, 30)
@@ -70,3 +72,9 @@ def population(count: int, seed: int = 0, is_noise: bool = False) -> list[Row]:
 def examples(rows: list[Row]) -> ir.Table:
     """Rows of churn_examples."""
     return table("churn_examples", *rows)
+
+
+def trained(people: Sequence[Row], before: Sequence[Row] = ()) -> ir.Table:
+    """The table churn_model of such examples, where it had those rows `before`."""
+    made: ir.Table = function_of(churn_model)(examples(people), lambda key: table(key, *before))
+    return made

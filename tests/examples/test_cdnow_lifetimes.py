@@ -51,7 +51,7 @@ def sample() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def modelled(sample: list[dict[str, Any]]) -> ir.Table:
-    return lifetime_model(table("orders", *sample), at("1998-06-30"))
+    return lifetime_model(table("orders", *sample), at("1998-06-30"), table)
 
 
 @pytest.fixture(scope="module")

@@ -250,7 +250,7 @@ def test_a_changed_rule_changes_the_segments_at_the_next_run_and_history_says_wh
     deployment = deployments.load(shop)
     history = deployment.lake.history(deployment.contracts["customer_segments"])
     deployment.close()
-    assert [snapshot["c360.rule_version"] for snapshot in history][:2] == [new, old]
+    assert [commit.properties["c360.rule_version"] for commit in history][:2] == [new, old]
 
 
 def test_the_deployment_of_the_current_folder_is_used_and_named_where_something_is_written(

@@ -78,7 +78,7 @@ def main(product_count: int, customer_count: int, line_count: int = 2_000_000) -
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"made up: peak so far {peak:.1f} GB", flush=True)
     _timed(basket_rules, lines, products)
-    model = _timed(recommendation_model, lines, products, at(AS_OF), exclusions.load)
+    model = _timed(recommendation_model, lines, products, at(AS_OF), exclusions.load, table)
     _timed(recommendations, lines, products, customers, ibis.memtable(model), at(AS_OF), exclusions.load)
     for row in model.to_pylist():
         print(row["list"], row["candidate"], row["ndcg"], row["customer_count"], row["reason"], sep="; ")

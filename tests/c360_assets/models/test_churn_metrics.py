@@ -9,11 +9,11 @@ from sklearn import metrics
 
 from c360_assets.models.churn_deciles import churn_deciles
 from c360_assets.models.churn_metrics import churn_metrics
-from c360_assets.models.churn_model import NAMES, churn_model
+from c360_assets.models.churn_model import NAMES
 from c360_assets.terms import classifiers
 from c360_assets.terms.churn import judged_models, unseen
 from governance import playbook
-from tests.c360_assets.leavers import examples, population
+from tests.c360_assets.leavers import examples, population, trained
 from tests.tables import function_of, rows, table
 
 THRESHOLD = playbook.load().churn.threshold
@@ -21,8 +21,8 @@ THRESHOLD = playbook.load().churn.threshold
 
 @cache
 def made() -> tuple[ir.Table, ir.Table]:
-    people = examples(population(300, seed=2))
-    return people, function_of(churn_model)(people)
+    people = population(300, seed=2)
+    return examples(people), trained(people)
 
 
 def measured() -> dict[tuple[str, str], tuple[float, float, float]]:
@@ -74,7 +74,7 @@ def test_deciles_hold_everybody_and_tell_said_from_seen() -> None:
 
 def test_without_a_judged_model_there_are_no_rows_but_all_columns() -> None:
     nothing = examples([])
-    untrained = function_of(churn_model)(nothing)
+    untrained = trained([])
     result = function_of(churn_metrics)(nothing, untrained, playbook.load)
     deciles = function_of(churn_deciles)(nothing, untrained)
     assert rows(result, "candidate") == rows(deciles, "candidate") == []

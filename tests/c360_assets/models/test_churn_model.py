@@ -2,13 +2,16 @@
 
 import json
 import random
+from collections.abc import Sequence
+from datetime import datetime
 
 import numpy as np
 import pytest
 
-from c360_assets.models.churn_model import NAMES, churn_model
-from tests.c360_assets.leavers import Row, examples, leaving, population
-from tests.tables import CONTRACTS, function_of, rows, table
+from c360_assets.models.churn_model import FORMER, NAMES
+from c360_assets.terms.promotion import BY_HAND, promoted
+from tests.c360_assets.leavers import Row, leaving, population, trained
+from tests.tables import CONTRACTS, rows, table
 
 COLUMNS = CONTRACTS["churn_model"].column_names
 BASELINES = ("recency alone", "frequency alone")
@@ -24,11 +27,9 @@ def judged(people: list[Row]) -> dict[str, Row]:
     return by_candidate(people)
 
 
-def by_candidate(people: list[Row]) -> dict[str, Row]:
-    return {
-        row[0]: dict(zip(COLUMNS, row, strict=True))
-        for row in rows(function_of(churn_model)(examples(people)), *COLUMNS)
-    }
+def by_candidate(people: list[Row], before: Sequence[Row] = ()) -> dict[str, Row]:
+    """The rows of the table where it had those `before`."""
+    return {row[0]: dict(zip(COLUMNS, row, strict=True)) for row in rows(trained(people, before), *COLUMNS)}
 
 
 def test_a_model_that_beats_every_single_number_is_chosen_and_comes_near_the_best_that_can_be(
@@ -84,6 +85,58 @@ def test_what_is_judged_by_never_trains_the_model_that_is_judged(people: list[Ro
         assert found[name]["auc"] == pytest.approx(1 - row["auc"], abs=1e-6)
 
 
+def chosen_of(found: dict[str, Row]) -> Row:
+    (chosen,) = [row for row in found.values() if row["is_chosen"]]
+    return chosen
+
+
+def misled(people: list[Row]) -> list[Row]:
+    """The same customers, but what is learnt from is wrong: who stayed left."""
+    return [row | {"has_churned": row["has_churned"] is row["is_judged"]} for row in people]
+
+
+def test_a_former_version_scores_on_where_what_is_new_does_worse(people: list[Row], judged: dict[str, Row]) -> None:
+    champion = chosen_of(judged)
+    found = by_candidate(misled(people), [champion])
+    kept = chosen_of(found)
+    assert set(found) == {*NAMES, FORMER}
+    assert kept["candidate"] == FORMER
+    same = ("judged_model", "fitted_model", "model_hash", "trained_until", "auc", "auc_low", "auc_high", "brier")
+    assert {name: kept[name] for name in same} == {name: champion[name] for name in same}
+    assert kept["reason"].startswith("kept: the new ")
+    assert "AUC -" in kept["reason"]
+    assert sum(row["reason"].startswith("not used: AUC -") for row in found.values()) == 1
+    # It is what the next version has to beat, whatever it is called.
+    assert chosen_of(by_candidate(misled(people), [*found.values()]))["model_hash"] == champion["model_hash"]
+
+
+def test_what_is_new_scores_where_it_does_better_or_as_well(people: list[Row], judged: dict[str, Row]) -> None:
+    worse = by_candidate(misled(people))
+    assert by_candidate(people, [*worse.values()]) == judged
+    assert by_candidate(people, [*judged.values()]) == judged
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"judged_at": datetime(2026, 5, 1)}, {"features_used": "recency_days, forgotten"}],
+    ids=["has seen what it would be judged by", "asks for what is no more"],
+)
+def test_a_former_version_that_cannot_be_compared_is_let_go(
+    people: list[Row], judged: dict[str, Row], changed: Row
+) -> None:
+    found = by_candidate(misled(people), [chosen_of(judged) | changed])
+    assert set(found) == set(NAMES)
+
+
+def test_what_a_person_has_promoted_is_trained_anew_and_scores(people: list[Row], judged: dict[str, Row]) -> None:
+    decided = promoted([*judged.values()], "decision tree", f"{BY_HAND}: it can be drawn", "candidate", "fitted_model")
+    found = by_candidate(people, decided)
+    assert chosen_of(found)["candidate"] == "decision tree"
+    assert chosen_of(found)["reason"] == f"{BY_HAND}: it can be drawn"
+    assert found["decision tree"]["model_hash"] == judged["decision tree"]["model_hash"]
+    assert found[chosen_of(judged)["candidate"]]["reason"].startswith(f"not used, since another was {BY_HAND}; chosen")
+
+
 @pytest.mark.parametrize(
     ("kept", "reason"),
     [
@@ -123,4 +176,4 @@ def test_identical_customers_are_told_apart_by_nobody() -> None:
 
 
 def test_columns_are_those_of_the_contract() -> None:
-    assert function_of(churn_model)(examples([])).schema() == table("churn_model").schema()
+    assert trained([]).schema() == table("churn_model").schema()

@@ -6,22 +6,21 @@ import ibis.expr.types as ir
 import pytest
 
 from c360_assets.models import churn_scores as module
-from c360_assets.models.churn_model import churn_model
 from c360_assets.models.churn_scores import churn_scores
 from governance import playbook
-from tests.c360_assets.leavers import Row, examples, features_of, leaving, population
+from tests.c360_assets.leavers import Row, features_of, leaving, population, trained
 from tests.tables import function_of, rows, table
 
 CHURN = playbook.load().churn
 
 
 @cache
-def trained() -> ir.Table:
-    return function_of(churn_model)(examples(population(700)))
+def of_many() -> ir.Table:
+    return trained(population(700))
 
 
 def scored(*people: Row, model: ir.Table | None = None) -> ir.Table:
-    held = trained() if model is None else model
+    held = of_many() if model is None else model
     result = function_of(churn_scores)(table("features", *people), held, playbook.load, "EUR")
     return table("churn_scores", *result.to_pyarrow().to_pylist())
 
@@ -82,7 +81,7 @@ def test_customers_are_scored_in_portions_as_if_at_once(monkeypatch: pytest.Monk
 
 def test_without_a_model_the_missing_data_is_the_reason() -> None:
     columns = ("churn_probability", "horizon_days", "unknown_because")
-    untrained = function_of(churn_model)(examples(population(100)))
+    untrained = trained(population(100))
     why = "not enough data: of 90 days before as_of, 100 customers, needed are 200"
     assert rows(scored(features_of(1, 5, 2), model=untrained), *columns) == [(None, None, why)]
     never = table("churn_model")
@@ -92,6 +91,6 @@ def test_without_a_model_the_missing_data_is_the_reason() -> None:
 
 
 def test_columns_are_those_of_the_contract() -> None:
-    for model in (trained(), table("churn_model")):
+    for model in (of_many(), table("churn_model")):
         result = function_of(churn_scores)(table("features"), model, playbook.load, "EUR")
         assert result.schema() == table("churn_scores").schema()

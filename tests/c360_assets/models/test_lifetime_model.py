@@ -37,7 +37,7 @@ def orders() -> Orders:
 
 @pytest.fixture(scope="module")
 def tried(orders: Orders) -> ir.Table:
-    return lifetime_model(table("orders", *orders), at(str(TODAY)))
+    return lifetime_model(table("orders", *orders), at(str(TODAY)), table)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def scores(orders: Orders) -> tuple[bytes, bytes]:
 
 
 def made(orders: Orders, *columns: str) -> list[tuple[Any, ...]]:
-    return rows(lifetime_model(table("orders", *orders), at(str(TODAY))), *columns)
+    return rows(lifetime_model(table("orders", *orders), at(str(TODAY)), table), *columns)
 
 
 def scored(orders: Orders) -> tuple[bytes, bytes]:
@@ -191,9 +191,9 @@ def test_customers_who_are_all_alike_break_nothing(amount: str) -> None:
 
 
 def test_without_a_moment_nothing_is_fitted(orders: Orders) -> None:
-    nowhen = lifetime_model(table("orders", *orders), table("as_of"))
+    nowhen = lifetime_model(table("orders", *orders), table("as_of"), table)
     assert {row[1] for row in rows(nowhen, "model", "is_chosen")} == {False}
 
 
 def test_columns_are_those_of_the_contract(orders: Orders) -> None:
-    assert types(lifetime_model(table("orders"), at(str(TODAY)))) == types(table("lifetime_model"))
+    assert types(lifetime_model(table("orders"), at(str(TODAY)), table)) == types(table("lifetime_model"))

@@ -137,7 +137,7 @@ def test_the_order_of_rows_changes_nothing() -> None:
 
 def test_the_two_tables_together_value_everybody() -> None:
     orders = table("orders", *orders_of(400))
-    model = lifetime_model(orders, at(str(TODAY)))
+    model = lifetime_model(orders, at(str(TODAY)), table)
     found = rows(lifetime_value(orders, model, at(str(TODAY))), "customer_id", "reason", *SCORES)
     assert len(found) == 400
     assert {row[1] for row in found} == {None}

@@ -55,7 +55,7 @@ def regulars(count: int = 60) -> list[Row]:
 def model(lines: list[Row], products: list[Row] | None = None, out: Exclusions = NOTHING) -> ir.Table:
     op: Any = recommendation_model.op
     found: ir.Table = op.compute_fn.decorated_fn(
-        table("order_lines", *lines), table("products", *(products or [])), at(AS_OF), lambda: out
+        table("order_lines", *lines), table("products", *(products or [])), at(AS_OF), lambda: out, table
     )
     return found
 

@@ -181,6 +181,7 @@ def test_the_smallest_shops_have_all_columns(lines: list[Row]) -> None:
 
 def test_model_and_recommendations_fit_together() -> None:
     op: Any = recommendation_model.op
-    model = op.compute_fn.decorated_fn(table("order_lines", *LINES), table("products"), at(AS_OF), lambda: NOTHING)
+    given = table("order_lines", *LINES), table("products"), at(AS_OF)
+    model = op.compute_fn.decorated_fn(*given, lambda: NOTHING, table)
     ways = dict(rows(model.filter(model.is_chosen), "list", "candidate"))
     assert len(of(recommended(ways=ways), "ann", "rank")) == 5
