@@ -14,6 +14,11 @@ EXAMPLE = ANN | {
 }
 METRIC = {"candidate": "a", "metric": "lift", "value": 0.5, "value_low": 0.4, "value_high": 0.6}
 DECILE = {"candidate": "a", "decile": 1, "mean_probability": 0.5, "churn_share": 0.5}
+DRIFT = {"feature": "recency_days", "psi": 0.3, "drift": "much", "is_used": True}
+KNOWN = {
+    "predicted_at": NOON - timedelta(days=90), "known_at": NOON, "is_known": True, "customer_count": 0,
+    "mean_probability": 0.5, "churn_share": 0.5, "auc": 0.8, "promised_auc": 0.8, "brier": 0.1,
+}  # fmt: skip
 CANDIDATE = {
     "candidate": "a", "is_baseline": False, "is_chosen": False, "reason": "lower", "fitted_model": "{}",
     "model_hash": "h", "trained_until": datetime(2026, 1, 1), "judged_at": NOON, "auc": 0.7, "auc_low": 0.6,
@@ -119,6 +124,25 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
         "judged_after_training": (1, [CANDIDATE | {"trained_until": NOON - timedelta(days=10)}]),
         "bounds_hold_the_figure": (1, [CANDIDATE | {"auc_low": 0.75}]),
         "better_than_one_number": (1, [CANDIDATE | {"is_baseline": True, "is_chosen": True}]),
+    },
+    "churn_performance": {
+        "told_once_it_is_known": (1, [KNOWN | {"is_known": False}]),
+        "everybody_is_judged": (1, [KNOWN | {"customer_count": 1}]),
+        "as_good_as_judged": (1, [KNOWN | {"auc": 0.74}]),
+        "as_many_as_said": (1, [KNOWN | {"mean_probability": 0.61}]),
+    },
+    "churn_predictions": {
+        "one_model_at_a_time": (
+            1,
+            [
+                ANN | {"predicted_at": NOON, "model_hash": "a"},
+                {"customer_id": "C2", "predicted_at": NOON, "model_hash": "b"},
+            ],
+        ),
+    },
+    "feature_drift": {
+        "index_or_reason": (1, [DRIFT | {"reason": "fewer than 500 examples or customers"}]),
+        "customers_are_alike": (1, [DRIFT, DRIFT | {"feature": "history_days"}, DRIFT | {"is_used": False}]),
     },
     "churn_scores": {
         "everyone_described": (1, [ANN]),
