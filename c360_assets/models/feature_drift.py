@@ -5,9 +5,11 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.terms.churn import FEATURES, foreseen_by, sampled
+from c360_assets.terms.joins import widened
 from c360_assets.terms.rates import rate
 
 PARTS = 10
+ENDS = [f"end_of_{part}" for part in range(PARTS - 1)]
 # Below, the index is mostly chance.
 LEAST_CUSTOMERS = 500
 SOME, MUCH = 0.1, 0.25
@@ -19,11 +21,11 @@ UNKNOWN = -1
 def feature_drift(features: ir.Table, churn_examples: ir.Table, churn_model: ir.Table) -> ir.Table:
     """One row per feature; none where there is nobody to compare."""
     then, now = _values(sampled(churn_examples), False), _values(foreseen_by(features), True)
-    compared = _indexed(_binned(ibis.union(then, now), then))
+    compared = widened(_indexed(_binned(ibis.union(then, now), then)), "feature", _used(churn_model))
     known = compared.mutate(
         psi=compared.has_enough.ifelse(compared.index, None),
         reason=compared.has_enough.ifelse(None, ibis.literal(f"fewer than {LEAST_CUSTOMERS} examples or customers")),
-        is_used=compared.feature.isin(_used(churn_model).feature),
+        is_used=compared.is_used.fill_null(False),
     )
     drift = ibis.cases((known.psi < SOME, "none"), (known.psi < MUCH, "some"), (known.psi >= MUCH, "much"))
     return known.mutate(drift=drift).select(
@@ -48,7 +50,7 @@ def _values(rows: ir.Table, is_now: bool) -> ir.Table:
 def _binned(values: ir.Table, then: ir.Table) -> ir.Table:
     """How many of then and of now lie in each tenth of those of then, or are unknown."""
     placed = values.left_join(_ends(then), "feature")
-    above = placed.ends.filter(lambda end: end < placed.value).length().fill_null(0)
+    above = sum((placed[end] < placed.value).cast("int32").fill_null(0) for end in ENDS)
     place = placed.value.isnull().ifelse(UNKNOWN, above)
     binned = placed.mutate(place=place).group_by("feature", "place")
     return binned.agg(example_count=(~placed.is_now).sum(), customer_count=placed.is_now.sum())
@@ -60,8 +62,8 @@ def _ends(values: ir.Table) -> ir.Table:
     by_value = ibis.window(group_by="feature", order_by="value")
     count = known.count().over(ibis.window(group_by="feature"))
     parts = known.mutate(part=(ibis.row_number().over(by_value) * PARTS) // count)
-    ends = parts.filter(parts.part < PARTS - 1).group_by("feature", "part").agg(end=parts.value.max())
-    return ends.group_by("feature").agg(ends=ends.end.collect(order_by=ends.end))
+    ends = {end: parts.value.max(where=parts.part == part) for part, end in enumerate(ENDS)}
+    return parts.group_by("feature").agg(**ends)
 
 
 def _indexed(bins: ir.Table) -> ir.Table:
@@ -71,7 +73,7 @@ def _indexed(bins: ir.Table) -> ir.Table:
     """
     of_feature = ibis.window(group_by=bins.feature)
     p, q = (
-        bins[name].nullif(0).fill_null(EMPTY_BIN) / bins[name].sum().over(of_feature).nullif(0)
+        rate(bins[name].cast("float64").nullif(0).fill_null(EMPTY_BIN), bins[name].sum().over(of_feature))
         for name in ("example_count", "customer_count")
     )
     parts = bins.mutate(part=(q - p) * (q / p).ln(), is_unknown=bins.place == UNKNOWN)
@@ -90,4 +92,4 @@ def _indexed(bins: ir.Table) -> ir.Table:
 def _used(churn_model: ir.Table) -> ir.Table:
     """The features that the chosen candidate looks at."""
     chosen = churn_model.filter(churn_model.is_chosen)
-    return chosen.select(feature=chosen.features_used.split(", ").unnest())
+    return chosen.select(feature=chosen.features_used.split(", ").unnest(), is_used=True)
