@@ -6,7 +6,7 @@ import dagster as dg
 import ibis.expr.types as ir
 
 from governance.contract import HOURLY
-from resources import hours, merging
+from resources import candidates, hours, merging
 from resources.deployment import Deployment
 from resources.feeds import Feeds, Load
 from resources.lake import HOURS, Commit
@@ -79,6 +79,9 @@ class LakeIOManager(dg.IOManager):
             instance, loaded = context.step_context.instance, merging.windows(commit.properties.get(HOURS, ""))
             hours.record(instance, context.asset_key, context.asset_partitions_def, loaded)
         metadata = _metadata(commit, _dagster_lineage(lineage, set(self.deployment.contracts)))
+        if candidates.are_told(contract):
+            rows = self.deployment.lake.newest(contract)[0].order_by(contract.primary_key).to_pyarrow().to_pylist()
+            metadata["candidates"] = dg.MetadataValue.md(candidates.markdown(contract, rows))
         context.add_output_metadata(
             metadata | ({"rule version": properties[RULE_VERSION]} if RULE_VERSION in properties else {})
         )
