@@ -137,7 +137,7 @@ def _described(spec: dg.AssetSpec, deployment: Deployment, code: Path, rules: Se
     is_made_here = contract.layer != "operations"
     return spec.replace_attributes(
         freshness_policy=automation.freshness(contract) if is_made_here else None,
-        description=f"{contract.grain}\n\n{contract.purpose}",
+        description=_told(contract),
         # The folder it lies in: a layer, or a room of one.
         group_name=code.parent.name,
         owners=[f"team:{contract.owner}"],
@@ -157,6 +157,13 @@ def _described(spec: dg.AssetSpec, deployment: Deployment, code: Path, rules: Se
             "retention": contract.retention,
         },
     )
+
+
+def _told(contract: Contract) -> str:
+    """What the table is, in Markdown, with what it does not tell."""
+    limits = "\n".join(f"- {limit}" for limit in contract.limitations)
+    told = f"{contract.grain}\n\n{contract.purpose}"
+    return f"{told}\n\n**Limits, and when not to use it**\n\n{limits}" if limits else told
 
 
 def _code_version(contract: Contract, code: Path, rules: Sequence[Path]) -> str:

@@ -102,10 +102,10 @@ class Contract:
     `moves_as_of` says that a row is something a customer did, so that the newest decides of which moment every analysis
     speaks. `latency_hours` is how old the newest row may be, `quality_target` the quality score (0 to 100) it should
     have, `loading` how a source's rows come in: snapshot, upsert or hourly; `sensitive_rows` names the column that says
-    which rows are hidden from whoever has no full access. `tolerated_loss_percent` of a source's rows may be left out
-    of what is made of them before anybody is warned; a load of the whole may bring `tolerated_shrink_percent` fewer
-    rows than are held before it is refused. `files` say all this, the deployment's own last, and `own_columns` are
-    those which that one adds.
+    which rows are hidden from whoever has no full access. `limitations` are what the table does not tell, and when not
+    to use it. `tolerated_loss_percent` of a source's rows may be left out of what is made of them before anybody is
+    warned; a load of the whole may bring `tolerated_shrink_percent` fewer rows than are held before it is refused.
+    `files` say all this, the deployment's own last, and `own_columns` are those which that one adds.
     """
 
     layer: str
@@ -129,6 +129,7 @@ class Contract:
     sensitive_rows: str | None = None
     files: tuple[Path, ...] = ()
     own_columns: tuple[str, ...] = ()
+    limitations: tuple[str, ...] = ()
     tolerated_loss_percent: float = TOLERATED_LOSS_PERCENT
     tolerated_shrink_percent: float = TOLERATED_SHRINK_PERCENT
 

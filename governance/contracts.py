@@ -132,6 +132,7 @@ def contract_of(file: Path, raw: dict[str, Any]) -> Contract:
         title=_needed(file, "name", document.name),
         version=_needed(file, "version", document.version),
         purpose=_needed(file, "description.purpose", getattr(document.description, "purpose", None)).strip(),
+        limitations=tuple((getattr(document.description, "limitations", None) or "").splitlines()),
         grain=table.dataGranularityDescription or "",
         owner=_needed(file, "team.name", getattr(document.team, "name", None)),
         domain=_needed(file, "domain", document.domain),

@@ -36,7 +36,7 @@ def page(deployment: Deployment, model: Model) -> str:
     parts = "".join(f'<li><a href="{to}"><span>{name}</span></a></li>' for to, name in links)
     index = f'<nav aria-label="Index"><h2>{escape(_title(model))}</h2><ul>{parts}</ul></nav>'
     parts_of_page = [_head(deployment, model, rows), _candidates(model, rows), _pictures(deciles)]
-    content = [*parts_of_page, _drivers(deployment, model, rows), _limits(model)]
+    content = [*parts_of_page, _drivers(deployment, model, rows), _limits(deployment, model)]
     return document(f"{_title(model)}: model card", index, "\n".join(content))
 
 
@@ -173,8 +173,8 @@ def _drivers(deployment: Deployment, model: Model, rows: Sequence[Row]) -> str:
     )
 
 
-def _limits(model: Model) -> str:
-    items = "".join(f"<li>{escape(limit)}</li>" for limit in model.limits)
+def _limits(deployment: Deployment, model: Model) -> str:
+    items = "".join(f"<li>{escape(limit)}</li>" for limit in deployment.contracts[model.scores].limitations)
     tables = f"Tables {model.table} and {model.scores}; more in {model.page}."
     return (
         '<section id="limits"><h2 class="part">Limits, and when not to use it</h2>'

@@ -31,7 +31,6 @@ class Model:
     called: str
     needed: str
     page: str
-    limits: tuple[str, ...]
     part: tuple[str, str] | None = None
     since: str | None = None
 
@@ -41,10 +40,6 @@ class Model:
         return None if self.table == "recommendation_model" else (f"{self.measure}_low", f"{self.measure}_high")
 
 
-PROBABLE = "It says what is probable for many, and is wrong about single customers."
-PAST = "It knows what was: after a change of assortment, prices or campaigns it is wrong until that is past, too."
-CAUSES = "It tells what goes together, never what would change somebody's mind; only a control group tells that."
-NO_REFUSAL = "Not for refusing service, credit or prices to a person."
 MODELS = (
     Model(
         "churn",
@@ -55,7 +50,6 @@ MODELS = (
         "AUC-ROC",
         "fitted_model",
         "docs/churn.md",
-        (PROBABLE, PAST, CAUSES, NO_REFUSAL, "Not for customers without a dated order: they have no probability."),
         since="judged_at",
     ),
     Model(
@@ -67,12 +61,6 @@ MODELS = (
         "root mean squared error, purchases",
         "r",
         "docs/lifetime_value.md",
-        (
-            PROBABLE,
-            PAST,
-            "A steady rate is assumed: no season, no campaign.",
-            "Sums are much surer than single customers.",
-        ),
         since="cutoff_on",
     ),
     *(
@@ -85,8 +73,7 @@ MODELS = (
             "NDCG at 10",
             "ndcg",
             "docs/recommendations.md",
-            (PROBABLE, PAST, "What nobody was shown, nobody bought: lists favour what is seen already."),
-            ("list", name),
+            part=("list", name),
         )
         for name in ("buy again", "discover", "joined")
     ),
