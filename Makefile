@@ -4,7 +4,7 @@ PORT ?= 3000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test live sail sail-examples ui check canary bench clean
+.PHONY: demo test live sail sail-examples ui check canary bench bench-models clean
 
 demo: .venv/runtime ## Build the sample company's Customer 360 and show it
 	@$(BIN)/c360 run
@@ -46,8 +46,11 @@ canary: ## Run the tests, or those in TESTS=, with the newest versions that pypr
 bench: .venv/runtime ## Compare with hand-written SQL
 	@$(BIN)/c360 bench
 
+bench-models: .venv-peers/ready ## Compare the models of CUSTOMERS=100000 with the libraries a user would pick instead
+	@$(BIN)/c360 bench --models $(or $(CUSTOMERS),100000) --rounds 1
+
 clean: ## Remove environments and everything built
-	rm -rf .venv .venv-datacontract .venv-sail .venv-canary .c360 examples/*/.c360
+	rm -rf .venv .venv-datacontract .venv-sail .venv-canary .venv-peers .c360 examples/*/.c360
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=...")'
@@ -72,6 +75,14 @@ clean: ## Remove environments and everything built
 	  "$$(.venv-sail/bin/python -c 'import site; print(site.getsitepackages()[0])')/ours.pth"
 	@.venv-sail/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt \
 	  'pysail==0.7.2' 'pyspark-client==4.2.0'
+	@touch $@
+
+# Other ways to the same figures, which ask for other versions of what we use.
+.venv-peers/ready: .venv/runtime
+	@echo "Installing what models are compared with into .venv-peers (once) ..."
+	@$(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet \
+	  'lifetimes==0.11.3' 'implicit==0.7.3' 'mlxtend==0.25.0' 'statsforecast==2.1.1' 'pandas<3' 'pyarrow>=20'
 	@touch $@
 
 # datacontract-cli pins much of what we pin otherwise, so it lives alone.

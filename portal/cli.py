@@ -753,6 +753,12 @@ def ui(deployment: Any, port: int) -> None:
     type=click.IntRange(min=20),
     help="Time writes of a table, and reads, after so many writes instead.",
 )
+@click.option(
+    "--models",
+    "modelled",
+    type=click.IntRange(min=500),
+    help="Time the models of so many customers instead, beside the libraries in .venv-peers (make bench-models).",
+)
 def bench(
     customers: tuple[int, ...],
     orders: tuple[int, ...],
@@ -763,6 +769,7 @@ def bench(
     events: int | None,
     aged: int,
     writes: int | None,
+    modelled: int | None,
 ) -> None:
     """Time our tables, our checks or our loading against the same work done by hand, in turn, with peak memory.
 
@@ -774,10 +781,12 @@ def bench(
       c360 bench --orders 1000000 --database postgresql://localhost/scratch
       c360 bench --events 50000000
       c360 bench --writes 10000
+      c360 bench --models 100000 --rounds 1
     """
     from portal.benchmarks import aging as aging_benchmark
     from portal.benchmarks import checks as checks_benchmark
     from portal.benchmarks import loading as loading_benchmark
+    from portal.benchmarks import models as models_benchmark
     from portal.benchmarks import tables as benchmark
 
     def tell(text: str) -> None:
@@ -793,7 +802,9 @@ def bench(
         )
     if writes:
         out.print(aging_benchmark.writes(writes, tell))
-    if (orders or events or writes) and not customers:
+    if modelled:
+        out.print(models_benchmark.compare(modelled, rounds, only, tell))
+    if (orders or events or writes or modelled) and not customers:
         return
     customers = customers or (100_000,)
     results = [benchmark.compare(count, rounds, only, tell, aged) for count in customers]

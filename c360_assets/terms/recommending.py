@@ -8,7 +8,7 @@ EASE is that of H. Steck, "Embarrassingly shallow autoencoders for sparse data",
 of B. Sarwar and others, "Item-based collaborative filtering recommendation algorithms", WWW 2001.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -34,8 +34,9 @@ BUY_AGAIN = (POPULARITY, FREQUENCY, RHYTHM, DEMAND)
 DISCOVER = (POPULARITY, COSINE, EASE)
 # Steck's own for baskets of about this kind; on Online Retail anything from 200 to 500 does as well.
 L2 = 500.0
-# The matrix of EASE is dense: of 10,000 products it has 800 MB, and inverting it takes a minute or two.
-MOST_FOR_EASE = 10_000
+# The matrix of EASE is dense: of 8,000 products it has 500 MB, of which four are held for a moment, and inverting it
+# takes a minute.
+MOST_FOR_EASE = 8_000
 # The products most like one; more change nothing and would not fit into memory.
 NEIGHBOURS = 200
 # Orders of one product that make a rhythm, and intervals of it without an order after which it counts for less.
@@ -137,12 +138,15 @@ def _demand(purchases: Purchases) -> Floats:
 def likeness(purchases: Purchases, candidate: str) -> Any:
     """How much having bought the product of a row speaks for that of a column: a matrix, None for popularity.
 
-    Products that nobody bought are as likely as those they are like, on average.
+    Products that nobody bought are as likely as those they are like, on average. Of more products than EASE can be had
+    of, the cosine takes its place.
     """
     if candidate == POPULARITY:
         return None
+    # What did best on a catalogue of the past may be too much for that of today.
+    is_dense = candidate == EASE and purchases.product_count <= MOST_FOR_EASE
     with one_thread():
-        learned = _ease(purchases.bought) if candidate == EASE else _cosine(purchases.bought)
+        learned = _ease(purchases.bought) if is_dense else _cosine(purchases.bought)
     return _with_unbought(learned, purchases.liked)
 
 
@@ -181,14 +185,19 @@ def _cosine(bought: Any) -> Any:
 
 def _nearest(rows: Any, start: int) -> Any:
     """Rows with their greatest values alone, the first products among equals, and 0 on the diagonal."""
-    from scipy.sparse import csr_array
-
     keys = _keys(rows, np.arange(rows.shape[1]))
     own = np.arange(rows.shape[0])
     keys[own, start + own] = 0
+    return _greatest(keys)
+
+
+def _greatest(keys: Integers) -> Any:
+    """The scores of the greatest keys of each row, as a sparse matrix."""
+    from scipy.sparse import csr_array
+
     best = _best(keys, NEIGHBOURS)
     of_row, place = np.nonzero(best.products >= 0)
-    return csr_array((best.scores[of_row, place], (of_row, best.products[of_row, place])), shape=rows.shape)
+    return csr_array((best.scores[of_row, place], (of_row, best.products[of_row, place])), shape=keys.shape)
 
 
 def _with_unbought(learned: Any, liked: Mapping[int, Integers]) -> Any:
@@ -198,11 +207,25 @@ def _with_unbought(learned: Any, liked: Mapping[int, Integers]) -> Any:
     if not liked:
         return learned
     counts = [len(like) for like in liked.values()]
-    rows = np.concatenate([*liked.values()])
-    columns = np.repeat([*liked], counts)
+    rows = np.repeat([*liked], counts)
+    columns = np.concatenate([*liked.values()])
     shares = csr_array((np.repeat(1 / np.array(counts), counts), (rows, columns)), shape=learned.shape)
-    added = learned @ shares
-    return csr_array(learned + added) if issparse(learned) else learned + added
+    if not issparse(learned):
+        return learned + learned @ shares.T
+    # Of as many products as any other has; means of many would fill the matrix.
+    by_product, places = csr_array(learned.T), np.array(sorted(liked))
+    step = max(1, CELLS // learned.shape[1])
+    parts = [places[start : start + step] for start in range(0, len(places), step)]
+    nearest = [_greatest(_keys(csr_array(shares[part] @ by_product), np.arange(learned.shape[1]))) for part in parts]
+    return csr_array(learned + _placed(nearest, places, learned.shape).T)
+
+
+def _placed(parts: Sequence[Any], places: Integers, shape: tuple[int, int]) -> Any:
+    """Rows of several sparse matrices, put at these places of a larger one."""
+    from scipy.sparse import coo_array, csr_array, vstack
+
+    rows = coo_array(vstack(parts))
+    return csr_array((rows.data, (places[rows.row], rows.col)), shape=shape)
 
 
 def batches(customers: Integers, product_count: int) -> Iterator[Integers]:
