@@ -47,7 +47,8 @@ def mlxtend(folder: Path) -> Callable[[], int]:
 
     def run() -> int:
         matrix, products = _matrix(folder, "order_id")
-        baskets = pd.DataFrame.sparse.from_spmatrix(matrix.astype(bool), columns=products)
+        sparse: Any = pd.DataFrame.sparse
+        baskets = sparse.from_spmatrix(matrix.astype(bool), columns=products)
         found = fpgrowth(baskets, min_support=SUPPORT, use_colnames=True)
         return len(association_rules(found, metric="confidence", min_threshold=CONFIDENCE)) if len(found) else 0
 

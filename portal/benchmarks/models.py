@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ibis.expr.types as ir
+import duckdb
 import yaml
 from rich.box import SIMPLE
 from rich.table import Table
@@ -25,7 +25,7 @@ from governance.contract import Contract
 from portal.benchmarks.tables import PROJECT, in_turn, measured_apart, peak_megabytes
 from resources import deployment as deployments
 from resources.deployment import Deployment
-from resources.engine import quoted
+from resources.engine import literal, quoted
 
 PEERS = Path(__file__).with_name("model_peers.py")
 PYTHON_OF_PEERS = PROJECT / ".venv-peers/bin/python"
@@ -140,18 +140,15 @@ def shop(folder: Path, customers: int) -> Path:
         made = deployment.engine.view(f"made {key}", f"SELECT {_columns(deployment, contract, sql)} FROM ({sql})")
         deployment.lake.publish(deployment.lake.write(contract, made))
         if key in EXPORTED:
-            _export(deployment.lake.read(contract), folder / f"{key}.parquet")
+            _export(deployment.lake.select(contract), folder / f"{key}.parquet")
     deployment.close()
     return config
 
 
-def _export(rows: ir.Table, file: Path) -> None:
-    import pyarrow.parquet as pq
-
-    # The engine writes nowhere but into the lake.
-    with rows.to_pyarrow_batches() as batches, pq.ParquetWriter(file, batches.schema) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
+def _export(select: str, file: Path) -> None:
+    # Our own engine writes nowhere but into the lake.
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY ({select}) TO {literal(str(file))} (FORMAT parquet)")
 
 
 def _rows(customers: int) -> dict[str, str]:
