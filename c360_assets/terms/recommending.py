@@ -185,19 +185,19 @@ def _cosine(bought: Any) -> Any:
 
 def _nearest(rows: Any, start: int) -> Any:
     """Rows with their greatest values alone, the first products among equals, and 0 on the diagonal."""
-    keys = _keys(rows, np.arange(rows.shape[1]))
+    shut = np.zeros(rows.shape, dtype=np.bool_)
     own = np.arange(rows.shape[0])
-    keys[own, start + own] = 0
-    return _greatest(keys)
+    shut[own, start + own] = True
+    return _greatest(rows, shut)
 
 
-def _greatest(keys: Integers) -> Any:
-    """The scores of the greatest keys of each row, as a sparse matrix."""
+def _greatest(rows: Any, shut: Booleans) -> Any:
+    """The greatest values of each row, as a sparse matrix."""
     from scipy.sparse import csr_array
 
-    best = _best(keys, NEIGHBOURS)
+    best = _best(rows, np.arange(rows.shape[1]), NEIGHBOURS, shut)
     of_row, place = np.nonzero(best.products >= 0)
-    return csr_array((best.scores[of_row, place], (of_row, best.products[of_row, place])), shape=keys.shape)
+    return csr_array((best.scores[of_row, place], (of_row, best.products[of_row, place])), shape=rows.shape)
 
 
 def _with_unbought(learned: Any, liked: Mapping[int, Integers]) -> Any:
@@ -216,7 +216,8 @@ def _with_unbought(learned: Any, liked: Mapping[int, Integers]) -> Any:
     by_product, places = csr_array(learned.T), np.array(sorted(liked))
     step = max(1, CELLS // learned.shape[1])
     parts = [places[start : start + step] for start in range(0, len(places), step)]
-    nearest = [_greatest(_keys(csr_array(shares[part] @ by_product), np.arange(learned.shape[1]))) for part in parts]
+    nothing = np.zeros((step, learned.shape[1]), dtype=np.bool_)
+    nearest = [_greatest(csr_array(shares[part] @ by_product), nothing[: len(part)]) for part in parts]
     return csr_array(learned + _placed(nearest, places, learned.shape).T)
 
 
@@ -237,16 +238,8 @@ def batches(customers: Integers, product_count: int) -> Iterator[Integers]:
 
 def again_ranked(purchases: Purchases, scores: Any, part: Integers, allowed: Booleans, length: int = LENGTH) -> Ranking:
     """The best of the products each customer has bought."""
-    held = scores[part]
-    of_row = _rows_of(held)
-    order = np.lexsort((purchases.place[held.indices], -np.rint(held.data * SCALE), of_row))
-    order = order[allowed[held.indices[order]]]
-    place = np.arange(len(order)) - np.searchsorted(of_row[order], of_row[order])
-    order, place = order[place < length], place[place < length]
-    products, values = np.full((len(part), length), -1, dtype=np.int64), np.zeros((len(part), length))
-    products[of_row[order], place] = held.indices[order]
-    values[of_row[order], place] = held.data[order].round(DECIMALS)
-    return Ranking(products, values)
+    shut = np.broadcast_to(~allowed, (len(part), len(allowed)))
+    return _best(scores[part], purchases.place, length, shut)
 
 
 def discoveries(
@@ -260,9 +253,9 @@ def discoveries(
     popular = _popular(purchases, own, allowed, 2 * length if likeness is not None else length)
     if likeness is None:
         return Ranking(popular, np.zeros(popular.shape))
-    keys = _keys(own @ likeness, purchases.place) * allowed
-    keys[_rows_of(own), own.indices] = 0
-    best = _best(keys, length)
+    shut = np.repeat(~allowed[None, :], len(part), axis=0)
+    shut[_rows_of(own), own.indices] = True
+    best = _best(own @ likeness, purchases.place, length, shut)
     is_listed = (popular[:, :, None] == best.products[:, None, :]).any(axis=2)
     products = joined(best, Ranking(np.where(is_listed, -1, popular), np.zeros(popular.shape)), length)
     # What is popular and no more has a score of 0.
@@ -291,22 +284,30 @@ def _popular(purchases: Purchases, own: Any, allowed: Booleans, length: int) -> 
     return found
 
 
-def _keys(scores: Any, place: Integers) -> Integers:
-    """Scores above 0 and the place by popularity in one whole number, so that no tie is left to the order of a sort."""
-    count = scores.shape[1]
+def _best(scores: Any, place: Integers, length: int, shut: Booleans) -> Ranking:
+    """The products of the greatest scores above 0 of each row, but for those `shut`; among equals by their place.
+
+    Scores are a matrix, sparse or not.
+    """
     if isinstance(scores, np.ndarray):
-        whole = np.rint(scores * SCALE).astype(np.int64)
-        return np.where(whole > 0, whole * count + (count - 1 - place), 0)
-    whole = np.rint(scores.data * SCALE).astype(np.int64)
-    scores.data = np.where(whole > 0, whole * count + (count - 1 - place[scores.indices]), 0)
-    keys: Integers = scores.toarray()
-    return keys
+        return _best_of_all(np.where(shut, 0, np.rint(scores * SCALE)).astype(np.int64), place, length)
+    rows, whole = _rows_of(scores), np.rint(scores.data * SCALE).astype(np.int64)
+    held = np.flatnonzero((whole > 0) & ~shut[rows, scores.indices])
+    order = held[np.lexsort((place[scores.indices[held]], -whole[held], rows[held]))]
+    at = np.arange(len(order)) - np.searchsorted(rows[order], rows[order])
+    order, at = order[at < length], at[at < length]
+    products, values = np.full((scores.shape[0], length), -1, dtype=np.int64), np.zeros((scores.shape[0], length))
+    products[rows[order], at] = scores.indices[order]
+    values[rows[order], at] = whole[order] / SCALE
+    return Ranking(products, values)
 
 
-def _best(keys: Integers, length: int) -> Ranking:
-    """The products of the greatest keys of each row; -1 where a key is 0."""
-    count = keys.shape[1]
+def _best_of_all(whole: Integers, place: Integers, length: int) -> Ranking:
+    """The same of whole numbers for every product."""
+    count = whole.shape[1]
     taken = min(length, count)
+    # The place in one number with the score, so that no tie is left to the order of a sort.
+    keys = np.where(whole > 0, whole * count + (count - 1 - place), 0)
     best = np.argpartition(keys, count - taken, axis=1)[:, count - taken :] if taken else np.empty((len(keys), 0), int)
     best = np.take_along_axis(best, np.argsort(np.take_along_axis(keys, best, axis=1), axis=1)[:, ::-1], axis=1)
     held = np.take_along_axis(keys, best, axis=1)
