@@ -4,6 +4,7 @@ Points are customers, a row for each and a column for each feature, NaN where it
 same order give the same model on every machine and with any number of threads.
 """
 
+import hashlib
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -90,8 +91,10 @@ def calibration(said: Floats, outcomes: Flags) -> tuple[float, float]:
     from sklearn.linear_model import LogisticRegression
 
     fitted = LogisticRegression(C=1e6).fit(_logit(said)[:, None], outcomes)
-    # A model that says the opposite of what happens knows nothing; its slope is not to be turned round.
-    return max(_rounded(fitted.coef_[0, 0]), 0.0), _rounded(fitted.intercept_[0])
+    slope, offset = _rounded(fitted.coef_[0, 0]), _rounded(fitted.intercept_[0])
+    # A model that says the opposite of what happens knows nothing: its slope is not to be turned round, and what is
+    # left is how often it happens.
+    return (slope, offset) if slope > 0 else (0.0, _rounded(_logit(outcomes.mean(keepdims=True))[0]))
 
 
 def calibrated(said: Floats, correction: tuple[float, float]) -> Floats:
@@ -122,6 +125,11 @@ def logistic(points: Floats, outcomes: Flags) -> Fitted:
     fitted = LogisticRegression(C=0.1, max_iter=1_000).fit(_scaled(scale, points), outcomes)
     weights = {"weights": _list(fitted.coef_[0]), "bias": _rounded(fitted.intercept_[0])}
     return {"kind": "logistic", **scale, **weights}
+
+
+def rate(points: Floats, outcomes: Flags) -> Fitted:
+    """How often it happens, said of everybody."""
+    return {"kind": "rate", "share": _rounded(outcomes.mean())}
 
 
 def tree(points: Floats, outcomes: Flags) -> Fitted:
@@ -182,10 +190,19 @@ def to_text(model: Fitted) -> str:
     return json.dumps(model, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+def text_hash(text: str) -> str:
+    """By what a model is known."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
 def from_text(text: str) -> Fitted:
     """The model that `to_text` wrote."""
     model: Fitted = json.loads(text)
     return model
+
+
+def _rate(model: Fitted, points: Floats) -> Floats:
+    return np.full(len(points), model["share"])
 
 
 def _logistic(model: Fitted, points: Floats) -> Floats:
@@ -234,7 +251,14 @@ def _expected(model: Fitted, points: Floats) -> Floats:
     return np.log(np.maximum(expected[which], CERTAIN))
 
 
-_SAID = {"purchases": _purchases, "logistic": _logistic, "tree": _tree, "boosting": _boosting, "network": _network}
+_SAID = {
+    "rate": _rate,
+    "purchases": _purchases,
+    "logistic": _logistic,
+    "tree": _tree,
+    "boosting": _boosting,
+    "network": _network,
+}
 
 
 def _booster(model: Fitted) -> Any:
