@@ -104,6 +104,7 @@ def beside_tables(deployment: Deployment, as_of: str | None, former: Callable[[s
         "rules": deployment.rules,
         "playbook": deployment.playbook,
         "exclusions": deployment.exclusions,
+        "actions": deployment.actions,
         "timezone": deployment.settings.clock,
         "currency": deployment.settings.currency,
         "former": former,

@@ -38,7 +38,7 @@ BASELINES = (
 EXPECTED = Candidate("expected purchases", classifiers.purchases, ("recency_days", "history_days", "frequency"))
 MODELS = (
     Candidate("logistic regression", classifiers.logistic),
-    Candidate("gradient boosting", classifiers.boosting),
+    Candidate("gradient boosting", classifiers.quick_boosting),
 )
 MEASURES = {"auc": judging.auc, "brier": judging.brier}
 NUMBERS = (

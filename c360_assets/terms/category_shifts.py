@@ -103,7 +103,7 @@ class Paths:
 
 @dataclass(frozen=True)
 class Asked:
-    """Customers after some orders: `own` counts these by category, `last` is that of the last, `to` that of the next."""
+    """Customers after some orders: `own` counts these by category, `last` is of the last, `to` of the next."""
 
     own: Floats
     last: Integers

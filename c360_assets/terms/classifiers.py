@@ -45,6 +45,7 @@ BOOSTING = {
     "verbosity": -1,
 }
 TREES = 200
+QUICK, QUICK_TREES = {"learning_rate": 0.075}, 80
 LEAVES, LEAF = 12, 50
 HIDDEN, WEIGHT_DECAY, ROUNDS = 12, 30.0, 100
 
@@ -151,10 +152,19 @@ def tree(points: Floats, outcomes: Flags) -> Fitted:
 
 def boosting(points: Floats, outcomes: Flags) -> Fitted:
     """Gradient boosting of small trees by LightGBM, as its own text."""
+    return _boosted(points, outcomes, BOOSTING, TREES)
+
+
+def quick_boosting(points: Floats, outcomes: Flags) -> Fitted:
+    """The same with fewer trees that each count for more: less fine, and done in less than half the time."""
+    return _boosted(points, outcomes, BOOSTING | QUICK, QUICK_TREES)
+
+
+def _boosted(points: Floats, outcomes: Flags, options: Mapping[str, Any], trees: int) -> Fitted:
     import lightgbm
 
     data = lightgbm.Dataset(points, outcomes.astype(np.float64), params={"verbosity": -1})
-    return {"kind": "boosting", "text": lightgbm.train(BOOSTING, data, TREES).model_to_string()}
+    return {"kind": "boosting", "text": lightgbm.train(dict(options), data, trees).model_to_string()}
 
 
 def network(points: Floats, outcomes: Flags) -> Fitted:
