@@ -29,7 +29,7 @@ def _shown(rows: ir.Table, name: str, currency: str) -> ir.StringValue:
     if value.type().is_string():
         text = value
     elif value.type().is_boolean():
-        text = value.ifelse("yes", "no")
+        text = ibis.cases((value, "yes"), (~value, "no"))
     elif SHARES.search(name):
         text = (value * 100).round().cast("int64").cast("string") + " %"
     elif AMOUNTS.search(name):
