@@ -97,7 +97,7 @@ def lines(count: int, seed: int = 0) -> ir.Table:
 def line(who: str, order: str, ago: int, category: str, amount: str = "10") -> Row:
     """A line of an order so many days ago."""
     order_at = {"order_id": order, "customer_id": who, "ordered_at": NOW - timedelta(days=ago)}
-    return at | {
+    return order_at | {
         "order_line_id": f"{order} {category}",
         "sku_id": category,
         "line_kind": "sale",
