@@ -7,6 +7,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from c360_assets.terms.actions import CATEGORY_SHIFT, TARGETS
 from governance.errors import C360Error
 from resources.deployment import Deployment
 from resources.engine import quoted
@@ -81,6 +82,31 @@ MODELS = (
             ("list", name),
         )
         for name in ("buy again", "discover", "joined")
+    ),
+    *(
+        Model(
+            target.name,
+            "action_model",
+            "next_actions",
+            "candidate",
+            "auc",
+            "AUC-ROC",
+            "docs/next_actions.md",
+            (PROBABLE, PAST, CAUSES, NO_REFUSAL, "It speaks of 30 days, and of buyers alone."),
+            ("target", target.name),
+        )
+        for target in TARGETS
+    ),
+    Model(
+        CATEGORY_SHIFT,
+        "action_model",
+        "next_actions",
+        "candidate",
+        "log_loss",
+        "log loss",
+        "docs/next_actions.md",
+        (PROBABLE, PAST, "It speaks of the next order, whenever that comes."),
+        ("target", CATEGORY_SHIFT),
     ),
 )
 
