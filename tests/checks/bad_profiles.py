@@ -32,6 +32,7 @@ NEXT = ANN | {
     "next_best_action_priority": "Low", "next_best_action_reason": "nothing", "next_best_action_basis": "orders 3",
     "next_best_action_rule": "Nothing to do",
 }  # fmt: skip
+OFFER = ANN | {"kind": "upsell", "rank": 1, "product_id": "P1", "because_product_id": "P2"}
 FITTED = {"model": "BG/NBD", "r": 0.2, "alpha": 4.0, "a": 0.8, "b": 2.0, "mae": 1.0, "rmse": 1.5, "is_chosen": True}
 BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
     "as_of": {"moment_known": (1, [{}])},
@@ -133,6 +134,11 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
         "shifts_are_judged_after_training": (1, [SHIFT | {"trained_until": EVENING}]),
         "bounds_hold_the_figure": (1, [FORESEEN | {"brier_low": 0.15}]),
         "said_as_it_came": (1, [FORESEEN | {"said_share": 0.5}]),
+    },
+    "offers": {
+        "kinds_are_known": (1, [OFFER | {"kind": "gift"}]),
+        "one_best_each": (1, [OFFER | {"rank": 2}]),
+        "not_of_itself": (1, [OFFER | {"because_product_id": "P1"}]),
     },
     "next_actions": {
         "everyone_described": (1, [NEXT]),

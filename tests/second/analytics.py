@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from governance import contracts
-from tests.second import customers, frictions, segments, visits, voices
+from tests.second import customers, frictions, goods, segments, visits, voices
 from tests.second.published import Published, differences
 
 COMPUTED: tuple[Callable[[Published], pd.DataFrame], ...] = (
@@ -40,6 +40,7 @@ COMPUTED: tuple[Callable[[Published], pd.DataFrame], ...] = (
     visits.interest_trend,
     visits.communication_preferences,
     frictions.frictions,
+    goods.offers,
 )
 TABLES = {compute.__name__: compute for compute in COMPUTED}
 

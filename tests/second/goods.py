@@ -1,0 +1,81 @@
+"""What customers are offered, by loops over their last orders."""
+
+from collections import defaultdict
+from typing import Any
+
+import pandas as pd
+
+from tests.second.published import Published
+
+UNIT = 10_000  # amounts and quantities are whole ten-thousandths
+
+
+def offers(tables: Published) -> pd.DataFrame:
+    lines = tables["order_lines"]
+    sold = lines[(lines.line_kind == "sale") & lines.product_id.notna()]
+    goods, last, had = _goods(tables, sold), _last(sold), _had(sold)
+    rules = tables["basket_rules"]
+    single = rules[rules.antecedent_item_count == 1].to_dict("records")
+    rows: list[dict[str, Any]] = []
+    for customer, products in last.items():
+        weights: dict[str, dict[str, tuple[float, str]]] = {"upsell": {}, "cross-sell": {}}
+        for product in sorted(products):
+            found = [("upsell", dear, float(goods[dear]["orders"])) for dear in _dearer(goods, product)]
+            found += [
+                ("cross-sell", rule["consequent_id"], rule["confidence"])
+                for rule in single
+                if rule["antecedent_ids"] == product
+            ]
+            for kind, other, weight in found:
+                if other not in had[customer] and weight > weights[kind].get(other, (-1.0, ""))[0]:
+                    weights[kind][other] = (weight, product)
+        for kind, of_kind in weights.items():
+            best = sorted(of_kind, key=lambda one: (-of_kind[one][0], one))[:3]
+            rows += [
+                {
+                    "customer_id": customer, "kind": kind, "rank": place, "product_id": one,
+                    "product_name": goods[one]["name"], "because_product_id": of_kind[one][1], "reason": "some reason",
+                }
+                for place, one in enumerate(best, 1)
+            ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _goods(tables: Published, sold: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    facts = tables["products"].groupby("product_id")[["product_name", "product_category"]].min()
+    found = {}
+    for product, group in sold.groupby("product_id"):
+        paid = group[group.net_amount.notna()]
+        pieces = int(paid.quantity.sum())
+        known = facts.loc[product] if product in facts.index else {}
+        found[str(product)] = {
+            "name": known.get("product_name") or product,
+            "category": known.get("product_category"),
+            "price": (int(paid.net_amount.sum()) / UNIT) / (pieces / UNIT) if pieces else None,
+            "orders": group.order_id.nunique(),
+        }
+    return found
+
+
+def _dearer(goods: dict[str, dict[str, Any]], product: str) -> list[str]:
+    own = goods[product]
+    of_kind = [one for one in goods if goods[one]["category"] == own["category"] and own["category"]]
+    most = sorted(of_kind, key=lambda one: (-goods[one]["orders"], one))[:100]
+    prices = {one: goods[one]["price"] for one in most}
+    if own["price"] is None:
+        return []
+    return [one for one in most if prices[one] is not None and 1.25 <= prices[one] / own["price"] <= 2][:10]
+
+
+def _last(sold: pd.DataFrame) -> dict[str, set[str]]:
+    dated = sold[sold.customer_id.notna() & sold.ordered_at.notna()]
+    newest = dated.sort_values(["ordered_at", "order_id"]).groupby("customer_id").order_id.last()
+    kept = dated[dated.order_id == dated.customer_id.map(newest)]
+    return {str(customer): set(group.product_id) for customer, group in kept.groupby("customer_id")}
+
+
+def _had(sold: pd.DataFrame) -> dict[str, set[str]]:
+    had: dict[str, set[str]] = defaultdict(set)
+    for customer, product in zip(sold.customer_id, sold.product_id, strict=True):
+        had[customer].add(product)
+    return had
