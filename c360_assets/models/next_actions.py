@@ -80,7 +80,7 @@ def next_actions(
         "next_best_action_basis",
         "next_best_action_rule",
         "unknown_because",
-        rule_version=ibis.literal(written.full_version),
+        actions_version=ibis.literal(written.full_version),
     )
 
 

@@ -16,11 +16,13 @@ def offers(tables: Published) -> pd.DataFrame:
     goods, last, had = _goods(tables, sold), _last(sold), _had(sold)
     rules = tables["basket_rules"]
     single = rules[rules.antecedent_item_count == 1].to_dict("records")
+    most = _most_ordered(goods)
+    dearer = {one: _dearer(goods, one, most.get(goods[one]["category"], [])) for one in goods}
     rows: list[dict[str, Any]] = []
     for customer, products in last.items():
         weights: dict[str, dict[str, tuple[float, str]]] = {"upsell": {}, "cross-sell": {}}
         for product in sorted(products):
-            found = [("upsell", dear, float(goods[dear]["orders"])) for dear in _dearer(goods, product)]
+            found = [("upsell", dear, float(goods[dear]["orders"])) for dear in dearer[product]]
             found += [
                 ("cross-sell", rule["consequent_id"], rule["confidence"])
                 for rule in single
@@ -57,14 +59,18 @@ def _goods(tables: Published, sold: pd.DataFrame) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _dearer(goods: dict[str, dict[str, Any]], product: str) -> list[str]:
-    own = goods[product]
-    of_kind = [one for one in goods if goods[one]["category"] == own["category"] and own["category"]]
-    most = sorted(of_kind, key=lambda one: (-goods[one]["orders"], one))[:100]
-    prices = {one: goods[one]["price"] for one in most}
-    if own["price"] is None:
-        return []
-    return [one for one in most if prices[one] is not None and 1.25 <= prices[one] / own["price"] <= 2][:10]
+def _most_ordered(goods: dict[str, dict[str, Any]]) -> dict[str, list[str]]:
+    """The hundred products of each category that are in most orders."""
+    of_kind: dict[str, list[str]] = defaultdict(list)
+    for one in sorted(goods, key=lambda one: (-goods[one]["orders"], one)):
+        if goods[one]["category"]:
+            of_kind[goods[one]["category"]].append(one)
+    return {category: most[:100] for category, most in of_kind.items()}
+
+
+def _dearer(goods: dict[str, dict[str, Any]], product: str, most: list[str]) -> list[str]:
+    own, prices = goods[product]["price"], {one: goods[one]["price"] for one in most}
+    return [one for one in most if own and prices[one] is not None and 1.25 * own <= prices[one] <= 2 * own][:10]
 
 
 def _last(sold: pd.DataFrame) -> dict[str, set[str]]:

@@ -3,6 +3,7 @@
 import random
 from functools import cache
 
+import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
@@ -10,10 +11,11 @@ import pyarrow.compute as pc
 import pytest
 from threadpoolctl import threadpool_limits
 
+from c360_assets.models import action_model as module
 from c360_assets.models.action_model import action_model, trials
 from c360_assets.terms import judging
 from c360_assets.terms.actions import PURCHASE, known
-from tests.c360_assets.doers import examples, goods, ordering, people, population, trained, visiting
+from tests.c360_assets.doers import examples, goods, lines, ordering, people, population, trained, visiting
 from tests.c360_assets.leavers import Row
 from tests.tables import CONTRACTS, at, function_of, rows, table
 
@@ -21,8 +23,9 @@ COLUMNS = CONTRACTS["action_model"].column_names
 TARGETS = ("purchase", "browse", "upsell", "cross_sell", "campaign_response", "category_shift")
 
 
-def made(rows_of: list[Row]) -> ir.Table:
-    return function_of(action_model)(examples(rows_of), table("order_lines"), goods(), at("2026-06-30"))
+def made(rows_of: list[Row], sold: ir.Table | None = None) -> ir.Table:
+    order_lines = table("order_lines") if sold is None else sold
+    return function_of(action_model)(examples(rows_of), order_lines, goods(), at("2026-06-30"))
 
 
 def by_candidate(result: ir.Table) -> dict[tuple[str, str], Row]:
@@ -81,14 +84,17 @@ def test_every_target_is_judged_beside_the_same_baselines() -> None:
     assert shift["log_loss"] < judged()["category_shift", "same as before"]["log_loss"]
 
 
-def test_neither_order_of_rows_nor_threads_change_a_byte() -> None:
-    few = population(200, seed=4)
-    shuffled = list(few)
+def test_neither_order_of_rows_nor_threads_change_a_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TARGETS", (PURCHASE,))
+    few, sold = population(200, seed=4), lines(200, seed=4).to_pyarrow()
+    shuffled, order = list(few), list(range(len(sold)))
     random.Random(5).shuffle(shuffled)
+    random.Random(6).shuffle(order)
     with threadpool_limits(1):
-        one = by_candidate(made(few))
+        one = by_candidate(made(few, ibis.memtable(sold)))
     with threadpool_limits(2):
-        assert by_candidate(made(shuffled)) == one
+        assert by_candidate(made(shuffled, ibis.memtable(sold.take(order)))) == one
+    assert {target for (target, _), row in one.items() if row["is_chosen"]} == {"purchase", "category_shift"}
 
 
 def test_what_is_judged_by_never_trains_what_is_judged() -> None:

@@ -135,7 +135,7 @@ def test_an_action_says_why_and_by_which_number(tmp_path: Path) -> None:
     found = acted(person(1, 2, 50, 3), person(2, 85, 2, 3), rules=rules)
     columns = ("customer_id", "next_best_action", "next_best_action_priority", "next_best_action_reason")
     ((purchase,), _) = rows(found.order_by("customer_id"), "probability_purchase", by="customer_id")
-    assert rows(found, *columns, "next_best_action_basis", "rule_version") == [
+    assert rows(found, *columns, "next_best_action_basis", "actions_version") == [
         (
             "c00001", "Serve well", "Medium", "Orders soon", f"purchase probability {purchase * 100:.0f} %",
             rules.full_version,
