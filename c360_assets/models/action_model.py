@@ -132,19 +132,28 @@ def _trained(target: Target, seen: pa.Table, unseen: pa.Table, whole: pa.Table) 
     return [
         {
             **common,
-            "candidate": name,
-            "is_baseline": name in simple,
-            "is_chosen": reasons[name].startswith("chosen"),
-            "reason": reasons[name],
-            "said_share": rounded(trial.said.mean()),
+            **_decided(name, name in simple, reasons[name], trial.fitted),
             **figures(trial, learnt.happened, judged.happened, MEASURES),
             **bounded("auc_gain", gains.get(name)),
             **bounded("brier_gain", _less_brier(trial, found[best], judged) if name in gains else None),
+            "said_share": rounded(trial.said.mean()),
             "features_used": features_used(trial.fitted),
-            **_kept(trial.fitted, is_chosen=reasons[name].startswith("chosen")),
         }
         for name, trial in found.items()
     ]
+
+
+def _decided(candidate: str, is_baseline: bool, reason: str, fitted: Fitted) -> Row:
+    """Whether a candidate scores and why, by what it is known, and the model itself, which scores only if chosen."""
+    text, is_chosen = classifiers.to_text(fitted), reason.startswith("chosen")
+    return {
+        "candidate": candidate,
+        "is_baseline": is_baseline,
+        "is_chosen": is_chosen,
+        "reason": reason,
+        "fitted_model": text if is_chosen else None,
+        "model_hash": classifiers.text_hash(text),
+    }
 
 
 def _less_brier(trial: Trial, other: Trial, judged: Known) -> Bounded:
@@ -170,15 +179,6 @@ def _untold(target: str, candidate: str, is_baseline: bool, reason: str) -> Row:
     }
 
 
-def _kept(model: Fitted, is_chosen: bool) -> dict[str, str | None]:
-    """What the model that scores is known by, and the model itself, which only scores if it is chosen."""
-    text = classifiers.to_text(model)
-    return {
-        "fitted_model": text if is_chosen else None,
-        "model_hash": classifiers.text_hash(text),
-    }
-
-
 def _shifts(orders: pa.Table, now: datetime | None) -> list[Row]:
     """Ways to tell the category of the next order, judged by those of the last 90 days."""
     if reason := _lacking_shifts(orders, now):
@@ -197,15 +197,11 @@ def _shifts(orders: pa.Table, now: datetime | None) -> list[Row]:
     return [
         {
             **common,
-            "candidate": name,
-            "is_baseline": name in category_shifts.BASELINES,
-            "is_chosen": reasons[name].startswith("chosen"),
-            "reason": reasons[name],
+            **_decided(name, name in category_shifts.BASELINES, reasons[name], trial.fitted),
             "judged_count": len(trial.hits),
             **bounded("log_loss", category_shifts.mean_of(trial.surprise)),
             **bounded("log_loss_gain", gains.get(name)),
             **bounded("accuracy", category_shifts.mean_of(trial.hits)),
-            **_kept(trial.fitted, is_chosen=reasons[name].startswith("chosen")),
         }
         for name, trial in found.items()
     ]
