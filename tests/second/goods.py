@@ -51,8 +51,8 @@ def _goods(tables: Published, sold: pd.DataFrame) -> dict[str, dict[str, Any]]:
         pieces = int(paid.quantity.sum())
         known = facts.loc[product] if product in facts.index else {}
         found[str(product)] = {
-            "name": known.get("product_name") or product,
-            "category": known.get("product_category"),
+            "name": name if isinstance(name := known.get("product_name"), str) else product,
+            "category": category if isinstance(category := known.get("product_category"), str) else None,
             "price": (int(paid.net_amount.sum()) / UNIT) / (pieces / UNIT) if pieces else None,
             "orders": group.order_id.nunique(),
         }
