@@ -15,7 +15,9 @@ def offers(tables: Published) -> pd.DataFrame:
     sold = lines[(lines.line_kind == "sale") & lines.product_id.notna()]
     goods, last, had = _goods(tables, sold), _last(sold), _had(sold)
     rules = tables["basket_rules"]
-    single = rules[rules.antecedent_item_count == 1].to_dict("records")
+    after: dict[str, list[tuple[str, float]]] = defaultdict(list)
+    for rule in rules[rules.antecedent_item_count == 1].to_dict("records"):
+        after[rule["antecedent_ids"]].append((rule["consequent_id"], rule["confidence"]))
     most = _most_ordered(goods)
     dearer = {one: _dearer(goods, one, most.get(goods[one]["category"], [])) for one in goods}
     rows: list[dict[str, Any]] = []
@@ -23,11 +25,7 @@ def offers(tables: Published) -> pd.DataFrame:
         weights: dict[str, dict[str, tuple[float, str]]] = {"upsell": {}, "cross-sell": {}}
         for product in sorted(products):
             found = [("upsell", dear, float(goods[dear]["orders"])) for dear in dearer[product]]
-            found += [
-                ("cross-sell", rule["consequent_id"], rule["confidence"])
-                for rule in single
-                if rule["antecedent_ids"] == product
-            ]
+            found += [("cross-sell", other, confidence) for other, confidence in after[product]]
             for kind, other, weight in found:
                 if other not in had[customer] and weight > weights[kind].get(other, (-1.0, ""))[0]:
                     weights[kind][other] = (weight, product)
@@ -44,17 +42,19 @@ def offers(tables: Published) -> pd.DataFrame:
 
 
 def _goods(tables: Published, sold: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    facts = tables["products"].groupby("product_id")[["product_name", "product_category"]].min()
+    facts = tables["products"].groupby("product_id")[["product_name", "product_category"]].min().to_dict("index")
+    orders = sold.groupby("product_id").order_id.nunique()
+    paid = sold[sold.net_amount.notna()].groupby("product_id")[["net_amount", "quantity"]].sum().to_dict("index")
     found = {}
-    for product, group in sold.groupby("product_id"):
-        paid = group[group.net_amount.notna()]
-        pieces = int(paid.quantity.sum())
-        known = facts.loc[product] if product in facts.index else {}
+    for product, count in orders.items():
+        known, sums = facts.get(product, {}), paid.get(product, {"net_amount": 0, "quantity": 0})
+        name, category = known.get("product_name"), known.get("product_category")
+        pieces = int(sums["quantity"]) / UNIT
         found[str(product)] = {
-            "name": name if isinstance(name := known.get("product_name"), str) else product,
-            "category": category if isinstance(category := known.get("product_category"), str) else None,
-            "price": (int(paid.net_amount.sum()) / UNIT) / (pieces / UNIT) if pieces else None,
-            "orders": group.order_id.nunique(),
+            "name": name if isinstance(name, str) else product,
+            "category": category if isinstance(category, str) else None,
+            "price": int(sums["net_amount"]) / UNIT / pieces if pieces else None,
+            "orders": count,
         }
     return found
 
