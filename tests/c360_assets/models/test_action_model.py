@@ -15,7 +15,8 @@ from c360_assets.models import action_model as module
 from c360_assets.models.action_model import action_model, trials
 from c360_assets.terms import judging
 from c360_assets.terms.actions import PURCHASE, known
-from tests.c360_assets.doers import examples, goods, lines, ordering, people, population, trained, visiting
+from c360_assets.terms.churn import FEATURES
+from tests.c360_assets.doers import examples, goods, lines, ordering, people, person, population, trained, visiting
 from tests.c360_assets.leavers import Row
 from tests.tables import CONTRACTS, at, function_of, rows, table
 
@@ -135,6 +136,21 @@ def test_too_little_to_learn_from_is_said_and_nothing_invented(count: int, reaso
             assert row["reason"] == f"not enough data: {reason}"
         filled = {name for name in COLUMNS if row[name] is not None}
         assert filled == {"target", "candidate", "is_baseline", "is_chosen", "reason"}
+
+
+def test_customers_who_are_all_alike_are_told_apart_by_nobody() -> None:
+    alike = person(1, 10, 10, 2)
+    same = [row | {name: alike.get(name) for name in FEATURES} for row in population(210)]
+    found = by_candidate(made(same))
+    reason = "not enough data: customers are too much alike to be told apart"
+    assert found["purchase", "recency alone"]["reason"] == reason
+    assert not any(row["is_chosen"] for row in found.values())
+
+
+def test_where_nothing_is_dated_nothing_is_told_of_categories() -> None:
+    undated = table("as_of", {"as_of": None, "timezone": "UTC"})
+    result = function_of(action_model)(examples([]), table("order_lines"), goods(), undated)
+    assert by_candidate(result)["category_shift", "own shares"]["reason"] == "not enough data: nothing is dated"
 
 
 def test_columns_are_those_of_the_contract() -> None:
