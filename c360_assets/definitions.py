@@ -87,6 +87,7 @@ def build(deployment: Deployment) -> dg.Definitions:
             "exclusions": _resource(
                 deployment.exclusions, "What is not to be recommended: recommendations.yaml, else ours."
             ),
+            "actions": _resource(deployment.actions, "What to do with each customer next: actions.yaml, else ours."),
             "timezone": _resource(deployment.settings.clock, "The clock of the shop, by which its days are counted."),
         },
         executor=dg.in_process_executor,

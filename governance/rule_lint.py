@@ -1,4 +1,4 @@
-"""What is wrong with segment rules that can be read: rules that can never hold, that overlap, or that leave a gap.
+"""What is wrong with rules that can be read: rules that can never hold, that overlap, or that leave a gap.
 
 Every column is cut where some rule compares it, into cells within which no rule tells two values apart; unknown is a
 cell of its own. A set of conditions is a box of cells, and boxes are subtracted from one another. Columns are taken as
@@ -12,7 +12,7 @@ from itertools import combinations, pairwise
 from typing import Any
 
 from governance.contract import Column, Contract
-from governance.segments import INTEREST, KNOWN, UNKNOWN, Condition, Rule, Rules
+from governance.segments import INTEREST, KNOWN, UNKNOWN, Condition, Listed, Rule
 
 OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq}
 INTEGERS = ("INTEGER", "BIGINT")
@@ -20,6 +20,7 @@ OTHER = "another value"
 
 Cell = float | str | bool | None
 Box = dict[str, frozenset[Cell]]
+Columns = Mapping[str, Column]
 
 
 @dataclass(frozen=True)
@@ -39,49 +40,55 @@ class Finding:
         return f"{self.where}: {self.message}"
 
 
-def findings(rules: Rules, features: Contract) -> list[Finding]:
-    """Everything worth a reviewer's look, list by list; `features` is the contract of what rules may ask for."""
-    strange = [*_strange(rules, features)]
-    return strange or [
-        finding for name, listed in rules.lists.items() for finding in _of(name, listed, rules, features)
-    ]
+def findings(lists: Iterable[Listed], features: Contract, more: Iterable[Column] = ()) -> list[Finding]:
+    """Everything worth a reviewer's look, list by list.
+
+    `features` is the contract of what rules may ask for, `more` are columns beside it.
+    """
+    listed = [*lists]
+    columns = {column.name: column for column in (*features.columns, *more)}
+    strange = [finding for one in listed for finding in _strange(one, columns)]
+    return strange or [finding for one in listed for finding in _of(one, columns)]
 
 
-def _strange(rules: Rules, features: Contract) -> Iterator[Finding]:
-    reasons = {f"{name}.otherwise": part.otherwise for name, part in rules.partial.items()}
-    for name, listed in {**rules.lists, **reasons}.items():
-        for rule, condition in _conditions(listed):
-            if condition.column not in features.column_names and not condition.column.startswith(INTEREST):
+def _strange(listed: Listed, columns: Columns) -> Iterator[Finding]:
+    for name, rules in ((listed.name, listed.rules), (f"{listed.name}.otherwise", listed.otherwise)):
+        for rule, condition in _conditions(rules):
+            if condition.column not in columns and not condition.column.startswith(INTEREST):
                 yield Finding("unknown column", f"{name} / {rule.name}", f"there is no feature '{condition.column}'")
+    for rule_name, told in listed.told.items():
+        for column in sorted(set(told) - set(columns)):
+            yield Finding("unknown column", f"{listed.name} / {rule_name}", f"its text shows '{column}', no feature")
 
 
-def _of(name: str, listed: list[Rule], rules: Rules, features: Contract) -> Iterator[Finding]:
-    cells = _cells(listed, features)
-    boxes = {rule.name: [_box(conditions, cells) for conditions in rule.alternatives] for rule in listed}
-    is_first_match = name in rules.segmentations
+def _of(listed: Listed, columns: Columns) -> Iterator[Finding]:
+    cells = _cells(listed.rules, columns)
+    boxes = {rule.name: [_box(conditions, cells) for conditions in rule.alternatives] for rule in listed.rules}
     taken: list[Box] = []
-    for rule in listed:
-        left = [*_minus_all((box for box in boxes[rule.name] if _is_possible(box)), taken if is_first_match else [])]
-        if not left:
+    for rule in listed.rules:
+        before = taken if listed.is_first_match else []
+        if not [*_minus_all((box for box in boxes[rule.name] if _is_possible(box)), before)]:
             why = (
                 "rules before it take all it could hold for"
                 if any(map(_is_possible, boxes[rule.name]))
                 else "its conditions exclude one another"
             )
-            yield Finding("never", f"{name} / {rule.name}", f"can never hold: {why}")
+            yield Finding("never", f"{listed.name} / {rule.name}", f"can never hold: {why}")
         taken += boxes[rule.name]
-    yield from _overlaps(name, [rule for rule in listed if not rule.is_open], boxes, is_first_match)
+    yield from _overlaps(listed, boxes)
+    if listed.gap is None:
+        return
     gap = next(_minus_all([dict(cells)], [box for boxed in boxes.values() for box in boxed]), None)
     if gap is not None:
-        reason = " or ".join(rule.name for rule in rules.partial[name].otherwise)
-        yield Finding("gap", name, f"leaves out customers such as one with {_customer(gap, cells)} ({reason})")
+        left_out = f"leaves out customers such as one with {_customer(gap, cells)} ({listed.gap})"
+        yield Finding("gap", listed.name, left_out)
 
 
-def _overlaps(name: str, listed: list[Rule], boxes: Mapping[str, list[Box]], is_first_match: bool) -> Iterator[Finding]:
-    for one, other in combinations(listed, 2):
+def _overlaps(listed: Listed, boxes: Mapping[str, list[Box]]) -> Iterator[Finding]:
+    for one, other in combinations([rule for rule in listed.rules if not rule.is_open], 2):
         if any(_is_possible(_common(a, b)) for a in boxes[one.name] for b in boxes[other.name]):
-            settled = f"'{one.name}' takes precedence" if is_first_match else "a customer may be in both"
-            yield Finding("overlap", f"{name} / {one.name}, {other.name}", f"overlap; {settled}")
+            settled = f"'{one.name}' takes precedence" if listed.is_first_match else "a customer may be in both"
+            yield Finding("overlap", f"{listed.name} / {one.name}, {other.name}", f"overlap; {settled}")
 
 
 def _conditions(listed: Iterable[Rule]) -> Iterator[tuple[Rule, Condition]]:
@@ -91,20 +98,20 @@ def _conditions(listed: Iterable[Rule]) -> Iterator[tuple[Rule, Condition]]:
                 yield rule, condition
 
 
-def _cells(listed: list[Rule], features: Contract) -> Box:
+def _cells(listed: Iterable[Rule], columns: Columns) -> Box:
     """All cells of every column that some rule of the list asks for."""
     asked: dict[str, set[float | str | bool]] = {}
     for _, condition in _conditions(listed):
         values = asked.setdefault(condition.column, set())
         if condition.value is not None:
             values.add(condition.value)
-    return {name: frozenset(_cut(_column(name, features), values)) for name, values in asked.items()}
+    return {name: frozenset(_cut(_column(name, columns), values)) for name, values in asked.items()}
 
 
-def _column(name: str, features: Contract) -> Column:
+def _column(name: str, columns: Columns) -> Column:
     if name.startswith(INTEREST):
         return Column(name, "BIGINT", "Interest in a category.", required=True, minimum="0")
-    return features.column(name)
+    return columns[name]
 
 
 def _cut(column: Column, values: set[float | str | bool]) -> Iterator[Cell]:

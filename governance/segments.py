@@ -8,8 +8,8 @@ not known does not hold, unless it asks for just that.
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,7 +87,8 @@ def _ends_open(rules: list[Rule]) -> list[Rule]:
     return rules
 
 
-def _named_once(rules: list[Rule]) -> list[Rule]:
+def named_once(rules: list[Rule]) -> list[Rule]:
+    """The rules, each of another name."""
     names = [rule.name for rule in rules]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -95,7 +96,21 @@ def _named_once(rules: list[Rule]) -> list[Rule]:
     return rules
 
 
-Whole = Annotated[list[Rule], AfterValidator(_named_once), AfterValidator(_ends_open)]
+Whole = Annotated[list[Rule], AfterValidator(named_once), AfterValidator(_ends_open)]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A list of rules as the linter reads it: whether the first that holds counts, and what is said of whoever is left
+    out, None where that is meant. `otherwise` are rules beside it, `told` the columns shown by rules, by name.
+    """
+
+    name: str
+    rules: Sequence[Rule]
+    is_first_match: bool
+    gap: str | None = None
+    otherwise: Sequence[Rule] = ()
+    told: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 def _reasons(otherwise: Any) -> Any:
@@ -111,7 +126,7 @@ class Partial(_Part):
     """
 
     needs: dict[str, str | list[str]] = Field(default_factory=dict)
-    rules: Annotated[list[Rule], AfterValidator(_named_once)] = Field(min_length=1)
+    rules: Annotated[list[Rule], AfterValidator(named_once)] = Field(min_length=1)
     otherwise: Annotated[Whole, BeforeValidator(_reasons)]
 
     @model_validator(mode="after")
@@ -214,9 +229,14 @@ class Rules(_Part):
         return {name: part for name, part in self if isinstance(part, Partial)}
 
     @property
-    def lists(self) -> dict[str, list[Rule]]:
-        """Every list of rules in the file by its key."""
-        return {**self.segmentations, "traits": self.traits, "audiences": self.audiences}
+    def listed(self) -> list[Listed]:
+        """Every list of rules in the file."""
+        otherwise = {name: part.otherwise for name, part in self.partial.items()}
+        first = [
+            Listed(name, rules, True, " or ".join(one.name for one in otherwise.get(name, [])), otherwise.get(name, []))
+            for name, rules in self.segmentations.items()
+        ]
+        return [*first, Listed("traits", self.traits, False), Listed("audiences", self.audiences, False)]
 
 
 def columns_of(rules: Iterable[Rule]) -> set[str]:

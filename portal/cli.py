@@ -612,10 +612,11 @@ def sample(customers: int, seed: int, target: Path) -> None:
 @click.option("--overlaps", is_flag=True, help="List the rules that overlap, too.")
 @_with_deployment
 def lint(deployment: Any, overlaps: bool) -> None:
-    """Check all that can be checked without building: deployment file, feeds, contracts, definitions, segment rules.
+    """Check all that can be checked without building: deployment file, feeds, contracts, definitions, rules.
 
     The SELECT of every feed is held against the columns of its source, and every quality rule against those of its
-    table. Segment rules that can never hold are faults; --overlaps lists those between which only precedence decides.
+    table. Rules of segments and of actions that can never hold are faults; --overlaps lists those between which only
+    precedence decides.
 
     \b
     Example:
@@ -625,16 +626,17 @@ def lint(deployment: Any, overlaps: bool) -> None:
 
     if faults := linting.faults(deployment):
         raise C360Error("\n".join(faults))
-    rules, file = deployment.rules(), deployment.rule_files["rules"]
+    rules, actions = deployment.rules(), deployment.actions()
     found = linting.findings(deployment)
-    notes = [f"{file.name}: {finding}." for finding in found if finding.kind == "gap" or overlaps]
+    notes = [f"{file}: {finding}." for file, finding in found if finding.kind == "gap" or overlaps]
     for note in (*linting.not_assessed(deployment), *notes):
         out.print(note, soft_wrap=True)
-    crossing = sum(finding.kind == "overlap" for finding in found)
+    crossing = sum(finding.kind == "overlap" for _, finding in found)
     out.print(
         f"{deployment.file.name}: {len(deployment.feeds)} feeds. {len(deployment.contracts)} contracts."
-        f" Segment rules version {rules.full_version}: {sum(map(len, rules.lists.values()))} rules, {crossing} overlaps"
-        f" settled by precedence. All is well."
+        f" Segment rules version {rules.full_version}: {sum(len(one.rules) for one in rules.listed)} rules."
+        f" Rules of actions version {actions.full_version}: {len(actions.rules)} rules."
+        f" {crossing} overlaps settled by precedence. All is well."
     )
 
 

@@ -14,7 +14,8 @@ from zoneinfo import available_timezones
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from governance import contracts, own_contracts, playbook, recommendations, segments
+from governance import actions, contracts, own_contracts, playbook, recommendations, segments
+from governance.actions import Actions
 from governance.contract import Contract
 from governance.errors import C360Error
 from governance.playbook import Playbook
@@ -144,8 +145,8 @@ class Feed(_Section):
 class Settings(_Section):
     """The whole of c360.yaml. With `shares_home` the `home` may be that of another deployment.
 
-    `segments`, `playbook` and `recommendations` name files of its own in place of ours, `contracts` a folder of what it
-    adds to ours.
+    `segments`, `playbook`, `recommendations` and `actions` name files of its own in place of ours, `contracts` a folder
+    of what it adds to ours.
     """
 
     name: str
@@ -161,6 +162,7 @@ class Settings(_Section):
     segments: str | None = None
     playbook: str | None = None
     recommendations: str | None = None
+    actions: str | None = None
     schedules: ScheduleSettings = ScheduleSettings()
     operations: str | None = Field(default=None, repr=False)
     notifications: tuple[AnySink, ...] = (LogSink(),)
@@ -276,6 +278,7 @@ class Deployment:
             "rules": self._own(self.settings.segments) or segments.FILE,
             "playbook": self._own(self.settings.playbook) or playbook.FILE,
             "exclusions": self._own(self.settings.recommendations) or recommendations.FILE,
+            "actions": self._own(self.settings.actions) or actions.FILE,
         }
 
     def rules(self) -> Rules:
@@ -289,6 +292,10 @@ class Deployment:
     def exclusions(self) -> Exclusions:
         """What is not to be recommended, as written now. ExclusionsError where it cannot be used."""
         return recommendations.load(self.rule_files["exclusions"])
+
+    def actions(self) -> Actions:
+        """What to do with customers next, as written now. ActionsError where it cannot be used."""
+        return actions.load(self.rule_files["actions"])
 
     def _own(self, path: str | None) -> Path | None:
         return self.folder / path if path else None

@@ -13,7 +13,7 @@ import pytest
 
 from c360_assets.conformed.as_of import AsOf
 from c360_assets.definitions import LAYERS
-from c360_assets.models import basket_rules
+from c360_assets.models import action_model, basket_rules
 from c360_assets.terms import clustering, recommendation_trials
 from resources.deployment import Deployment
 from resources.engine import quoted
@@ -70,6 +70,7 @@ def quick_models() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clustering, "REFITS", FEW_REFITS)
         patch.setattr(recommendation_trials, "MOST_FOR_EASE", 500)
+        patch.setattr(action_model, "MODELS", action_model.MODELS[:1])
         patch.setattr(basket_rules, "THRESHOLDS", replace(basket_rules.THRESHOLDS, most_sets=100))
         yield
 
@@ -104,6 +105,7 @@ def beside_tables(deployment: Deployment, as_of: str | None, former: Callable[[s
         "rules": deployment.rules,
         "playbook": deployment.playbook,
         "exclusions": deployment.exclusions,
+        "actions": deployment.actions,
         "timezone": deployment.settings.clock,
         "currency": deployment.settings.currency,
         "former": former,

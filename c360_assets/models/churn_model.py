@@ -1,22 +1,19 @@
 """Churn model: what foresees best who does not come back, judged on a time it had not seen."""
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import dagster as dg
 import ibis
 import ibis.expr.types as ir
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from c360_assets.terms import classifiers, judging
-from c360_assets.terms.arrays import Floats
 from c360_assets.terms.churn import Examples, returns, sampled, telling
-from c360_assets.terms.classifiers import Candidate, Fitted
-from c360_assets.terms.promotion import as_decided
+from c360_assets.terms.classifiers import Candidate
+from c360_assets.terms.promotion import Row, as_decided
+from c360_assets.terms.trials import ENSEMBLE, Trial, bounded, chosen, features_used, figures, rounded, together, tried
 
 BASELINES = (
     Candidate("recency alone", classifiers.logistic, ("recency_days",)),
@@ -29,14 +26,13 @@ MODELS = (
     Candidate("gradient boosting", classifiers.boosting),
     Candidate("neural network", classifiers.network),
 )
-ENSEMBLE, MEMBERS = "ensemble", ("logistic regression", "gradient boosting", "neural network")
+MEMBERS = ("logistic regression", "gradient boosting", "neural network")
+SIMPLE = tuple(candidate.name for candidate in BASELINES)
 NAMES = (*(candidate.name for candidate in (*BASELINES, *MODELS)), ENSEMBLE)
 # What scored customers until now, where it does better than what was trained anew.
 FORMER = "former version"
-MEASURES = {"auc": judging.auc, "brier": judging.brier}
-DECIMALS = 6
 KEPT = ("features_used", "judged_model", "fitted_model", "model_hash")
-Row = dict[str, Any]
+MEASURES = {"auc": judging.auc, "brier": judging.brier}
 TYPES = pa.schema(
     {
         "candidate": pa.string(),
@@ -67,105 +63,80 @@ TYPES = pa.schema(
 )
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One candidate: what it said of customers in training while they were left out, and of those it is judged by.
-
-    `judged` is the model that said the latter; `fitted` is the same candidate trained on all examples, and scores.
-    """
-
-    said_in_turn: Floats
-    said: Floats
-    judged: Fitted
-    fitted: Fitted
-
-
 @dg.asset
 def churn_model(churn_examples: ir.Table, former: dg.ResourceParam[Callable[[str], ir.Table]]) -> ir.Table:
     """One row per candidate: baselines of a single number, models, the ensemble of three of them, and what scored
     before where nothing new does better.
     """
     rows = sampled(churn_examples).order_by("customer_id", "cutoff_at").to_pyarrow()
-    unseen, seen = rows.filter(rows["is_judged"]), rows.filter(pc.invert(rows["is_judged"]))
-    judged_by = Examples.of(unseen)
-    found = _trained(Examples.of(seen), judged_by, Examples.of(rows))
+    unseen, seen = (
+        Examples.of(part) for part in (rows.filter(rows["is_judged"]), rows.filter(pc.invert(rows["is_judged"])))
+    )
     before = former("churn_model").to_pyarrow().to_pylist()
-    found = as_decided(_with_champion(found, before, judged_by), before, "candidate", "fitted_model")
-    return ibis.memtable(pa.Table.from_pylist(found, schema=TYPES))
+    found = _with_champion(_trained(seen, unseen, Examples.of(rows)), before, unseen)
+    decided = as_decided(found, before, "candidate", "fitted_model")
+    return ibis.memtable(pa.Table.from_pylist(decided, schema=TYPES))
 
 
 def _trained(seen: Examples, unseen: Examples, whole: Examples) -> list[Row]:
     if reason := _lacking(seen, unseen):
         nothing = {"is_chosen": False, "reason": f"not enough data: {reason}"}
-        return [{"candidate": name, "is_baseline": _is_baseline(name), **nothing} for name in NAMES]
-    tried = trials(seen, unseen, whole)
-    reasons, gains = chosen(tried, seen, unseen)
+        return [{"candidate": name, "is_baseline": name in SIMPLE, **nothing} for name in NAMES]
+    found = trials(seen, unseen, whole)
+    reasons, gains = chosen(found, SIMPLE, seen.has_churned, unseen.has_churned)
     common = {
         "trained_until": max(seen.cutoffs),
         "judged_at": max(unseen.cutoffs),
         "training_count": len(seen),
         "judged_count": len(unseen),
-        "churn_share": _rounded(unseen.has_churned.mean()),
+        "churn_share": rounded(unseen.has_churned.mean()),
     }
     return [
         {
             "candidate": name,
-            "is_baseline": _is_baseline(name),
+            "is_baseline": name in SIMPLE,
             "is_chosen": reasons[name].startswith("chosen"),
             "reason": reasons[name],
             **common,
-            **_figures(trial, seen, unseen),
-            **_bounded("auc_gain", gains.get(name)),
+            **figures(trial, seen.has_churned, unseen.has_churned, MEASURES),
+            **bounded("auc_gain", gains.get(name)),
             **_kept(trial),
         }
-        for name, trial in tried.items()
+        for name, trial in found.items()
     ]
 
 
 def trials(seen: Examples, unseen: Examples, whole: Examples) -> dict[str, Trial]:
     """Every candidate by its name; `whole` are all examples, seen and unseen."""
     features = telling(seen.columns)
-    tried = {
-        candidate.name: _tried(candidate, seen, unseen, whole, candidate.only or features)
+    found = {
+        candidate.name: tried(candidate, seen.known, unseen.known, whole.known, features)
         for candidate in (*BASELINES, *MODELS)
     }
-    return tried | {ENSEMBLE: _together([tried[name] for name in MEMBERS], seen, unseen)}
+    found[ENSEMBLE] = together([found[name] for name in MEMBERS])
+    return {name: _with_returns(trial, seen) for name, trial in found.items()}
 
 
-def chosen(
-    tried: Mapping[str, Trial], seen: Examples, unseen: Examples
-) -> tuple[dict[str, str], dict[str, tuple[float, float, float]]]:
-    """Why each candidate is chosen or not, and by how much its AUC is above that of the best baseline, with bounds.
+def _with_returns(trial: Trial, seen: Examples) -> Trial:
+    return replace(trial, fitted=trial.fitted | {"returns": returns(trial.said_in_turn, seen)})
 
-    The best by what was said in training is put to the test, so that the choice does not flatter what it is judged by.
-    It is chosen if it does better than every baseline on the unseen; else the best baseline is.
-    """
-    baselines = {name: judging.measured(tried[name].said, unseen.has_churned) for name in tried if _is_baseline(name)}
-    simplest, best = max(baselines, key=baselines.__getitem__), best_in_training(tried, seen)
-    gains = {
-        name: judging.gain(trial.said, tried[simplest].said, unseen.has_churned)
-        for name, trial in tried.items()
-        if name != simplest
+
+def _lacking(seen: Examples, unseen: Examples) -> str | None:
+    for examples, when in ((unseen, "90 days before as_of"), (seen, "180 and 240 days before as_of")):
+        if lacking := examples.lacking():
+            return f"of {when}, {lacking}"
+    return None if telling(seen.columns) else "customers are too much alike to be told apart"
+
+
+def _kept(trial: Trial) -> dict[str, str]:
+    """The models as text, and by what the one that scores is known."""
+    fitted = classifiers.to_text(trial.fitted)
+    return {
+        "features_used": features_used(trial.fitted),
+        "judged_model": classifiers.to_text(trial.judged),
+        "fitted_model": fitted,
+        "model_hash": classifiers.text_hash(fitted),
     }
-    gain, low, high = gains[best]
-    told = f"AUC {gain:+.3f} ({low:+.3f} to {high:+.3f}) against {simplest} on the unseen"
-    if low > 0:
-        reasons = {simplest: "baseline", best: f"chosen: best in cross-validation; {told}"}
-    else:
-        reasons = {
-            best: f"best in cross-validation, but not for certain better than one number: {told}",
-            simplest: f"chosen: no model is better for certain; {best} has {told}",
-        }
-    lower = f"not for certain better than {best} in cross-validation"
-    return {name: "baseline" if _is_baseline(name) else lower for name in tried} | reasons, gains
-
-
-def best_in_training(tried: Mapping[str, Trial], seen: Examples) -> str:
-    """The ensemble, since a mean of several is off by less than one of them; another if it is better for certain."""
-    in_turn = {name: judging.measured(trial.said_in_turn, seen.has_churned) for name, trial in tried.items()}
-    best = max((name for name in tried if not _is_baseline(name)), key=in_turn.__getitem__)
-    _, low, _ = judging.gain(tried[best].said_in_turn, tried[ENSEMBLE].said_in_turn, seen.has_churned)
-    return best if low > 0 else ENSEMBLE
 
 
 def _with_champion(found: Sequence[Row], before: Sequence[Row], unseen: Examples) -> list[Row]:
@@ -194,8 +165,8 @@ def _with_champion(found: Sequence[Row], before: Sequence[Row], unseen: Examples
         "reason": f"kept: the new {challenger['candidate']} has {told} against it on the unseen",
     }
     judged = judging.judged(old, unseen.has_churned, MEASURES)
-    figures = {key: value for name, bounded in judged.items() for key, value in _bounded(name, bounded).items()}
-    return [*(row | beaten if row is challenger else row for row in found), kept | figures]
+    measured = {key: value for name, figure in judged.items() for key, value in bounded(name, figure).items()}
+    return [*(row | beaten if row is challenger else row for row in found), kept | measured]
 
 
 def _is_comparable(champion: Row, challenger: Row, unseen: Examples) -> bool:
@@ -203,63 +174,3 @@ def _is_comparable(champion: Row, challenger: Row, unseen: Examples) -> bool:
     is_another = champion["judged_model"] != challenger["judged_model"]
     is_readable = set(champion["features_used"].split(", ")) <= set(unseen.columns)
     return is_another and is_readable and champion["judged_at"] <= challenger["judged_at"]
-
-
-def _tried(candidate: Candidate, seen: Examples, unseen: Examples, whole: Examples, features: Sequence[str]) -> Trial:
-    columns, all_columns = ({name: part.columns[name] for name in features} for part in (seen, whole))
-    raw = classifiers.cross_trained(candidate, columns, seen.has_churned, seen.folds)
-    corrected = {"calibration": classifiers.calibration(raw, seen.has_churned)}
-    judged = classifiers.trained(candidate, columns, seen.has_churned) | corrected
-    fitted = classifiers.trained(candidate, all_columns, whole.has_churned) | corrected
-    said_in_turn = classifiers.calibrated(raw, corrected["calibration"])
-    fitted |= {"returns": returns(said_in_turn, seen)}
-    return Trial(said_in_turn, classifiers.probabilities(judged, unseen.columns), judged, fitted)
-
-
-def _together(members: Sequence[Trial], seen: Examples, unseen: Examples) -> Trial:
-    said_in_turn: Floats = np.mean([member.said_in_turn for member in members], axis=0)
-    judged: Fitted = {"members": [member.judged for member in members]}
-    fitted = {"members": [member.fitted for member in members], "returns": returns(said_in_turn, seen)}
-    return Trial(said_in_turn, classifiers.probabilities(judged, unseen.columns), judged, fitted)
-
-
-def _lacking(seen: Examples, unseen: Examples) -> str | None:
-    for examples, when in ((unseen, "90 days before as_of"), (seen, "180 and 240 days before as_of")):
-        if lacking := examples.lacking():
-            return f"of {when}, {lacking}"
-    return None if telling(seen.columns) else "customers are too much alike to be told apart"
-
-
-def _figures(trial: Trial, seen: Examples, unseen: Examples) -> dict[str, Any]:
-    in_turn = {
-        f"kfold_{name}": _rounded(judging.measured(trial.said_in_turn, seen.has_churned, measure))
-        for name, measure in MEASURES.items()
-    }
-    judged = judging.judged(trial.said, unseen.has_churned, MEASURES)
-    return in_turn | {key: value for name, found in judged.items() for key, value in _bounded(name, found).items()}
-
-
-def _bounded(name: str, found: tuple[float, float, float] | None) -> dict[str, float | None]:
-    value, low, high = (_rounded(one) for one in found) if found else (None, None, None)
-    return {name: value, f"{name}_low": low, f"{name}_high": high}
-
-
-def _kept(trial: Trial) -> dict[str, str]:
-    """The models as text, and by what the one that scores is known."""
-    members = trial.fitted.get("members", [trial.fitted])
-    features = dict.fromkeys(feature for member in members for feature in member["features"])
-    fitted = classifiers.to_text(trial.fitted)
-    return {
-        "features_used": ", ".join(features),
-        "judged_model": classifiers.to_text(trial.judged),
-        "fitted_model": fitted,
-        "model_hash": hashlib.sha256(fitted.encode()).hexdigest()[:12],
-    }
-
-
-def _is_baseline(name: str) -> bool:
-    return name in {candidate.name for candidate in BASELINES}
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), DECIMALS)

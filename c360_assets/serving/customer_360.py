@@ -56,7 +56,15 @@ NO_AGE = "demographics: the customer system does not know the age"
 NOT_REGISTERED = "demographics: the customer system does not know the customer"
 NOT_CLUSTERED = "the customer was not there when clusters were made"
 NOT_SCORED = "the customer was not there when churn was scored"
+NOT_ACTED = "the customer was not there when next actions were told"
 NO_LIFETIME = "no completed order when values were last expected"
+NEXT = (
+    "customer_id",
+    "next_action",
+    "next_action_probability",
+    "next_best_action",
+    "next_best_action_priority",
+)
 LIFETIME = ("customer_id", "p_alive", "expected_purchases", "clv")
 # What features say of the data as a whole, for rules to ask.
 OF_THE_DATA = ("orders_span_days", "activity_span_days")
@@ -71,6 +79,7 @@ def customer_360(
     clusters: ir.Table,
     lifetime_value: ir.Table,
     churn_scores: ir.Table,
+    next_actions: ir.Table,
     orders: ir.Table,
     order_lines: ir.Table,
     products: ir.Table,
@@ -90,6 +99,7 @@ def customer_360(
         clusters.select("customer_id", "cluster_name", cluster_reason="reason"),
         lifetime_value.select(*LIFETIME, lifetime_reason="reason"),
         churn_scores.select("customer_id", "churn_probability", "churn_band", churn_reason="unknown_because"),
+        next_actions.select(*NEXT, next_reason="unknown_because"),
         _bought(orders),
         _preferences(order_lines, products),
         _most_used(orders, "payment_method", "preferred_payment_method"),
@@ -114,14 +124,22 @@ def customer_360(
                 _missing(wide.nps_score, "satisfaction: no NPS answer"),
                 _missing(wide.cluster_name, ibis.literal("cluster: ") + wide.cluster_reason.fill_null(NOT_CLUSTERED)),
                 _missing(wide.churn_probability, ibis.literal("churn: ") + wide.churn_reason.fill_null(NOT_SCORED)),
+                _missing(
+                    wide.next_action, ibis.literal("next action: ") + _first(wide.next_reason).fill_null(NOT_ACTED)
+                ),
                 _missing(wide.clv, ibis.literal("lifetime value: ") + wide.lifetime_reason.fill_null(NO_LIFETIME)),
             ]
         ),
-    ).drop("cluster_reason", "lifetime_reason", "churn_reason")
+    ).drop("cluster_reason", "lifetime_reason", "churn_reason", "next_reason")
 
 
 def _missing(value: ir.Value, reason: ir.StringValue | str) -> ir.StringValue:
     return value.isnull().ifelse(reason, ibis.null("string"))
+
+
+def _first(reasons: ir.StringValue) -> ir.StringValue:
+    """The first of several reasons."""
+    return reasons.split("; ")[0]
 
 
 def _audiences(audiences: ir.Table) -> ir.Table:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from c360_assets.terms.arrays import Floats, floats
 from c360_assets.terms.classifiers import Fitted, from_text
 from c360_assets.terms.rates import rate
+from c360_assets.terms.trials import Known
 
 Flags = npt.NDArray[np.bool_]
 Integers = npt.NDArray[np.int64]
@@ -112,11 +113,16 @@ class Examples:
         return cls(
             columns_of(rows),
             rows["has_churned"].to_numpy(zero_copy_only=False).astype(bool),
-            _folds(rows["customer_id"].to_pylist()),
+            folds(rows["customer_id"].to_pylist()),
             rows["cutoff_at"].to_pylist(),
             floats(rows["next_order_days"]),
             floats(rows["observed_days"]),
         )
+
+    @property
+    def known(self) -> Known:
+        """The same for trials, where churn is what happens."""
+        return Known(self.columns, self.has_churned, self.folds)
 
     def __len__(self) -> int:
         return len(self.has_churned)
@@ -154,7 +160,7 @@ def judged_models(churn_model: ir.Table) -> dict[str, Fitted]:
     return {row["candidate"]: from_text(row["judged_model"]) for row in found.to_pylist()}
 
 
-def _folds(ids: Sequence[str]) -> Integers:
+def folds(ids: Sequence[str]) -> Integers:
     """In which part each customer is when models are tried in turn; the same at every cutoff."""
     return np.array([hashlib.blake2b(one.encode(), digest_size=4).digest()[0] % FOLDS for one in ids], dtype=np.int64)
 

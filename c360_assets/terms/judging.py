@@ -6,6 +6,7 @@ IDs, so that the resamples are the same whatever the order in which they arrived
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ Flags = npt.NDArray[np.bool_]
 RESAMPLES, SEED = 200, 0
 LEVEL = 0.95
 TOP = 0.1
+# Of so many customers resamples take 4 MB.
+KEPT = 10_000
 
 
 @dataclass(frozen=True)
@@ -127,9 +130,20 @@ def gain(said: Floats, other: Floats, happened: Flags, measure: Measure = auc) -
 
 def resamples(count: int) -> Iterator[Floats]:
     """How often each of `count` customers is drawn, resample by resample."""
+    for drawn in _kept(count) if count <= KEPT else _drawn(count):
+        yield drawn.astype(np.float64)
+
+
+@lru_cache(maxsize=8)
+def _kept(count: int) -> list[npt.NDArray[np.uint16]]:
+    """The resamples of so few customers, since to draw them takes as long as to measure by them."""
+    return [*_drawn(count)]
+
+
+def _drawn(count: int) -> Iterator[npt.NDArray[np.uint16]]:
     rng = np.random.default_rng(SEED)
     for _ in range(RESAMPLES):
-        yield np.bincount(rng.integers(0, count, count), minlength=count).astype(np.float64)
+        yield np.bincount(rng.integers(0, count, count), minlength=count).astype(np.uint16)
 
 
 def bounds(drawn: Floats) -> tuple[float, float]:

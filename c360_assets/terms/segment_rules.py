@@ -1,4 +1,4 @@
-"""Segment rules on tables: what a rule asks of a customer as an expression."""
+"""Rules on tables: what a rule asks of a customer as an expression."""
 
 import operator
 from collections.abc import Iterable, Mapping
@@ -64,7 +64,7 @@ def _asked(described: ir.Table, rule: Rule) -> ir.BooleanColumn:
 def _test(described: ir.Table, rule: Rule, condition: Condition) -> ir.BooleanColumn:
     if condition.column not in described.columns:
         raise C360Error(
-            f"Segment rules, rule {rule.name}: there is no column '{condition.column}'; known are"
+            f"Rule {rule.name}: there is no column '{condition.column}'; known are"
             f" {', '.join(described.columns)}, and {INTEREST}<category>."
         )
     value = described[condition.column]

@@ -7,7 +7,8 @@ import dagster as dg
 from c360_assets.definitions import build
 from checks.measuring import problems
 from governance import rule_lint
-from governance.contract import Contract
+from governance.actions import ASKED
+from governance.contract import Column, Contract
 from governance.contracts import ContractError, other_tables
 from governance.errors import C360Error
 from governance.rule_lint import Finding
@@ -18,7 +19,7 @@ from resources.feeds import Feeds
 def faults(deployment: Deployment) -> list[str]:
     """Everything that must be mended before a run can be trusted, a line each."""
     contracts = deployment.contracts
-    found = [f"{_rules_file(deployment)}: {finding}." for finding in findings(deployment) if finding.is_fault]
+    found = [f"{file}: {finding}." for file, finding in findings(deployment) if finding.is_fault]
     for contract in contracts.values():
         for rule, problem in problems(deployment.engine, contracts, contract).items():
             found.append(str(ContractError(contract.files[-1], f"schema.quality.{rule}", problem)))
@@ -27,12 +28,24 @@ def faults(deployment: Deployment) -> list[str]:
     return [*found, *Feeds(deployment).faults(contracts[f"sources/{dataset}"] for dataset in deployment.feeds)]
 
 
-def findings(deployment: Deployment) -> list[Finding]:
-    """What is worth a look in the segment rules. RulesError, PlaybookError or ExclusionsError where a file of rules
-    cannot be used."""
+def findings(deployment: Deployment) -> list[tuple[str, Finding]]:
+    """What is worth a look in the rules of segments and of actions, each with the name of its file.
+
+    RulesError, ActionsError, PlaybookError or ExclusionsError where a file of rules cannot be used.
+    """
     deployment.playbook()
     deployment.exclusions()
-    return rule_lint.findings(deployment.rules(), deployment.contracts["features"])
+    features, asked = deployment.contracts["features"], _said_by_models(deployment)
+    found = {
+        "rules": rule_lint.findings(deployment.rules().listed, features),
+        "actions": rule_lint.findings(deployment.actions().listed, features, asked),
+    }
+    return [(deployment.rule_files[name].name, finding) for name, listed in found.items() for finding in listed]
+
+
+def _said_by_models(deployment: Deployment) -> list[Column]:
+    """What rules of actions may ask for beside features."""
+    return [deployment.contracts[table].column(name) for table, names in ASKED.items() for name in names]
 
 
 def not_assessed(deployment: Deployment) -> list[str]:
@@ -75,7 +88,3 @@ def _asking(deployment: Deployment, dataset: Contract) -> Iterator[str]:
         for rule in contract.declared_rules:
             if contract != dataset and dataset.key in [table for table, _ in other_tables(rule)]:
                 yield f"{contract.key}.{rule.name}"
-
-
-def _rules_file(deployment: Deployment) -> str:
-    return deployment.rule_files["rules"].name

@@ -7,6 +7,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from c360_assets.terms.actions import CATEGORY_SHIFT, TARGETS
 from governance.errors import C360Error
 from resources.deployment import Deployment
 from resources.engine import quoted
@@ -76,6 +77,33 @@ MODELS = (
             part=("list", name),
         )
         for name in ("buy again", "discover", "joined")
+    ),
+    *(
+        Model(
+            target.name,
+            "action_model",
+            "next_actions",
+            "candidate",
+            "auc",
+            "AUC-ROC",
+            "fitted_model",
+            "docs/next_actions.md",
+            part=("target", target.name),
+            since="judged_at",
+        )
+        for target in TARGETS
+    ),
+    Model(
+        CATEGORY_SHIFT,
+        "action_model",
+        "next_actions",
+        "candidate",
+        "log_loss",
+        "log loss",
+        "fitted_model",
+        "docs/next_actions.md",
+        part=("target", CATEGORY_SHIFT),
+        since="judged_at",
     ),
 )
 

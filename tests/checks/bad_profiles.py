@@ -24,6 +24,20 @@ CANDIDATE = {
     "model_hash": "h", "trained_until": datetime(2026, 1, 1), "judged_at": NOON, "auc": 0.7, "auc_low": 0.6,
     "auc_high": 0.8, "brier": 0.1, "brier_low": 0.1, "brier_high": 0.1,
 }  # fmt: skip
+FORESEEN = CANDIDATE | {
+    "target": "purchase", "is_chosen": True, "happened_share": 0.3, "said_share": 0.32, "features_used": "frequency",
+}  # fmt: skip
+SHIFT = {
+    "target": "category_shift", "candidate": "own shares", "is_baseline": False, "is_chosen": True, "reason": "chosen",
+    "trained_until": NOON, "judged_at": NOON, "log_loss": 1.2, "fitted_model": "{}", "model_hash": "h",
+}  # fmt: skip
+NEXT = ANN | {
+    "probability_purchase": 0.6, "probability_churn_risk": 0.4, "next_action": "Purchase",
+    "next_action_probability": 0.6, "is_overridden": False, "next_best_action": "Wait",
+    "next_best_action_priority": "Low", "next_best_action_reason": "nothing", "next_best_action_basis": "orders 3",
+    "next_best_action_rule": "Nothing to do",
+}  # fmt: skip
+OFFER = ANN | {"kind": "upsell", "rank": 1, "product_id": "P1", "because_product_id": "P2"}
 FITTED = {"model": "BG/NBD", "r": 0.2, "alpha": 4.0, "a": 0.8, "b": 2.0, "mae": 1.0, "rmse": 1.5, "is_chosen": True}
 BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
     "as_of": {"moment_known": (1, [{}])},
@@ -112,6 +126,32 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
         "outcome_follows_from_the_next_order": (1, [EXAMPLE | {"next_order_days": 31}]),
         "outcome_is_known": (1, [EXAMPLE | {"observed_days": 29}]),
         "trained_before_judged": (1, [EXAMPLE | {"is_judged": False, "observed_days": 90}]),
+        "next_order_or_nothing_of_it": (
+            1,
+            [EXAMPLE | {"next_order_days": None, "has_churned": True, "next_order_amount": 5}],
+        ),
+        "responses_are_of_those_contacted": (1, [EXAMPLE | {"is_contacted": True}]),
+    },
+    "action_model": {
+        "one_chosen_or_none": (1, [FORESEEN, FORESEEN | {"candidate": "b"}]),
+        "judged_or_reason": (1, [FORESEEN | {"fitted_model": None}]),
+        "judged_after_training": (1, [FORESEEN | {"trained_until": NOON - timedelta(days=10)}]),
+        "shifts_are_judged_after_training": (1, [SHIFT | {"trained_until": EVENING}]),
+        "bounds_hold_the_figure": (1, [FORESEEN | {"brier_low": 0.15}]),
+        "said_as_it_came": (1, [FORESEEN | {"said_share": 0.5}]),
+    },
+    "offers": {
+        "kinds_are_known": (1, [OFFER | {"kind": "gift"}]),
+        "one_best_each": (1, [OFFER | {"rank": 2}]),
+        "not_of_itself": (1, [OFFER | {"because_product_id": "P1"}]),
+    },
+    "next_actions": {
+        "everyone_described": (1, [NEXT]),
+        "probabilities_sum_to_one": (1, [NEXT | {"probability_browse": 0.1}]),
+        "action_or_reason": (1, [NEXT | {"next_action": None}]),
+        "likeliest_unless_overridden": (1, [NEXT | {"is_overridden": True}]),
+        "best_action_is_whole": (1, [NEXT | {"next_best_action_priority": "Urgent"}]),
+        "category_with_probability": (1, [NEXT | {"category_to": "Tea"}]),
     },
     "churn_metrics": {
         "same_auc_as_the_model": (1, [METRIC | {"metric": "AUC-ROC"}]),

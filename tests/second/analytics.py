@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from governance import contracts
-from tests.second import customers, frictions, predictions, segments, visits, voices
+from tests.second import customers, frictions, goods, predictions, segments, visits, voices
 from tests.second.published import Published, differences
 
 COMPUTED: tuple[Callable[[Published], pd.DataFrame], ...] = (
@@ -42,6 +42,7 @@ COMPUTED: tuple[Callable[[Published], pd.DataFrame], ...] = (
     frictions.frictions,
     predictions.feature_drift,
     predictions.churn_performance,
+    goods.offers,
 )
 TABLES = {compute.__name__: compute for compute in COMPUTED}
 

@@ -484,10 +484,10 @@ def segment_summary(tables: Published) -> pd.DataFrame:
 
 def _expected(tables: Published) -> dict[str, pd.Series]:
     """What models expect of each customer, by the name of the column."""
-    churn, worth = (tables[key].set_index("customer_id") for key in ("churn_scores", "lifetime_value"))
-    return {"churn_probability": churn.churn_probability} | {
-        name: worth[name] for name in ("p_alive", "expected_purchases", "clv")
-    }
+    keys = ("churn_scores", "next_actions", "lifetime_value")
+    churn, soon, worth = (tables[key].set_index("customer_id") for key in keys)
+    said = {"churn_probability": churn.churn_probability, "purchase_probability": soon.probability_purchase}
+    return said | {name: worth[name] for name in ("p_alive", "expected_purchases", "clv")}
 
 
 def _mean(values: pd.Series) -> float | None:

@@ -29,7 +29,7 @@ def customer_360(tables: Tables, published: Published) -> pd.DataFrame:
     rows = rows.join(_preferred(tables)).join(_interests(published("category_interest")))
     rows = rows.join(_counted(_touched(published("touches")), rows, published("touches")))
     rows = rows.join(_audiences(published("audiences"))).join(_recommended(published("recommendations")))
-    models = ("clusters", "lifetime_value", "churn_scores")
+    models = ("clusters", "lifetime_value", "churn_scores", "next_actions")
     for key in ("features", "browsing", "loyalty_members", "customer_segments", *models):
         rows = _joined("customer_360", rows, published(key), "customer_id")
     return rows

@@ -34,7 +34,13 @@ COMPARED = (
 )
 CHANNELS = ("accepts_email", "accepts_sms", "accepts_phone")
 # What models expect of customers, told as the mean; exact numbers add up alike in whatever order.
-EXPECTED = {"churn_probability": RATE, "p_alive": RATE, "expected_purchases": RATE, "clv": MONEY}
+EXPECTED = {
+    "churn_probability": RATE,
+    "purchase_probability": RATE,
+    "p_alive": RATE,
+    "expected_purchases": RATE,
+    "clv": MONEY,
+}
 SUMS = {
     "customer_count": ibis._.customer_id.count(),
     "historical_value": ibis._.historical_value.sum(),
@@ -67,12 +73,13 @@ def segment_summary(
     segment_stability: ir.Table,
     churn_scores: ir.Table,
     lifetime_value: ir.Table,
+    next_actions: ir.Table,
     rules: dg.ResourceParam[Callable[[], Rules]],
     playbook: dg.ResourceParam[Callable[[], Playbook]],
 ) -> ir.Table:
     """One row per segmentation and segment, those of the rules that nobody is in among them."""
     now, book = rules(), playbook()
-    measured = _measured(features, customers, churn_scores, lifetime_value)
+    measured = _measured(features, customers, churn_scores, lifetime_value, next_actions)
     counted = totals(measured, customer_segments, audiences, clusters, SUMS)
     segments = _counted(_listed(now, counted, clusters), counted)
     traits = _telling(segment_traits)
@@ -84,7 +91,9 @@ def segment_summary(
     )
 
 
-def _measured(features: ir.Table, customers: ir.Table, churn_scores: ir.Table, lifetime_value: ir.Table) -> ir.Table:
+def _measured(
+    features: ir.Table, customers: ir.Table, churn_scores: ir.Table, lifetime_value: ir.Table, next_actions: ir.Table
+) -> ir.Table:
     """What is added up of each customer; who has not agreed to a channel is not reachable by it."""
     consents = [customers[channel] for channel in CHANNELS]
     asked = customers.select(
@@ -92,9 +101,10 @@ def _measured(features: ir.Table, customers: ir.Table, churn_scores: ir.Table, l
         is_reachable=ibis.or_(*consents).fill_null(False),
         is_asked=ibis.or_(*[consent.notnull() for consent in consents]),
     )
+    soon = next_actions.select("customer_id", purchase_probability="probability_purchase")
     left = churn_scores.select("customer_id", "churn_probability")
     worth = lifetime_value.select("customer_id", *[name for name in EXPECTED if name in lifetime_value.columns])
-    known = widened(features.select("customer_id", "historical_value"), "customer_id", asked, left, worth)
+    known = widened(features.select("customer_id", "historical_value"), "customer_id", asked, left, soon, worth)
     return known.mutate(**{name: known[name].cast(kind) for name, kind in EXPECTED.items()})
 
 

@@ -102,6 +102,10 @@ select
   cluster_name,
   churn_probability,
   churn_band,
+  next_action,
+  next_action_probability,
+  next_best_action,
+  next_best_action_priority,
   lifetime_value.p_alive,
   lifetime_value.expected_purchases,
   lifetime_value.clv,
@@ -115,6 +119,7 @@ select
     case when nps_score is null then 'satisfaction: no NPS answer' end,
     case when cluster_name is null then 'cluster: ' || clusters.reason end,
     case when churn_probability is null then 'churn: ' || churn_scores.unknown_because end,
+    case when next_action is null then 'next action: ' || split_part(next_actions.unknown_because, '; ', 1) end,
     case when clv is null then 'lifetime value: '
       || coalesce(lifetime_value.reason, 'no completed order when values were last expected') end
   ), '') as unknown_because
@@ -124,6 +129,7 @@ left join customer_segments on customer_segments.customer_id = customers.custome
 left join listed on listed.customer_id = customers.customer_id
 left join clusters on clusters.customer_id = customers.customer_id
 left join churn_scores on churn_scores.customer_id = customers.customer_id
+left join next_actions on next_actions.customer_id = customers.customer_id
 left join lifetime_value on lifetime_value.customer_id = customers.customer_id
 left join bought on bought.customer_id = customers.customer_id
 left join category on category.customer_id = customers.customer_id

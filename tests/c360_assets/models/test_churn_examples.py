@@ -63,14 +63,15 @@ def bought(who: str, *days_ago: int, **more: Any) -> list[dict[str, Any]]:
     ]
 
 
-def made(*orders: list[dict[str, Any]]) -> ir.Table:
+def made(*orders: list[dict[str, Any]], **more: list[dict[str, Any]]) -> ir.Table:
     held = [order for some in orders for order in some]
     people = [{"customer_id": who} for who in sorted({order["customer_id"] for order in held})]
-    others = {name: table(name) for name in HAPPENED if name != "orders"}
+    others = {
+        name: table(name, *more.get(name, [])) for name in (*HAPPENED, "products", "contacts") if name != "orders"
+    }
     return computed(churn_examples)(
         customers=table("customers", *people),
         orders=table("orders", *held),
-        products=table("products"),
         as_of=at("2026-06-30"),
         **others,
     )
@@ -123,3 +124,69 @@ def test_orders_without_date_or_customer_make_no_example() -> None:
     undated = [order | {"ordered_at": None} for order in bought("ann", 100)]
     found = made(bought("shop", 500), undated)
     assert {who for (who,) in rows(found, "customer_id")} == {"shop"}
+
+
+def then(found: ir.Table, *columns: str) -> list[tuple[Any, ...]]:
+    """The values of those that models are judged by, 90 days ago."""
+    return rows(found.filter(found.is_judged), "customer_id", *columns)
+
+
+def ago(days: float) -> datetime:
+    return NOW - timedelta(days=days)
+
+
+def test_the_next_order_is_the_first_after_the_cutoff_with_its_value() -> None:
+    dear, cheap = {"order_amount": money("70")}, {"order_amount": money("5"), "order_id": "0"}
+    found = made(bought("ann", 500), bought("ann", 80, **dear), bought("ann", 80, **cheap), bought("ann", 20))
+    assert then(found, "next_order_days", "next_order_amount") == [("ann", 10, money("5"))]
+    assert then(made(bought("bob", 500)), "next_order_amount", "bought_new_category") == [("bob", None, None)]
+
+
+def test_a_category_is_new_to_who_had_not_bought_it_before() -> None:
+    goods = [{"sku_id": name, "product_category": name} for name in ("tea", "cups")]
+    goods.append({"sku_id": "thing"})
+
+    def line(who: str, days: int, sku: str) -> dict[str, Any]:
+        order = {"order_id": f"{who} {days}", "customer_id": who, "ordered_at": ago(days)}
+        return order | {"order_line_id": f"{who} {days} {sku}", "sku_id": sku, "line_kind": "sale"}
+
+    lines = [line(who, 500, "tea") for who in ("ann", "bob", "cy", "dan")]
+    lines += [line("ann", 80, "tea"), line("ann", 80, "cups"), line("bob", 80, "tea"), line("cy", 80, "thing")]
+    orders = [bought(who, 500, 80) for who in ("ann", "bob", "cy")]
+    found = made(*orders, bought("dan", 500), order_lines=lines, products=goods)
+    assert then(found, "bought_new_category") == [("ann", True), ("bob", False), ("cy", None), ("dan", None)]
+
+
+def test_the_next_visit_is_one_that_began_after_the_cutoff() -> None:
+    def visit(who: str, days: float) -> dict[str, Any]:
+        times = {"started_at": ago(days), "ended_at": ago(days - 0.1)}
+        return times | {"session_id": f"{who} {days}", "entity_id": who}
+
+    visits = [visit("ann", 200), visit("ann", 90.05), visit("ann", 83), visit("ann", 60), visit("bob", 200)]
+    found = made(bought("ann", 500), bought("bob", 500), sessions=visits)
+    assert then(found, "session_count", "next_visit_days") == [("ann", 1, 7), ("bob", 1, None)]
+
+
+def test_an_order_within_a_week_of_a_contact_is_a_response() -> None:
+    def contact(who: str, days: int) -> dict[str, Any]:
+        return {"touchpoint_id": f"{who} {days}", "customer_id": who, "touched_at": ago(days)}
+
+    asked = [contact("ann", 70), contact("bob", 70), contact("cy", 59), contact("dan", 90), contact("eve", 61)]
+    orders = [bought(who, 500) for who in ("cy", "dan")]
+    orders += [bought("ann", 500, 63), bought("bob", 500, 71, 62), bought("eve", 500, 54)]
+    found = made(*orders, contacts=asked)
+    assert then(found, "is_contacted", "has_responded") == [
+        ("ann", True, True), ("bob", True, False), ("cy", False, None), ("dan", False, None), ("eve", True, True),
+    ]  # fmt: skip
+    assert then(made(bought("ann", 500)), "is_contacted", "has_responded") == [("ann", None, None)]
+
+
+def test_what_came_after_the_outcomes_changes_nothing() -> None:
+    """Outcomes of 180 and 240 days ago were known 90 days ago: what is judged by is in no training."""
+    later = made(bought("ann", 500, 250, 85), bought("bob", 300, 100, 10))
+    earlier = made(bought("ann", 500, 250), bought("bob", 300, 100))
+    trained = [found.filter(~found.is_judged).drop("next_order_days", "has_churned") for found in (later, earlier)]
+    soon = [found.filter(~found.is_judged, found.next_order_days <= 90) for found in (later, earlier)]
+    features = ("customer_id", "cutoff_at", *FEATURES)
+    assert rows(trained[0], *features) == rows(trained[1], *features)
+    assert rows(soon[0], *soon[0].columns) == rows(soon[1], *soon[0].columns)

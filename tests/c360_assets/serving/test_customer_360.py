@@ -18,6 +18,7 @@ INPUTS = (
     "clusters",
     "lifetime_value",
     "churn_scores",
+    "next_actions",
     "orders",
     "order_lines",
     "products",
@@ -69,17 +70,27 @@ def test_a_profile_joins_who_they_are_what_they_bought_and_how_they_behave() -> 
         clusters=[{**ANN, "cluster_name": "Frequent"}],
         lifetime_value=[{**ANN, "p_alive": 0.9, "expected_purchases": 1.5, "clv": 60.0}],
         churn_scores=[{**ANN, "churn_probability": 0.8, "churn_band": "High"}],
+        next_actions=[
+            {
+                **ANN,
+                "next_action": "Browse",
+                "next_action_probability": 0.6,
+                "next_best_action": "Remind",
+                "next_best_action_priority": "High",
+            }
+        ],
     )
     columns = (
         "customer_id", "city", "frequency", "monetary", "returned_amount", "preferred_category", "preferred_brand",
         "preferred_payment_method", "last_seen_at", "first_ordered_at", "last_ordered_at", "preferred_device",
-        "persona", "cluster_name", "p_alive", "expected_purchases", "clv", "churn_probability", "churn_band", "as_of",
+        "persona", "cluster_name", "p_alive", "expected_purchases", "clv", "churn_probability", "churn_band",
+        "next_action", "next_action_probability", "next_best_action", "next_best_action_priority", "as_of",
     )  # fmt: skip
     assert rows(found, *columns) == [
         (
             "ann", "Austin", 2, money("50"), money("5"), "Footwear", "A", "card", datetime(2026, 6, 1, 10),
             day("2026-01-01"), day("2026-02-01"), "mobile", "Explorer", "Frequent", 0.9, 1.5, 60.0,
-            0.8, "High", day("2026-06-30"),
+            0.8, "High", "Browse", 0.6, "Remind", "High", day("2026-06-30"),
         )
     ]  # fmt: skip
     assert "email_address" not in found.columns
@@ -99,6 +110,7 @@ def test_who_only_registered_has_a_profile_and_is_told_what_is_missing() -> None
         "satisfaction: no NPS answer",
         "cluster: the customer was not there when clusters were made",
         "churn: the customer was not there when churn was scored",
+        "next action: the customer was not there when next actions were told",
         "lifetime value: no completed order when values were last expected",
     ]
     ((told,),) = rows(profile(customers=[{**ANN, "is_registered": True, "age_band": "35-44"}]), "unknown_because")
@@ -106,7 +118,7 @@ def test_who_only_registered_has_a_profile_and_is_told_what_is_missing() -> None
     nowhere = [{**ANN, "reason": "no completed order and no visit"}]
     unknown = profile(customers=[{**ANN, "is_registered": False}], clusters=nowhere)
     ((told,),) = rows(unknown, "unknown_because")
-    assert told.split("; ")[::3] == [
+    assert told.split("; ")[:4:3] == [
         "demographics: the customer system does not know the customer",
         "cluster: no completed order and no visit",
     ]

@@ -114,3 +114,17 @@ def test_an_ensemble_says_the_mean_of_its_members() -> None:
     members = [classifiers.trained(Candidate(kind, FITS[kind]), columns, happened) for kind in ("logistic", "tree")]
     said = [classifiers.probabilities(member, columns) for member in members]
     assert classifiers.probabilities({"members": members}, columns) == pytest.approx(np.mean(said, axis=0))
+
+
+def test_what_says_the_opposite_of_what_happens_is_corrected_to_how_often_it_happens() -> None:
+    rng = np.random.default_rng(2)
+    said = rng.uniform(0.05, 0.4, 400)
+    happened = rng.random(400) < 0.3 - said / 2
+    corrected = classifiers.calibrated(said, classifiers.calibration(said, happened))
+    assert corrected == pytest.approx(np.full(400, happened.mean()))
+
+
+def test_the_overall_rate_is_said_of_everybody() -> None:
+    columns, happened, _ = planted()
+    model = classifiers.trained(Candidate("rate", classifiers.rate, ("strong",)), columns, happened)
+    assert classifiers.probabilities(model, columns) == pytest.approx(np.full(len(happened), happened.mean()))

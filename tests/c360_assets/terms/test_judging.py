@@ -80,3 +80,10 @@ def test_resamples_are_the_same_every_time() -> None:
     said, happened = drawn(3)
     figures = {"auc": judging.auc}
     assert judging.judged(said, happened, figures) == judging.judged(said, happened, figures)
+
+
+def test_resamples_that_are_kept_are_those_that_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = [*judging.resamples(50)]
+    monkeypatch.setattr(judging, "KEPT", 0)
+    assert all(np.array_equal(one, other) for one, other in zip(kept, judging.resamples(50), strict=True))
+    assert len(kept) == judging.RESAMPLES

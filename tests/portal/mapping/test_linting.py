@@ -11,6 +11,7 @@ import pytest
 
 from c360_assets import definitions
 from checks.measuring import problems
+from governance import actions
 from governance.contract import Contract
 from governance.errors import C360Error
 from governance.quality import NEEDS, Rule
@@ -124,5 +125,16 @@ def test_what_is_not_to_be_recommended_must_be_in_the_catalogue(tmp_path: Path) 
         assert [fault for fault in linting.faults(own) if "own.yaml" in fault] == [
             "own.yaml: no product has the product_id 'P2'.",
             "own.yaml: no product is of the category 'Fee' (nearest: Fees).",
+        ]
+        own.close()
+
+
+def test_rules_of_actions_are_linted_by_the_name_of_the_deployment_s_own_file(tmp_path: Path) -> None:
+    with empty_deployment(tmp_path) as deployment:
+        text = actions.FILE.read_text(encoding="utf-8").replace("average_rating:", "avrage_rating:")
+        (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
+        own = dataclasses.replace(deployment, settings=deployment.settings.model_copy(update={"actions": "own.yaml"}))
+        assert [fault for fault in linting.faults(own) if "own.yaml" in fault] == [
+            "own.yaml: next_action / Frequent buyer who rates highly: there is no feature 'avrage_rating'."
         ]
         own.close()

@@ -15,7 +15,7 @@ from tests.tables import CONTRACTS, arrow, computed, money, table
 
 RULES = segments.load()
 PLAYBOOK = playbook.load()
-EXPECTED = ("churn_probability", "p_alive", "clv")
+EXPECTED = ("churn_probability", "probability_purchase", "p_alive", "clv")
 BESIDE = ("engagement_level", "price_range", "audience", "cluster", "agreed", *EXPECTED)
 Person = dict[str, Any]
 Row = dict[str, Any]
@@ -36,8 +36,10 @@ def summary(*people: Person, stability: tuple[Row, ...] = (), with_traits: bool 
     steady = table("segment_stability", *stability)
     scores = table("churn_scores", *[_only(one, "churn_probability") for one in people])
     worth = table("lifetime_value", *[_only(one, "p_alive", "clv") for one in people if one.get("clv")])
+    soon = table("next_actions", *[_only(one, "probability_purchase") for one in people])
+    models = (scores, worth, soon)
     found = computed(segment_summary)(
-        features, customers, placed, audiences, clusters, traits, steady, scores, worth, segments.load, playbook.load
+        features, customers, placed, audiences, clusters, traits, steady, *models, segments.load, playbook.load
     )
     return {row["segment_id"]: row for row in arrow(found).to_pylist()}
 
@@ -97,15 +99,21 @@ def test_size_worth_and_reach_stand_against_all_customers() -> None:
 
 def test_what_models_expect_is_told_as_the_mean_of_those_of_whom_they_know() -> None:
     found = summary(
-        person(1, churn_probability=0.2, p_alive=0.9, clv=100.0),
+        person(1, churn_probability=0.2, probability_purchase=0.25, p_alive=0.9, clv=100.0),
         person(2, churn_probability=0.4, p_alive=0.5, clv=25.5),
         person(3, churn_probability=None),
         person(4, "Churn Risk"),
     )
-    told = ("mean_churn_probability", "mean_p_alive", "mean_clv", "mean_expected_purchases")
+    told = (
+        "mean_churn_probability",
+        "mean_p_alive",
+        "mean_clv",
+        "mean_purchase_probability",
+        "mean_expected_purchases",
+    )
     champions, risky = (found[f"engagement_level/{name}"] for name in ("champions", "churn-risk"))
-    assert [champions[column] for column in told] == [pytest.approx(0.3), 0.7, 62.75, None]
-    assert [risky[column] for column in told] == [None] * 4
+    assert [champions[column] for column in told] == [pytest.approx(0.3), 0.7, 62.75, 0.25, None]
+    assert [risky[column] for column in told] == [None] * 5
 
 
 def test_shares_of_nothing_are_unknown() -> None:
