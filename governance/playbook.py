@@ -140,7 +140,7 @@ def _our_stock() -> Stock:
 
 
 class Playbook(_Part):
-    """The whole file: advice on segments by name, on features, on segments without traits, on small ones, on churn, stock."""
+    """The whole file: advice on segments by name, features, segments without traits, small ones; churn, and stock."""
 
     version: str
     segments: dict[str, dict[str, Advice]]

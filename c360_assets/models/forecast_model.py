@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 
-from c360_assets.terms.backtests import Spread, origins_of
+from c360_assets.terms.backtests import Spread, judged_count
 from c360_assets.terms.demand import Series, measure_of
 from c360_assets.terms.forecasting import LEVELS, Kind, candidates, compared, of_level, told_of, untold
 from c360_assets.terms.smoothing import HORIZON, Floats
@@ -22,14 +22,15 @@ FIGURES = (
     "mae",
     "rmse",
     "mase",
+    "total_mase",
     "bias_share",
     "coverage_80",
     "coverage_95",
     "total_coverage_80",
     "total_coverage_95",
-    "mase_gain",
-    "mase_gain_low",
-    "mase_gain_high",
+    "gain",
+    "gain_low",
+    "gain_high",
 )
 TYPES = pa.schema(
     {
@@ -65,11 +66,11 @@ def _tried(series: Series, whole: Floats, level: str) -> list[Row]:
     found = {} if reason else compared(kinds, _some(series), whole)
     rows = []
     for kind in kinds:
-        common = {"week_count": series.weeks, "series_count": 0, "origin_count": len(origins_of(series.weeks)) // 2}
+        common: Row = {"week_count": series.weeks, "series_count": 0, "origin_count": judged_count(series.weeks)}
         common |= {"series_kind": kind.name, "level": level, "demand_class": kind.demand_class}
         common |= {"measure": measure_of(level), "horizon_weeks": HORIZON}
         judged = found.get(kind) or _unjudged(kind, series, whole, reason)
-        rows += [common | row for row in _chosen(judged)]
+        rows += [common | row for row in _chosen(judged, kind.judged_by)]
     return rows
 
 
@@ -88,10 +89,10 @@ def _unjudged(kind: Kind, series: Series, whole: Floats, reason: str | None) -> 
     return [{"candidate": name, "reason": reason or nobody} for name in candidates(kind.level, series.weeks, whole)]
 
 
-def _chosen(judged: Sequence[Row]) -> list[Row]:
+def _chosen(judged: Sequence[Row], judged_by: str) -> list[Row]:
     """The candidates with the one that is chosen, and why: the best of those better for certain, or the baseline."""
-    certain = [row for row in judged if (row.get("mase_gain_low") or 0) > 0]
-    best = min(certain or judged[:1], key=lambda row: row.get("mase") or 0.0)
+    certain = [row for row in judged if (row.get("gain_low") or 0) > 0]
+    best = min(certain or judged[:1], key=lambda row: row.get(judged_by) or 0.0)
     return [_told(row, judged[0], best) for row in judged]
 
 
@@ -115,14 +116,14 @@ def _why(row: Row, baseline: Row, best: Row) -> str:
     if row is best:
         if row is baseline:
             return "chosen: the baseline, as nothing was better for certain"
-        return f"chosen: errs least (MASE) of what was better for certain than '{baseline['candidate']}'"
+        return f"chosen: errs least of what was better for certain than '{baseline['candidate']}'"
     if row is baseline:
         return f"the baseline, and '{best['candidate']}' was better for certain"
-    if row["mase_gain"] is None:
+    if row["gain"] is None:
         return "not compared: no series ever changed, or none was held long enough"
-    if row["mase_gain_low"] is None:
+    if row["gain_low"] is None:
         return "not certain: fewer than four runs of four weeks to compare"
-    return "better for certain, but errs more" if row["mase_gain_low"] > 0 else "not better than the baseline for certain"
+    return "better for certain, but errs more" if row["gain_low"] > 0 else "not better than the baseline for certain"
 
 
 def _rounded(value: float | None) -> float | None:

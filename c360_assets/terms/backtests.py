@@ -63,8 +63,7 @@ class Cells:
         windows = [series.values[:, origin : origin + HORIZON] for origin in origins]
         scale = np.stack([scales(series, origin) for origin in origins], axis=1)
         target = np.array(origins)[:, None] + _AHEAD - 1
-        judged_from = (origins[0] + origins[-1] + 1) // 2
-        later = np.broadcast_to(np.array(origins)[:, None] >= judged_from, target.shape)
+        later = np.broadcast_to(_are_judged(origins)[:, None], target.shape)
         return cls(origins, np.stack(windows, axis=1), scale[:, :, None], target, later)
 
 
@@ -122,6 +121,11 @@ def origins_of(weeks: int) -> list[int]:
     return list(range(last, first - 1, -step))[::-1]
 
 
+def judged_count(weeks: int) -> int:
+    """Origins by which candidates are judged."""
+    return int(_are_judged(origins_of(weeks)).sum())
+
+
 def scaled(errors: Floats, scale: Floats) -> Floats:
     """Errors in scales; NaN where the scale is 0, which nothing can be compared with."""
     return errors / np.where(scale > 0, scale, np.nan)
@@ -130,17 +134,17 @@ def scaled(errors: Floats, scale: Floats) -> Floats:
 def figures(told: Floats, cells: Cells, is_member: Booleans) -> dict[str, float | None]:
     """How forecasts, as cells, did in the later cells of members, which are series by origins.
 
-    `mae`, `rmse` in the unit of the values; `mase` in scales; `bias_share` what was foretold too much, of what came.
-    None where nothing can be told.
+    `mae`, `rmse` in the unit of the values; `mase` in scales; `total_mase` of totals up to a week, per week;
+    `bias_share` what was foretold too much, of what came. None where nothing can be told.
     """
     errors = told - cells.actual
     later = _cells(is_member, cells.later)
     absolute, came = np.abs(errors[later]), cells.actual[later].sum()
-    in_scales = np.abs(scaled(errors, cells.scale))
     return {
         "mae": _mean(absolute),
         "rmse": None if not absolute.size else float(np.sqrt((absolute**2).mean())),
-        "mase": _mean(in_scales[later]),
+        "mase": _mean(np.abs(scaled(errors, cells.scale))[later]),
+        "total_mase": _mean(np.abs(scaled(_per_week(errors), cells.scale))[later]),
         "bias_share": float(errors[later].sum() / came) if came > 0 else None,
     }
 
@@ -167,15 +171,16 @@ def spreads(told: Floats, cells: Cells, is_member: Booleans) -> dict[str, Spread
 
 
 def gain(
-    told: Floats, baseline: Floats, cells: Cells, is_member: Booleans, tried: int = 1
+    told: Floats, baseline: Floats, cells: Cells, is_member: Booleans, tried: int = 1, is_of_totals: bool = False
 ) -> tuple[float | None, float | None, float | None]:
     """By how many scales forecasts err less than a baseline in the same later cells, with an interval.
 
-    It holds of all that are `tried` with 95 % (Bonferroni). Both series and runs of four weeks are drawn anew for it,
-    since weeks are good or bad for all series (the pigeonhole bootstrap of Owen, Annals of Applied Statistics 1, 2007).
-    Without four such runs there is none.
+    Of single weeks, or of totals up to a week, per week. It holds of all that are `tried` with 95 % (Bonferroni). Both
+    series and runs of four weeks are drawn anew for it, since weeks are good or bad for all series (the pigeonhole
+    bootstrap of Owen, Annals of Applied Statistics 1, 2007). Without four such runs there is none.
     """
-    less = np.abs(scaled(baseline - cells.actual, cells.scale)) - np.abs(scaled(told - cells.actual, cells.scale))
+    before, now = (_per_week(one - cells.actual) if is_of_totals else one - cells.actual for one in (baseline, told))
+    less = scaled(np.abs(before) - np.abs(now), cells.scale)
     is_counted = _cells(is_member, cells.later) & ~np.isnan(less)
     if not is_counted.any():
         return None, None, None
@@ -190,6 +195,16 @@ def gain(
     tail = 0.025 / tried
     low, high = np.quantile((totals / np.maximum(drawn, 1))[drawn > 0], [tail, 1 - tail])
     return value, float(low), float(high)
+
+
+def _are_judged(origins: Sequence[int]) -> Booleans:
+    """Which origins are the later half; the others only tell how wide intervals are."""
+    return np.array([2 * origin >= origins[0] + origins[-1] for origin in origins], dtype=np.bool_)
+
+
+def _per_week(errors: Floats) -> Floats:
+    """Errors of the totals up to each week, divided by its number."""
+    return errors.cumsum(axis=2) / _AHEAD
 
 
 def _by_lot_and_block(less: Floats, target: Integers, is_counted: Booleans) -> tuple[Floats, Floats]:

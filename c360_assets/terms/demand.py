@@ -39,7 +39,7 @@ class Series:
     @property
     def weeks(self) -> int:
         """Weeks of the level's oldest series."""
-        return self.values.shape[1]
+        return int(self.values.shape[1])
 
     @property
     def ages(self) -> Integers:

@@ -43,13 +43,21 @@ class Kind:
         """As people say it."""
         return self.level if self.demand_class is None else f"{self.demand_class} {self.level}"
 
+    @property
+    def judged_by(self) -> str:
+        """The figure that decides: of products that of totals.
+
+        Most products are not sold in most weeks, so of single weeks whoever foretells nothing errs least.
+        """
+        return "total_mase" if self.level == PRODUCT else "mase"
+
     def members(self, series: Series, origins: Sequence[int]) -> Booleans:
         """Series by origins: which are of this kind there, by what was known, and old enough to be tried."""
         is_begun = [series.starts + smoothing.HORIZON <= origin for origin in origins]
-        if self.demand_class is None:
-            return np.stack(is_begun, axis=1)
-        is_class = [classes(series, origin) == self.demand_class for origin in origins]
-        return np.stack(is_begun, axis=1) & np.stack(is_class, axis=1)
+        found: Booleans = np.stack(is_begun, axis=1)
+        if self.demand_class is not None:
+            found &= np.stack([classes(series, origin) == self.demand_class for origin in origins], axis=1)
+        return found
 
 
 KINDS = (
@@ -123,20 +131,23 @@ def compared(kinds: Sequence[Kind], series: Series, whole: Floats) -> dict[Kind,
         baseline = told if baseline is None else baseline
         for kind, is_member in members.items():
             if (is_member & cells.later[:, 0]).any():
-                found[kind].append({"candidate": name} | _judged(told, baseline, cells, is_member, len(ways) - 1))
+                of_totals = kind.judged_by == "total_mase"
+                figures = _judged(told, baseline, cells, is_member, len(ways) - 1, of_totals)
+                found[kind].append({"candidate": name} | figures)
     return found
 
 
-def _judged(told: Floats, baseline: Floats, cells: Cells, is_member: Booleans, tried: int) -> dict[str, Any]:
-    is_baseline, is_some = told is baseline, is_member.any(axis=1)
+def _judged(
+    told: Floats, baseline: Floats, cells: Cells, is_member: Booleans, tried: int, of_totals: bool
+) -> dict[str, Any]:
+    is_baseline = told is baseline
+    is_some = np.asarray(is_member.any(axis=1))
     few, told, baseline, is_member = cells.only(is_some), told[is_some], baseline[is_some], is_member[is_some]
-    value, low, high = (None, None, None) if is_baseline else backtests.gain(told, baseline, few, is_member, tried)
+    gained = (None, None, None) if is_baseline else backtests.gain(told, baseline, few, is_member, tried, of_totals)
     return {
         **backtests.figures(told, few, is_member),
         **backtests.coverage(told, few, is_member),
-        "mase_gain": value,
-        "mase_gain_low": low,
-        "mase_gain_high": high,
+        **dict(zip(("gain", "gain_low", "gain_high"), gained, strict=True)),
         "series_count": int((is_member & few.later[:, 0]).any(axis=1).sum()),
         "spreads": backtests.spreads(told, few, is_member),
     }

@@ -50,9 +50,7 @@ def outlooks(weekly_sales: ir.Table, forecast_model: ir.Table, level: str) -> li
     ]
 
 
-def _outlook(
-    level: str, series: Series, whole: Floats, kind: str, chosen: Row | None, reason: str | None
-) -> Outlook:
+def _outlook(level: str, series: Series, whole: Floats, kind: str, chosen: Row | None, reason: str | None) -> Outlook:
     """Of one kind; without a way that was chosen for it there is only the reason."""
     told, scale = np.full((len(series.ids), HORIZON), np.nan), scales(series, series.weeks)
     ways = candidates(level, series.weeks, whole)
@@ -68,4 +66,3 @@ def _outlook(
     kept = json.loads(chosen["interval_model"]) if chosen["interval_model"] else {}
     spreads = {name: Spread.from_json(numbers) for name, numbers in kept.items()}
     return Outlook(level, series, kind, chosen["candidate"], told, scale, spreads, young)
-

@@ -62,16 +62,19 @@ class Smoothing(Way):
 
     def begun(self, first: Floats) -> Floats:
         """The mean of the first weeks."""
-        return first.mean(axis=1)[None]
+        level: Floats = first.mean(axis=1)[None]
+        return level
 
     def told(self, state: Floats) -> Floats:
         """The level."""
-        return state[0]
+        level: Floats = state[0]
+        return level
 
     def after(self, state: Floats, value: Floats) -> Floats:
         """The level, nearer to the value."""
         (alpha,) = self.constants
-        return state + alpha * (value - state)
+        nearer: Floats = state + alpha * (value - state)
+        return nearer
 
     def ahead(self, state: Floats, constants: Floats) -> Floats:
         """The level, in every week."""
@@ -242,7 +245,8 @@ def recent_mean(values: Floats, starts: Integers, origins: Sequence[int]) -> Flo
     """The mean of the last 13 weeks; shaped as `smoothed`."""
 
     def mean(origin: int) -> Floats:
-        return values[:, origin - HORIZON : origin].mean(axis=1, keepdims=True).repeat(HORIZON, axis=1)
+        means: Floats = values[:, origin - HORIZON : origin].mean(axis=1, keepdims=True)
+        return means.repeat(HORIZON, axis=1)
 
     return _at(origins, mean, starts, HORIZON)
 
@@ -261,8 +265,9 @@ def seasons(whole: Floats, origin: int) -> Floats:
     raw = (years / means).mean(axis=0)
     smooth = (np.roll(raw, 1) + 2 * raw + np.roll(raw, -1)) / 4
     # A week without sales in every year is no factor to divide by.
-    factors: Floats = np.maximum(smooth, 0.05)
-    return factors / factors.mean()
+    factors = np.maximum(smooth, 0.05)
+    found: Floats = factors / factors.mean()
+    return found
 
 
 def seasonal(way: Way, values: Floats, starts: Integers, origins: Sequence[int], whole: Floats) -> Floats:

@@ -14,6 +14,7 @@ from tests.tables import table
 # A single moment, a history made from former rows, models made in numpy, and texts that the playbook brings.
 MODELS = {"cluster_trials", "clusters", "lifetime_model", "lifetime_value", "basket_rules", "recommendation_model"}
 MODELS |= {"recommendations", "churn_model", "churn_metrics", "churn_deciles", "churn_scores"}
+MODELS |= {"forecast_model", "forecasts", "reorder_points"}
 # The features at past cutoffs are held against those of a shop that ended there.
 NOT_RELATIONAL = {"as_of", "customer_history", "segment_summary", "churn_examples", *MODELS}
 
