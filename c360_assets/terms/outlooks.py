@@ -59,6 +59,9 @@ def _outlook(level: str, series: Series, whole: Floats, kind: str, chosen: Row |
         return Outlook(level, series, kind, None, told, scale, {}, [why or NOTHING_SOLD] * len(series.ids))
     is_old: Booleans = series.ages >= YOUNGEST
     told[is_old] = ways[chosen["candidate"]](series, [series.weeks])[is_old, 0]
+    # Corrections of means make less of what is always the same.
+    is_same = is_old & (scale == 0)
+    told[is_same] = np.maximum(series.values[is_same, -1:], 0)
     young = [
         None if old else f"fewer than {YOUNGEST} weeks of sales: {age}"
         for old, age in zip(is_old, series.ages, strict=True)

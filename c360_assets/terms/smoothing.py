@@ -221,7 +221,7 @@ def smoothed(way: Way, values: Floats, starts: Integers, origins: Sequence[int])
             first = way.begun(values[known:begun, week - way.warmup : week])
             state = _widened(state, first, known, begun)
             known = begun
-        for place in np.flatnonzero(np.array(origins) == week):
+        for place in np.flatnonzero(np.array(origins) == week) if known else ():
             told[:known, place] = _spoken(way, state[..., :known], errors[:, :known])
         if known and week < values.shape[1]:
             value = values[:known, week][None]

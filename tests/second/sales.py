@@ -14,7 +14,7 @@ def weekly_sales(tables: Published) -> pd.DataFrame:
     last = _monday(pd.Series([end]))[0] - pd.Timedelta(weeks=1)
     orders = tables["orders"]
     first = tables.clock(orders.ordered_at[orders.is_completed]).min().normalize()
-    begin = max(first + pd.Timedelta(days=(7 - first.weekday()) % 7), last - pd.Timedelta(weeks=MOST - 1))
+    begin = max(first + pd.Timedelta(days=(7 - first.day_of_week) % 7), last - pd.Timedelta(weeks=MOST - 1))
     sold = sold[sold.week_on.between(begin, last)]
     parts = [_level(sold, level, last) for level in ("total", "category", "brand", "country", "product")]
     return pd.concat(parts, ignore_index=True)
@@ -74,4 +74,4 @@ def _level(sold: pd.DataFrame, level: str, last: pd.Timestamp) -> pd.DataFrame:
 
 def _monday(moments: pd.Series) -> pd.Series:
     days = moments.dt.normalize()
-    return days - pd.to_timedelta(days.dt.weekday, unit="D")
+    return days - pd.to_timedelta(days.dt.day_of_week, unit="D")
