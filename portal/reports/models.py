@@ -7,6 +7,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from c360_assets.terms.forecasting import KINDS
 from governance.errors import C360Error
 from resources.deployment import Deployment
 from resources.engine import quoted
@@ -35,13 +36,17 @@ class Model:
     @property
     def bounds(self) -> tuple[str, str] | None:
         """The columns of the interval of the figure."""
-        return None if self.table == "recommendation_model" else (f"{self.measure}_low", f"{self.measure}_high")
+        return None if self.table in WITHOUT_BOUNDS else (f"{self.measure}_low", f"{self.measure}_high")
 
 
+# What these gain on their baseline has an interval, their figure has none.
+WITHOUT_BOUNDS = ("recommendation_model", "forecast_model")
 PROBABLE = "It says what is probable for many, and is wrong about single customers."
 PAST = "It knows what was: after a change of assortment, prices or campaigns it is wrong until that is past, too."
 CAUSES = "It tells what goes together, never what would change somebody's mind; only a control group tells that."
 NO_REFUSAL = "Not for refusing service, credit or prices to a person."
+UNSEEN = "Promotions, holidays and prices to come are not known to it; a season needs two years of sales."
+EMPTY_SHELVES = "Sales are no demand where the shelf was empty: what could not be sold is not missed."
 MODELS = (
     Model(
         "churn",
@@ -81,6 +86,22 @@ MODELS = (
             ("list", name),
         )
         for name in ("buy again", "discover", "joined")
+    ),
+    *(
+        Model(
+            f"forecasts_{kind.name.replace(' ', '_')}",
+            "forecast_model",
+            "forecasts",
+            "candidate",
+            kind.judged_by,
+            "mean absolute scaled error"
+            if kind.judged_by == "mase"
+            else "mean absolute scaled error of totals, per week",
+            "docs/forecasts.md",
+            (PAST, UNSEEN, EMPTY_SHELVES, "Forecasts of one level need not add up to those of another."),
+            ("series_kind", kind.name),
+        )
+        for kind in KINDS
     ),
 )
 

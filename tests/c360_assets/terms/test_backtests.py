@@ -120,7 +120,8 @@ def test_coverage_at_an_origin_comes_from_what_was_known_there() -> None:
     far = backtests.coverage(told, other, everybody(cells))["coverage_95"]
     near = backtests.coverage(told, cells, everybody(cells))["coverage_95"]
     is_judged = cells.later & ~is_after
-    assert far is not None and near is not None
+    assert far is not None
+    assert near is not None
     assert far == pytest.approx(near * is_judged.sum() / cells.later.sum(), abs=0.03)
 
 
@@ -129,7 +130,8 @@ def test_the_widening_is_that_of_few_errors() -> None:
     everything = np.ones(errors.shape, dtype=bool)
     many = Spread.of(errors, everything, 32)
     few = Spread.of(errors[:1], everything[:1], 32)
-    assert many is not None and few is not None
+    assert many is not None
+    assert few is not None
     # Errors are told in the usual ones, which of the normal distribution are 0.798 of its deviation.
     assert many.widths * many.usual.mean() == pytest.approx([1.2816, 1.96], rel=0.02)
     assert few.widths[1] / many.widths[1] > 1.1
@@ -154,4 +156,6 @@ def test_a_leak_would_be_seen() -> None:
     honest = smoothing.recent_mean(given.values, given.starts, cells.origins)
     leaky = (honest + cells.actual) / 2
     value, low, _ = backtests.gain(leaky, honest, cells, everybody(cells))
-    assert value is not None and low is not None and low > 0
+    assert value is not None
+    assert low is not None
+    assert low > 0

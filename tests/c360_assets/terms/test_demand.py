@@ -14,13 +14,17 @@ FIRST = date(2026, 1, 5)
 
 
 def weekly(level: str, name: str, values: list[float], begins: int = 0) -> list[dict[str, Any]]:
+    """A series from a week on; revenue is twice the units."""
+    key = {"level": level, "series_id": name, "series_name": name.upper(), "order_count": 1}
     return [
-        {
-            "level": level, "series_id": name, "series_name": name.upper(), "quantity": money(str(value)), "revenue": money(str(2 * value)),
-            "week_on": FIRST + timedelta(weeks=begins + at), "order_count": 1,
+        key
+        | {
+            "week_on": FIRST + timedelta(weeks=begins + at),
+            "quantity": money(str(value)),
+            "revenue": money(str(2 * value)),
         }
         for at, value in enumerate(values)
-    ]  # fmt: skip
+    ]
 
 
 def test_series_are_rows_that_end_in_the_same_week_whatever_the_order() -> None:
