@@ -10,7 +10,6 @@ from c360_assets.models.forecast_model import forecast_model
 from c360_assets.models.forecasts import forecasts
 from c360_assets.models.reorder_points import UNVARIED, at_week, reorder_points
 from governance import playbook
-from governance.playbook import Playbook
 from tests.c360_assets.sellers import Row, demand, rows, sales, weekly
 from tests.tables import function_of, table
 from tests.tables import rows as rows_of
@@ -104,21 +103,3 @@ def test_a_time_between_two_weeks_is_between_their_totals() -> None:
     totals = np.arange(1.0, 14.0) * 10
     assert at_week(totals, 2.5) == 25
     assert at_week(totals, 0.5) == 5
-
-
-def test_playbooks_without_stock_take_ours() -> None:
-    ours = playbook.load()
-    older = Playbook.model_validate(
-        {
-            "version": "1",
-            "segments": {},
-            "traits": {},
-            "general": _dumped(ours.general),
-            "small": ours.small.model_dump(),
-        }
-    )
-    assert older.stock == ours.stock
-
-
-def _dumped(advice: playbook.Advice) -> dict[str, Any]:
-    return {"actions": [{one.priority: one.action} for one in advice.actions], "risks": advice.risks}
