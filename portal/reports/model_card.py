@@ -32,6 +32,7 @@ BESIDE = {
     "recall": "recall at 10",
 }
 AS_SHARE = {"total_bias": "+.0%", "bias_share": "+.0%", "coverage_80": ".0%", "coverage_95": ".0%"}
+LARGE = 1_000
 # Weeks of the past and series that are drawn.
 DRAWN_WEEKS, MOST_DRAWN = 78, 4
 
@@ -49,6 +50,8 @@ def page(deployment: Deployment, model: Model) -> str:
 
 
 def _title(model: Model) -> str:
+    if model.part is not None and model.part[0] == "series_kind":
+        return f"Forecasts: {model.part[1]}"
     return model.name.replace("_", " ").capitalize()
 
 
@@ -118,7 +121,7 @@ def _beside(row: Row, name: str) -> str:
         return format(value, AS_SHARE[name])
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
     sign = "+" if name.endswith("gain") else ""
-    told = f"{value:{sign}.3f}"
+    told = f"{value:{sign}.3f}" if abs(value) < LARGE else f"{value:,.0f}"
     return told if low is None else f"{told} ({low:{sign}.3f} to {high:{sign}.3f})"
 
 
@@ -171,7 +174,7 @@ def _fans(deployment: Deployment, model: Model) -> str:
         f"{MOST_DRAWN}"
     )
     cards = "".join(_fan(deployment, *series) for series in drawn)
-    reading = "In the light band lie 95 of 100 weeks as wide as errors were in the past, in the dark one 80."
+    reading = "If errors are as they were, 95 of 100 weeks lie in the light band, and 80 in the dark one."
     return (
         f'<section id="fans"><h2 class="part">What comes</h2><p class="soft">{reading}</p>{cards}</section>'
         if cards
