@@ -55,21 +55,18 @@ def _sold(tables: Published) -> pd.DataFrame:
 
 def _level(sold: pd.DataFrame, level: str, last: pd.Timestamp) -> pd.DataFrame:
     name = f"{level}_name" if f"{level}_name" in sold else level
-    rows = []
-    for key, of_series in sold.groupby(level):
-        weeks = pd.date_range(of_series.week_on.min(), last, freq="7D")
-        for week, of_week in {week: of_series[of_series.week_on == week] for week in weeks}.items():
-            row = {
-                "level": level,
-                "series_id": key,
-                "week_on": week.date(),
-                "series_name": of_series[name].min(),
-                "revenue": int(of_week.revenue.sum()),
-                "quantity": int(of_week.sold.sum()),
-                "order_count": of_week.order_id[of_week.is_sale.astype(bool)].nunique(),
-            }
-            rows.append(row)
-    return pd.DataFrame(rows)
+    keyed = sold.assign(series_id=sold[level], name=sold[name])
+    key = ["series_id", "week_on"]
+    sums = keyed.groupby(key).agg(revenue=("revenue", "sum"), quantity=("sold", "sum"))
+    bought = keyed[keyed.is_sale.astype(bool)].drop_duplicates([*key, "order_id"])
+    sums = sums.assign(order_count=bought.groupby(key).size())
+    series = keyed.groupby("series_id").agg(begins=("week_on", "min"), series_name=("name", "min"))
+    weeks = [pd.date_range(begins, last, freq="7D") for begins in series.begins]
+    grid = series.assign(week_on=weeks).explode("week_on").reset_index()
+    filled = grid.merge(sums.reset_index(), on=key, how="left").fillna({"revenue": 0, "quantity": 0, "order_count": 0})
+    numbers = {column: filled[column].astype("int64") for column in ("revenue", "quantity", "order_count")}
+    days = pd.to_datetime(filled.week_on).dt.date
+    return filled.drop(columns="begins").assign(level=level, week_on=days, **numbers)
 
 
 def _monday(moments: pd.Series) -> pd.Series:
