@@ -14,6 +14,7 @@ from c360_assets.terms.backtests import Spread, judged_count
 from c360_assets.terms.demand import Series, measure_of
 from c360_assets.terms.forecasting import LEVELS, Kind, candidates, compared, of_level, told_of, untold
 from c360_assets.terms.smoothing import HORIZON, Floats
+from c360_assets.terms.threads import one_thread
 
 # Series that candidates are tried on; of more, as many at equal distances by their IDs.
 MOST_SERIES = 5_000
@@ -56,7 +57,8 @@ Row = dict[str, Any]
 @dg.asset
 def forecast_model(weekly_sales: ir.Table) -> ir.Table:
     """One row per kind of series and candidate: how well it foretold the next 13 weeks at origins of the past."""
-    rows = [row for level in LEVELS for row in _tried(*told_of(weekly_sales, level), level)]
+    with one_thread():
+        rows = [row for level in LEVELS for row in _tried(*told_of(weekly_sales, level), level)]
     return ibis.memtable(pa.Table.from_pylist(rows, schema=TYPES))
 
 

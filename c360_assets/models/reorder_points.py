@@ -71,7 +71,7 @@ def _row(outlook: Outlook, place: int, total: Floats, category: str | None, stoc
         "product_id": outlook.series.ids[place],
         "product_name": outlook.series.names[place],
         "product_category": category,
-        "demand_class": outlook.kind.removesuffix(PRODUCT).strip() or None,
+        "demand_class": None if outlook.kind == PRODUCT else outlook.kind.removesuffix(f" {PRODUCT}"),
         "lead_time_days": supply.lead_time_days,
         "review_days": REVIEW_DAYS,
         "service_level": supply.service_level,

@@ -79,7 +79,7 @@ class Spread:
     upper: Floats
 
     @classmethod
-    def of(cls, errors: Floats, is_taken: Booleans, weeks: int) -> "Spread | None":
+    def of(cls, errors: Floats, is_taken: Booleans, weeks: int, levels: Sequence[float] = LEVELS) -> "Spread | None":
         """From scaled errors as cells, of which some are taken, in so many weeks; None without any.
 
         Errors of one series in one month are not so many errors but about one. What few tell is widened by as much as
@@ -95,7 +95,7 @@ class Spread:
         signed = signed[:: -(-len(signed) // MOST_ERRORS)]
         runs = is_taken.any(axis=(1, 2)).sum() * weeks / BLOCK_WEEKS
         widths = [_conformal(np.abs(signed), level) * _widening((1 + level) / 2, runs) for level in INTERVALS]
-        return cls(usual, np.array(widths), np.quantile(-signed, LEVELS) * [_widening(level, runs) for level in LEVELS])
+        return cls(usual, np.array(widths), np.quantile(-signed, levels) * [_widening(level, runs) for level in levels])
 
     def half(self, scale: Floats) -> Floats:
         """Half the width of each interval: interval by cells, of scales as cells."""
@@ -230,7 +230,8 @@ def _covered(told: Floats, actual: Floats, cells: Cells, is_member: Booleans) ->
     judged = np.flatnonzero(cells.later[:, 0])
     for place in judged[:: -(-len(judged) // MOST_TRIED)]:
         now = cells.origins[place]
-        spread = Spread.of(errors, _cells(is_member, cells.target < now), now - cells.first)
+        known = _cells(is_member[:, :place], cells.target[:place] < now)
+        spread = Spread.of(errors[:, :place], known, now - cells.first, levels=())
         of_members = is_member[:, place]
         if spread is None or not of_members.any():
             continue

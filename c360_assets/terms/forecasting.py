@@ -82,6 +82,7 @@ def candidates(level: str, weeks: int, whole: Floats) -> dict[str, Told]:
         ways |= {SHARED_SEASON: seasonal}
     members = [MEAN, LEVEL, "Teunter-Syntetos-Babai" if level == PRODUCT else TREND]
     members += [SHARED_SEASON] if is_yearly else []
+    ways |= {name: _once(ways[name]) for name in members}
     return ways | {SEVERAL: partial(_mean, [ways[name] for name in members])}
 
 
@@ -168,6 +169,18 @@ def _smoothed(way: Way, series: Series, origins: Sequence[int]) -> Floats:
 
 def _with_season(whole: Floats, series: Series, origins: Sequence[int]) -> Floats:
     return _possible(smoothing.seasonal(SMOOTHING, series.values, series.starts, origins, whole))
+
+
+def _once(way: Told) -> Told:
+    """The way, asked once for the same series at the same origins."""
+    held: list[tuple[Series, Sequence[int], Floats]] = []
+
+    def told(series: Series, origins: Sequence[int]) -> Floats:
+        if not held or held[0][0] is not series or held[0][1] != origins:
+            held[:] = [(series, origins, way(series, origins))]
+        return held[0][2]
+
+    return told
 
 
 def _mean(ways: Sequence[Told], series: Series, origins: Sequence[int]) -> Floats:

@@ -111,8 +111,13 @@ def test_the_list_names_the_way_chosen_for_each_model(golden: Deployment) -> Non
     names, words = (list(column.cells) for column in listing(golden).columns)
     assert names == [model.name for model in MODELS]
     for model, told_of in zip(MODELS, words, strict=True):
-        best = chosen(candidates(golden, model))
-        assert best is not None
+        rows = candidates(golden, model)
+        best = chosen(rows)
+        if best is None:
+            # Of a kind of demand that no product of so small a shop shows.
+            assert model.scores == "forecasts"
+            assert told_of == f"none: {rows[0]['reason']}"
+            continue
         assert str(told_of).startswith(f"{best[model.candidate]}: {model.called} {figure(model, best)}; chosen")
 
 
