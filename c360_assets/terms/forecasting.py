@@ -101,8 +101,8 @@ def told_of(weekly_sales: ir.Table, level: str) -> tuple[Series, Floats]:
     measure = measure_of(level)
     series = series_of(weekly_sales, level, measure)
     known = series.only(is_known(series)) if level == PRODUCT else series
-    whole = series_of(weekly_sales, TOTAL, measure)
-    return known, whole.values.sum(axis=0)
+    whole = series_of(weekly_sales, TOTAL, measure).values.sum(axis=0)
+    return known, whole[max(len(whole) - series.weeks, 0) :]
 
 
 def of_level(level: str) -> list[Kind]:

@@ -20,8 +20,14 @@ made = function_of(forecast_model)
 
 def tried(given: list[Row], *columns: str) -> dict[tuple[str, str], Any]:
     """Columns by kind of series and candidate."""
-    found = rows_of(made(weekly(given)), "series_kind", "candidate", *columns)
-    return {row[:2]: row[2:] if len(columns) > 1 else row[2] for row in found}
+    return told(rows_of(made(weekly(given)), *COLUMNS), *columns)
+
+
+def told(found: list[tuple[Any, ...]], *columns: str) -> dict[tuple[str, str], Any]:
+    """Columns by kind of series and candidate, of rows with all columns."""
+    by_name = [dict(zip(COLUMNS, row, strict=True)) for row in found]
+    asked = {(row["series_kind"], row["candidate"]): tuple(row[name] for name in columns) for row in by_name}
+    return {key: values if len(columns) > 1 else values[0] for key, values in asked.items()}
 
 
 @pytest.fixture(scope="module")
@@ -34,21 +40,21 @@ def found(one_year: list[Row]) -> list[tuple[Any, ...]]:
     return rows_of(made(weekly(one_year)), *COLUMNS)
 
 
-def test_every_kind_has_its_candidates_and_one_that_is_chosen(one_year: list[Row]) -> None:
-    chosen = tried(one_year, "is_chosen")
-    baselines = tried(one_year, "is_baseline")
+def test_every_kind_has_its_candidates_and_one_that_is_chosen(found: list[tuple[Any, ...]]) -> None:
+    chosen = told(found, "is_chosen")
+    baselines = told(found, "is_baseline")
     judged = {"total", "category", "brand", "smooth product", "intermittent product", "lumpy product"}
     for kind in KINDS:
         ways = [name for of, name in chosen if of == kind.name]
         assert sum(chosen[kind.name, name] for name in ways) == (kind.name in judged)
         assert [name for name in ways if baselines[kind.name, name]] == [LAST]
-    reasons = tried(one_year, "reason")
+    reasons = told(found, "reason")
     assert reasons["country", LAST] == "no country of what was sold is known"
     assert reasons["erratic product", LAST] == "no erratic product was 13 weeks old at an origin that is judged: 0"
 
 
-def test_of_noise_a_mean_is_chosen_and_the_last_week_is_not(one_year: list[Row]) -> None:
-    figures = tried(one_year, "is_chosen", "mase", "gain_low", "reason")
+def test_of_noise_a_mean_is_chosen_and_the_last_week_is_not(found: list[tuple[Any, ...]]) -> None:
+    figures = told(found, "is_chosen", "mase", "gain_low", "reason")
     best = {kind: name for (kind, name), row in figures.items() if row[0]}
     assert best["brand"] != LAST
     assert figures["brand", best["brand"]][2] > 0

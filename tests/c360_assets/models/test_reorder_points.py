@@ -90,7 +90,8 @@ def test_more_certainty_and_more_time_take_more_stock(model: Any) -> None:
 def test_the_stock_is_enough_as_often_as_asked_of_noise() -> None:
     """Of demand that goes on as it was, three weeks after each of many pasts."""
     products = demand(WEEKS + 3, 300, seed=9)
-    past = sales({name: values[:WEEKS] for name, values in products.items()})
+    past = [row for name, values in products.items() for row in rows("product", name, values[:WEEKS])]
+    past += rows("total", "total", sum(products.values())[:WEEKS])
     found = points(function_of(forecast_model)(weekly(past)), past)
     enough = [
         products[name][WEEKS:].sum() <= row["reorder_point"] for name, row in found.items() if row["reason"] is None
