@@ -66,8 +66,8 @@ def _numbers(outlook: Outlook) -> dict[str, Floats]:
     for prefix, told, name in (("", outlook.told, "week"), ("total_", outlook.told.cumsum(axis=1), "total")):
         half = np.full((2, *told.shape), np.nan)
         if name in outlook.spreads:
-            scale = np.where(outlook.scale > 0, outlook.scale, np.nan)
-            half = outlook.spreads[name].half(scale[:, None])
+            deviation = np.where(outlook.deviation > 0, outlook.deviation, np.nan)
+            half = outlook.spreads[name].half(deviation[:, None])
         numbers[f"{prefix}expected"] = told
         for size, width in zip(("80", "95"), half, strict=True):
             numbers |= {f"{prefix}low_{size}": np.maximum(told - width, 0), f"{prefix}high_{size}": told + width}
@@ -76,7 +76,7 @@ def _numbers(outlook: Outlook) -> dict[str, Floats]:
 
 def _reasons(outlook: Outlook) -> list[str | None]:
     """Why a number is missing: the forecast, or its interval."""
-    is_unvaried = ~(outlook.scale > 0) if outlook.spreads else np.ones(len(outlook.scale), dtype=np.bool_)
+    is_unvaried = ~(outlook.deviation > 0) if outlook.spreads else np.ones(len(outlook.deviation), dtype=np.bool_)
     return [
         reason or (UNVARIED if unvaried else None)
         for reason, unvaried in zip(outlook.reasons, is_unvaried, strict=True)

@@ -83,17 +83,17 @@ def _row(outlook: Outlook, place: int, total: Floats, category: str | None, stoc
     covered = at_week(total, weeks)
     row |= {"candidate": outlook.candidate, "weekly_demand": round(float(total[-1]) / HORIZON, DECIMALS)}
     row |= {"covered_demand": round(covered, DECIMALS)}
-    if "total" not in outlook.spreads or not outlook.scale[place] > 0:
+    if "total" not in outlook.spreads or not outlook.deviation[place] > 0:
         return row | {"reason": UNVARIED}
-    safety = round(_safety(outlook, float(outlook.scale[place]), weeks, supply.service_level), DECIMALS)
+    safety = round(_safety(outlook, float(outlook.deviation[place]), weeks, supply.service_level), DECIMALS)
     return row | {"safety_stock": safety, "reorder_point": int(np.ceil(row["covered_demand"] + safety))}
 
 
-def _safety(outlook: Outlook, scale: float, weeks: float, service_level: float) -> float:
+def _safety(outlook: Outlook, deviation: float, weeks: float, service_level: float) -> float:
     """How much more than expected is sold in so many weeks at most, with the probability of the service level."""
     spread = outlook.spreads["total"]
     factor = float(np.interp(service_level, LEVELS, spread.upper))
-    return max(factor * at_week(spread.usual, weeks) * scale, 0.0)
+    return max(factor * at_week(spread.usual, weeks) * deviation, 0.0)
 
 
 def at_week(values: Floats, weeks: float) -> float:

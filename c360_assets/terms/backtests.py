@@ -6,8 +6,8 @@ change from week to week before the origin (the scale of MASE: Hyndman and Koehl
 22, 2006, with the naive forecast of one week as its denominator).
 
 Intervals are split conformal (Lei and others, Journal of the American Statistical Association 113, 2018): half their
-width is a quantile of scaled absolute errors of the series of a group, each divided by the usual error so many weeks
-ahead.
+width is a quantile of absolute errors of the series of a group, in deviations of each series (the root of the mean
+squared change from week to week before the origin), and divided by the usual error so many weeks ahead.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from c360_assets.terms.demand import Booleans, Series, scales
+from c360_assets.terms.demand import Booleans, Series, deviations, scales
 from c360_assets.terms.smoothing import HORIZON, YEAR, Floats, Integers
 
 # A year to learn a season from, and another to try it in.
@@ -36,14 +36,16 @@ _AHEAD = np.arange(1, HORIZON + 1)
 
 @dataclass(frozen=True)
 class Cells:
-    """What really came, at origins of the past: `actual` and `scale` as cells, `target` the place of each one's week.
+    """What really came, at origins of the past: `actual` as cells, `target` the place of each one's week.
 
+    `scale` and `deviation` are those of each series at each origin, by which errors are judged and intervals told.
     `later` says which origins are judged, and `first` is the first week that is foretold at all.
     """
 
     origins: list[int]
     actual: Floats
     scale: Floats
+    deviation: Floats
     target: Integers
     later: Booleans
 
@@ -54,22 +56,26 @@ class Cells:
 
     def only(self, is_taken: Booleans) -> "Cells":
         """The cells of some of the series."""
-        return Cells(self.origins, self.actual[is_taken], self.scale[is_taken], self.target, self.later)
+        return Cells(
+            self.origins, self.actual[is_taken], self.scale[is_taken], self.deviation[is_taken], self.target, self.later
+        )
 
     @classmethod
     def of(cls, series: Series) -> "Cells":
         """The cells of series at all origins."""
         origins = origins_of(series.weeks)
         windows = [series.values[:, origin : origin + HORIZON] for origin in origins]
-        scale = np.stack([scales(series, origin) for origin in origins], axis=1)
+        scale, deviation = (
+            np.stack([measure(series, origin) for origin in origins], axis=1) for measure in (scales, deviations)
+        )
         target = np.array(origins)[:, None] + _AHEAD - 1
         later = np.broadcast_to(_are_judged(origins)[:, None], target.shape)
-        return cls(origins, np.stack(windows, axis=1), scale[:, :, None], target, later)
+        return cls(origins, np.stack(windows, axis=1), scale[:, :, None], deviation[:, :, None], target, later)
 
 
 @dataclass(frozen=True)
 class Spread:
-    """How far off forecasts may be, in scales: `usual` by weeks ahead, `widths` by interval in usual errors.
+    """How far off forecasts may be, in deviations: `usual` by weeks ahead, `widths` by interval in usual errors.
 
     `upper` is how far above the forecast demand lies, by `LEVELS`, in usual errors.
     """
@@ -80,7 +86,7 @@ class Spread:
 
     @classmethod
     def of(cls, errors: Floats, is_taken: Booleans, weeks: int, levels: Sequence[float] = LEVELS) -> "Spread | None":
-        """From scaled errors as cells, of which some are taken, in so many weeks; None without any.
+        """From errors in deviations, as cells, of which some are taken, in so many weeks; None without any.
 
         Errors of one series in one month are not so many errors but about one. What few tell is widened by as much as
         Student's distribution is wider than the normal one.
@@ -97,9 +103,9 @@ class Spread:
         widths = [_conformal(np.abs(signed), level) * _widening((1 + level) / 2, runs) for level in INTERVALS]
         return cls(usual, np.array(widths), np.quantile(-signed, levels) * [_widening(level, runs) for level in levels])
 
-    def half(self, scale: Floats) -> Floats:
-        """Half the width of each interval: interval by cells, of scales as cells."""
-        return self.widths.reshape(-1, *[1] * scale.ndim) * self.usual * scale
+    def half(self, deviation: Floats) -> Floats:
+        """Half the width of each interval: interval by cells, of deviations as cells."""
+        return self.widths.reshape(-1, *[1] * deviation.ndim) * self.usual * deviation
 
     def as_json(self) -> dict[str, list[float]]:
         """Its numbers, as they are kept."""
@@ -165,8 +171,8 @@ def spreads(told: Floats, cells: Cells, is_member: Booleans) -> dict[str, Spread
     everything = _cells(is_member, np.ones_like(cells.later))
     errors = told - cells.actual
     weeks = int(cells.target.max()) + 1 - cells.first
-    week = Spread.of(scaled(errors, cells.scale), everything, weeks)
-    total = Spread.of(scaled(errors.cumsum(axis=2), cells.scale), everything, weeks)
+    week = Spread.of(scaled(errors, cells.deviation), everything, weeks)
+    total = Spread.of(scaled(errors.cumsum(axis=2), cells.deviation), everything, weeks)
     return {"week": week, "total": total} if week and total else None
 
 
@@ -225,7 +231,7 @@ def _by_lot_and_block(less: Floats, target: Integers, is_counted: Booleans) -> t
 
 def _covered(told: Floats, actual: Floats, cells: Cells, is_member: Booleans) -> list[float | None]:
     """By interval, the share of later cells within."""
-    errors = scaled(told - actual, cells.scale)
+    errors = scaled(told - actual, cells.deviation)
     hits, count = np.zeros(len(INTERVALS)), 0
     judged = np.flatnonzero(cells.later[:, 0])
     for place in judged[:: -(-len(judged) // MOST_TRIED)]:
@@ -236,7 +242,7 @@ def _covered(told: Floats, actual: Floats, cells: Cells, is_member: Booleans) ->
         if spread is None or not of_members.any():
             continue
         said, came = told[of_members, place], actual[of_members, place]
-        half = spread.half(cells.scale[of_members, place])
+        half = spread.half(cells.deviation[of_members, place])
         is_within = (came >= np.maximum(said - half, 0)) & (came <= said + half)
         hits, count = hits + is_within.sum(axis=(1, 2)), count + came.size
     return [float(hit / count) if count else None for hit in hits]

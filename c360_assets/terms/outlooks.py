@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 import numpy as np
 
 from c360_assets.terms.backtests import Spread
-from c360_assets.terms.demand import Booleans, Series, scales
+from c360_assets.terms.demand import Booleans, Series, deviations
 from c360_assets.terms.forecasting import YOUNGEST, candidates, kinds_now, of_level, told_of, untold
 from c360_assets.terms.smoothing import HORIZON, Floats
 
@@ -21,8 +21,8 @@ Row = Mapping[str, Any]
 class Outlook:
     """Series of one `kind` of a level, with what is `told` of each by weeks ahead; NaN beside a `reason`.
 
-    `scale` is the mean change from week to week, 0 of a series that never changed; `spreads` tell how far off forecasts
-    of single weeks, `week`, and of totals, `total`, may be.
+    `deviation` is the usual change from week to week, 0 of a series that never changed; `spreads` tell how far off
+    forecasts of single weeks, `week`, and of totals, `total`, may be.
     """
 
     level: str
@@ -30,7 +30,7 @@ class Outlook:
     kind: str
     candidate: str | None
     told: Floats
-    scale: Floats
+    deviation: Floats
     spreads: Mapping[str, Spread]
     reasons: list[str | None]
 
@@ -52,15 +52,15 @@ def outlooks(weekly_sales: ir.Table, forecast_model: ir.Table, level: str) -> li
 
 def _outlook(level: str, series: Series, whole: Floats, kind: str, chosen: Row | None, reason: str | None) -> Outlook:
     """Of one kind; without a way that was chosen for it there is only the reason."""
-    told, scale = np.full((len(series.ids), HORIZON), np.nan), scales(series, series.weeks)
+    told, deviation = np.full((len(series.ids), HORIZON), np.nan), deviations(series, series.weeks)
     ways = candidates(level, series.weeks, whole)
     if chosen is None or chosen["candidate"] not in ways or series.weeks < YOUNGEST:
         why = reason if chosen is None else "the model was made when other weeks were held"
-        return Outlook(level, series, kind, None, told, scale, {}, [why or NOTHING_SOLD] * len(series.ids))
+        return Outlook(level, series, kind, None, told, deviation, {}, [why or NOTHING_SOLD] * len(series.ids))
     is_old: Booleans = series.ages >= YOUNGEST
     told[is_old] = ways[chosen["candidate"]](series, [series.weeks])[is_old, 0]
     # Corrections of means make less of what is always the same.
-    is_same = is_old & (scale == 0)
+    is_same = is_old & (deviation == 0)
     told[is_same] = np.maximum(series.values[is_same, -1:], 0)
     young = [
         None if old else f"fewer than {YOUNGEST} weeks of sales: {age}"
@@ -68,4 +68,4 @@ def _outlook(level: str, series: Series, whole: Floats, kind: str, chosen: Row |
     ]
     kept = json.loads(chosen["interval_model"]) if chosen["interval_model"] else {}
     spreads = {name: Spread.from_json(numbers) for name, numbers in kept.items()}
-    return Outlook(level, series, kind, chosen["candidate"], told, scale, spreads, young)
+    return Outlook(level, series, kind, chosen["candidate"], told, deviation, spreads, young)

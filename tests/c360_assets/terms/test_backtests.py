@@ -114,7 +114,7 @@ def test_coverage_at_an_origin_comes_from_what_was_known_there() -> None:
     given = noise(30, 52)
     cells = Cells.of(given)
     told = smoothing.recent_mean(given.values, given.starts, cells.origins)
-    other = Cells(cells.origins, cells.actual.copy(), cells.scale, cells.target, cells.later)
+    other = Cells(cells.origins, cells.actual.copy(), cells.scale, cells.deviation, cells.target, cells.later)
     is_after = cells.target >= cells.origins[-1]
     other.actual[:, is_after] = 1e9
     far = backtests.coverage(told, other, everybody(cells))["coverage_95"]

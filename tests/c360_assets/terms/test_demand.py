@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from c360_assets.terms.demand import classes, is_known, scales, series_of
+from c360_assets.terms.demand import classes, deviations, is_known, scales, series_of
 from tests.tables import money, table
 
 FIRST = date(2026, 1, 5)
@@ -72,6 +72,7 @@ def test_the_scale_is_the_mean_change_within_the_life_of_a_series() -> None:
     assert scales(found, 4).tolist() == [5 / 3, 3.0]
     assert scales(found, 5).tolist() == [11 / 4, 49.0]
     assert np.isnan(scales(found, 3)).tolist() == [False, True]
+    assert deviations(found, 4) == pytest.approx([np.sqrt((3**2 + 2**2) / 3), 3.0])
 
 
 def test_products_that_are_not_known_are_told() -> None:
