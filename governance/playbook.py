@@ -101,13 +101,46 @@ class Churn(_Part):
         return 1 / (1 + self.missed_cost)
 
 
+class Supply(_Part):
+    """How long an order to the supplier takes, and how often the stock is to be enough until it has come."""
+
+    lead_time_days: int = Field(gt=0, le=84)
+    service_level: float = Field(ge=0.5, le=0.99)
+
+
+class SupplyOf(_Part):
+    """What is different for a category; what is left out is as for all."""
+
+    lead_time_days: int | None = Field(default=None, gt=0, le=84)
+    service_level: float | None = Field(default=None, ge=0.5, le=0.99)
+
+
+class Stock(Supply):
+    """By what products are ordered again, and what is different for some categories."""
+
+    categories: dict[str, SupplyOf] = {}
+
+    def of(self, category: str | None) -> Supply:
+        """What holds for a category."""
+        own = self.categories.get(category or "", SupplyOf())
+        return Supply(
+            lead_time_days=own.lead_time_days or self.lead_time_days,
+            service_level=own.service_level or self.service_level,
+        )
+
+
 def _our_churn() -> Churn:
     """For playbooks that say nothing of churn."""
     return load().churn
 
 
+def _our_stock() -> Stock:
+    """For playbooks that say nothing of stock."""
+    return load().stock
+
+
 class Playbook(_Part):
-    """The whole file: advice on segments by name, on features, on segments without traits, on small ones, on churn."""
+    """The whole file: advice on segments by name, features, segments without traits, small ones; churn, and stock."""
 
     version: str
     segments: dict[str, dict[str, Advice]]
@@ -115,6 +148,7 @@ class Playbook(_Part):
     general: Advice
     small: Small
     churn: Churn = Field(default_factory=_our_churn)
+    stock: Stock = Field(default_factory=_our_stock)
 
     @cached_property
     def full_version(self) -> str:

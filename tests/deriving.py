@@ -13,7 +13,7 @@ import pytest
 
 from c360_assets.conformed.as_of import AsOf
 from c360_assets.definitions import LAYERS
-from c360_assets.models import action_model, basket_rules
+from c360_assets.models import action_model, basket_rules, forecast_model
 from c360_assets.terms import clustering, recommendation_trials
 from resources.deployment import Deployment
 from resources.engine import quoted
@@ -71,6 +71,7 @@ def quick_models() -> Iterator[None]:
         patch.setattr(clustering, "REFITS", FEW_REFITS)
         patch.setattr(recommendation_trials, "MOST_FOR_EASE", 500)
         patch.setattr(action_model, "MODELS", action_model.MODELS[:1])
+        patch.setattr(forecast_model, "MOST_SERIES", 200)
         patch.setattr(basket_rules, "THRESHOLDS", replace(basket_rules.THRESHOLDS, most_sets=100))
         yield
 

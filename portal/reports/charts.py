@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from html import escape
 
 import numpy as np
@@ -19,6 +19,8 @@ LETTER = 7.2
 LONGEST_LABEL = 24
 STEPS = 6
 MOST_WRITTEN_CELLS = 14
+# A week, what is expected of it, and the bounds of 80 and 95 per cent.
+Coming = tuple[date, float, float, float, float, float]
 
 
 def histogram(name: str, numbers: Numbers) -> str:
@@ -255,6 +257,58 @@ def lifts(values: Sequence[float]) -> str:
     parts.append(_text(start + wide / 2, bottom + 36, "tenth of the customers, likeliest first", "middle", "name"))
     alt = "Lift by tenth: " + "; ".join(f"{at} {value:.2f}" for at, value in enumerate(values, 1))
     return _svg(PAIR_WIDTH, bottom + 44, alt, parts)
+
+
+def fan(name: str, history: Sequence[tuple[date, float]], coming: Sequence[Coming]) -> str:
+    """What was sold week by week, and what comes: expected, and between which bounds of 80 and of 95 %.
+
+    Of a week that comes: its day, what is expected, low and high of 80 %, low and high of 95 %.
+    """
+    height, top, bottom = 230, 10, 190
+    days = [day for day, *_ in (*history, *coming)]
+    low = min([0.0, *(value for _, value in history)])
+    axis = Axis(low, max([*(value for _, value in history), *(week[5] for week in coming), low + 1]), LINEAR, 1)
+    start, step = LEFT + 8, (WIDTH - RIGHT - LEFT - 8) / max(1, len(days) - 1)
+
+    def points(first: int, values: Sequence[float]) -> list[str]:
+        return [
+            f"{_n(start + (first + at) * step)} {_n(bottom - (bottom - top) * float(axis.place(value)))}"
+            for at, value in enumerate(values)
+        ]
+
+    parts = []
+    for tick in _ticks(axis, 5):
+        y = bottom - (bottom - top) * float(axis.place(tick))
+        parts.append(f'<path class="grid" d="M{start} {_n(y)}H{WIDTH - RIGHT}"/>')
+        parts.append(_text(start - 6, y + 4, short(tick), "end"))
+    joint, seam = ([history[-1][1]], len(history) - 1) if history else ([], 0)
+    bounds = {"wide": [week[4:6] for week in coming], "narrow": [week[2:4] for week in coming]}
+    for kind, ends in bounds.items():
+        there = points(seam, [*joint, *(upper for _, upper in ends)])
+        back = points(seam, [*joint, *(lower for lower, _ in ends)])[::-1]
+        parts.append(f'<path class="band {kind}" d="M{"L".join(there + back)}Z"/>')
+    parts.append(f'<path class="line" d="M{"L".join(points(0, [value for _, value in history]))}"/>')
+    parts.append(f'<path class="line told" d="M{"L".join(points(seam, [*joint, *(week[1] for week in coming)]))}"/>')
+    for at, day in enumerate(days):
+        told = (
+            f"{history[at][1]:,.0f} sold"
+            if at < len(history)
+            else "{1:,.0f} expected, {2:,.0f} to {3:,.0f} (80 %), {4:,.0f} to {5:,.0f} (95 %)".format(
+                *coming[at - len(history)]
+            )
+        )
+        x = start + (at - 0.5) * step
+        parts.append(_rect("hover", x, top, step, bottom - top, f"week of {day:%Y-%m-%d}: {told}"))
+    every = max(1, math.ceil(len(days) / 7))
+    parts += [
+        _tick(start + at * step, f"{days[at]:%Y-%m-%d}", bottom + 20)
+        for at in range(0, len(days), every)
+        if start + at * step < WIDTH - 30
+    ]
+    alt = f"{name} by week: {len(history)} weeks that were"
+    if coming:
+        alt += ", and {1:,.0f} expected of the last that comes, {2:,.0f} to {3:,.0f} (80 %)".format(*coming[-1])
+    return _svg(WIDTH, height, f"{alt}.", parts)
 
 
 def heatmap(lower: Matrix, upper: Matrix | None, alt: str) -> str:

@@ -10,15 +10,20 @@ from portal.reports import charts
 from portal.reports.html_page import document, scrolling, tiles
 from portal.reports.models import Model, Row, candidates, chosen, figure
 from resources.deployment import Deployment
-from resources.engine import quoted
+from resources.engine import literal, quoted
 
 INDEX = (("#top", "What it is"), ("#candidates", "How well"), ("#limits", "Limits"))
 PICTURES = (("#pictures", "Calibration and lift"), ("#drivers", "What it looks at"))
+FANS = (("#fans", "What comes"),)
 MOST_DRIVERS = 10
 # Told in the table of candidates beside the figure, where the model's table has them.
 BESIDE = {
     "auc_gain": "gain on the best baseline",
     "ndcg_gain": "gain on popularity",
+    "gain": "gain on the baseline",
+    "bias_share": "in all, off by",
+    "coverage_80": "within the 80 % interval",
+    "coverage_95": "within the 95 % interval",
     "brier": "Brier score",
     "brier_gain": "Brier score, below the best baseline by",
     "log_loss_gain": "below the best baseline by",
@@ -29,21 +34,27 @@ BESIDE = {
     "total_bias": "total, off by",
     "recall": "recall at 10",
 }
-AS_SHARE = {"total_bias"}
+AS_SHARE = {"total_bias": "+.0%", "bias_share": "+.0%", "coverage_80": ".0%", "coverage_95": ".0%"}
+LARGE = 1_000
+# Weeks of the past and series that are drawn.
+DRAWN_WEEKS, MOST_DRAWN = 78, 4
 
 
 def page(deployment: Deployment, model: Model) -> str:
     """The whole page, also where nothing could be trained: then it says what there is too little of."""
     rows, deciles = candidates(deployment, model), _deciles(deployment, model)
-    links = [*INDEX[:2], *PICTURES, *INDEX[2:]] if deciles else INDEX
+    fans = _fans(deployment, model)
+    links = [*INDEX[:2], *(PICTURES if deciles else FANS if fans else ()), *INDEX[2:]]
     parts = "".join(f'<li><a href="{to}"><span>{name}</span></a></li>' for to, name in links)
     index = f'<nav aria-label="Index"><h2>{escape(_title(model))}</h2><ul>{parts}</ul></nav>'
-    parts_of_page = [_head(deployment, model, rows), _candidates(model, rows), _pictures(deciles)]
+    parts_of_page = [_head(deployment, model, rows), _candidates(model, rows), _pictures(deciles), fans]
     content = [*parts_of_page, _drivers(deployment, model, rows), _limits(deployment, model)]
     return document(f"{_title(model)}: model card", index, "\n".join(content))
 
 
 def _title(model: Model) -> str:
+    if model.part is not None and model.part[0] == "series_kind":
+        return f"Forecasts: {model.part[1]}"
     return model.name.replace("_", " ").capitalize()
 
 
@@ -71,6 +82,9 @@ _COUNTS = {
     "judged_at": "as of which it was judged",
     "cutoff_on": "up to which it learnt to be judged",
     "hold_out_days": "days held out",
+    "series_count": "series judged",
+    "origin_count": "moments of the past it was judged at",
+    "week_count": "weeks of sales held",
 }
 
 
@@ -109,10 +123,10 @@ def _beside(row: Row, name: str) -> str:
     if value is None:
         return ""
     if name in AS_SHARE:
-        return f"{value:+.0%}"
+        return format(value, AS_SHARE[name])
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
-    sign = "+" if name.endswith("_gain") else ""
-    told = f"{value:{sign}.3f}"
+    sign = "+" if name.endswith("gain") else ""
+    told = f"{value:{sign}.3f}" if abs(value) < LARGE else f"{value:,.0f}"
     return told if low is None else f"{told} ({low:{sign}.3f} to {high:{sign}.3f})"
 
 
@@ -151,6 +165,46 @@ def _pictures(deciles: Sequence[tuple[Any, ...]]) -> str:
 
 def _picture(question: str, reading: str, picture: str) -> str:
     return f'<article class="card"><h3>{question}</h3><p class="soft small">{reading}</p>{picture}</article>'
+
+
+def _fans(deployment: Deployment, model: Model) -> str:
+    """The largest series of a kind that are foretold: their past weeks, and the coming ones with their intervals."""
+    if model.scores != "forecasts" or model.part is None or deployment.lake.state("forecasts") is None:
+        return ""
+    for name in ("forecasts", "weekly_sales"):
+        deployment.lake.read(deployment.contracts[name])
+    drawn = deployment.engine.query(
+        f"SELECT level, series_id, series_name, measure FROM forecasts WHERE series_kind = {literal(model.part[1])}"
+        " AND week_number = 13 AND high_95 IS NOT NULL ORDER BY total_expected DESC, series_id LIMIT "
+        f"{MOST_DRAWN}"
+    )
+    cards = "".join(_fan(deployment, *series) for series in drawn)
+    reading = "If errors are as they were, 95 of 100 weeks lie in the light band, and 80 in the dark one."
+    return (
+        f'<section id="fans"><h2 class="part">What comes</h2><p class="soft">{reading}</p>{cards}</section>'
+        if cards
+        else ""
+    )
+
+
+def _fan(deployment: Deployment, level: str, series: str, name: str, measure: str) -> str:
+    chosen_series = f"level = {literal(level)} AND series_id = {literal(series)}"
+    past = deployment.engine.query(
+        f"SELECT week_on, {measure}::double FROM weekly_sales WHERE {chosen_series}"
+        f" ORDER BY week_on DESC LIMIT {DRAWN_WEEKS}"
+    )
+    coming = deployment.engine.query(
+        "SELECT week_on, expected, low_80, high_80, low_95, high_95 FROM forecasts"
+        f" WHERE {chosen_series} ORDER BY week_number"
+    )
+    ((total, low, high),) = deployment.engine.query(
+        f"SELECT total_expected, total_low_80, total_high_80 FROM forecasts WHERE {chosen_series} AND week_number = 13"
+    )
+    unit = deployment.settings.currency if measure == "revenue" else "units"
+    shown = "All sales" if level == "total" else name
+    told = f"{total:,.0f} {unit} in the next 13 weeks, {low:,.0f} to {high:,.0f} in 80 of 100 cases."
+    picture = charts.fan(f"{shown}, {unit}", past[::-1], coming)
+    return f'<article class="card"><h3>{escape(shown)}</h3><p class="soft small">{escape(told)}</p>{picture}</article>'
 
 
 def _drivers(deployment: Deployment, model: Model, rows: Sequence[Row]) -> str:

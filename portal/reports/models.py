@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from c360_assets.terms.actions import CATEGORY_SHIFT, TARGETS
+from c360_assets.terms.forecasting import KINDS
 from governance.errors import C360Error
 from resources.deployment import Deployment
 from resources.engine import quoted
@@ -38,9 +39,11 @@ class Model:
     @property
     def bounds(self) -> tuple[str, str] | None:
         """The columns of the interval of the figure."""
-        return None if self.table == "recommendation_model" else (f"{self.measure}_low", f"{self.measure}_high")
+        return None if self.table in WITHOUT_BOUNDS else (f"{self.measure}_low", f"{self.measure}_high")
 
 
+# What these gain on their baseline has an interval, their figure has none.
+WITHOUT_BOUNDS = ("recommendation_model", "forecast_model")
 MODELS = (
     Model(
         "churn",
@@ -104,6 +107,22 @@ MODELS = (
         "docs/next_actions.md",
         part=("target", CATEGORY_SHIFT),
         since="judged_at",
+    ),
+    *(
+        Model(
+            f"forecasts_{kind.name.replace(' ', '_')}",
+            "forecast_model",
+            "forecasts",
+            "candidate",
+            kind.judged_by,
+            "mean absolute scaled error"
+            if kind.judged_by == "mase"
+            else "mean absolute scaled error of totals, per week",
+            kind.judged_by,
+            "docs/forecasts.md",
+            part=("series_kind", kind.name),
+        )
+        for kind in KINDS
     ),
 )
 

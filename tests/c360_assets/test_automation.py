@@ -124,7 +124,7 @@ def test_everything_derived_is_rebuilt_every_night_models_every_week_and_profile
     defs = definitions(tmp_path)
     weekly = {
         "churn_examples", "churn_model", "churn_metrics", "churn_deciles",
-        "action_model", "lifetime_model", "recommendation_model", "basket_rules",
+        "action_model", "lifetime_model", "recommendation_model", "basket_rules", "forecast_model",
     }  # fmt: skip
     assert _tables(defs, "models_weekly") == weekly
     derived = {key for key, found in CONTRACTS.items() if found.layer in DERIVED}

@@ -1,6 +1,6 @@
 """Rows of derived tables that fail a rule each: by table and rule, how many rows fail it, and the rows."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 NOON, EVENING = datetime(2026, 6, 30, 12), datetime(2026, 6, 30, 20)
@@ -39,6 +39,13 @@ NEXT = ANN | {
 }  # fmt: skip
 OFFER = ANN | {"kind": "upsell", "rank": 1, "product_id": "P1", "because_product_id": "P2"}
 FITTED = {"model": "BG/NBD", "r": 0.2, "alpha": 4.0, "a": 0.8, "b": 2.0, "mae": 1.0, "rmse": 1.5, "is_chosen": True}
+WEEK = {"level": "total", "week_on": date(2026, 6, 15), "revenue": 1}
+TRIED = {"candidate": "a", "series_kind": "total", "is_baseline": False, "is_chosen": True, "mae": 1.0}
+FORETOLD = {
+    "level": "total", "candidate": "a", "week_number": 1, "expected": 5.0, "low_80": 3.0, "low_95": 2.0,
+    "high_80": 7.0, "high_95": 8.0, "total_expected": 5.0, "total_low_80": 3.0, "total_low_95": 2.0,
+    "total_high_80": 7.0, "total_high_95": 8.0,
+}  # fmt: skip
 BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
     "as_of": {"moment_known": (1, [{}])},
     "customers": {"registered_reconcile": (1, [ANN | {"is_registered": False}])},
@@ -363,5 +370,30 @@ BAD: dict[str, dict[str, tuple[int, list[dict[str, Any]]]]] = {
         "answers_add_up": (1, [{"accepted_count": 1, "declined_count": 1, "unknown_count": 1, "customer_count": 2}]),
         "reachable_agreed": (1, [{"reachable_count": 2, "accepted_count": 1}]),
         "reason_given": (1, [{"accepted_count": None}]),
+    },
+    "weekly_sales": {
+        **{
+            f"{level}_reconciles": (1, [WEEK, WEEK | {"level": level, "series_id": "a", "revenue": 4}])
+            for level in ("category", "brand", "country", "product")
+        },
+        "quantities_reconcile": (1, [WEEK | {"quantity": 3}, WEEK | {"level": "brand", "quantity": 2}]),
+        "orders_reconcile": (1, [WEEK | {"order_count": 3}, WEEK | {"level": "country", "order_count": 2}]),
+        "weeks_whole": (2, [WEEK | {"week_on": date(2026, 6, 29)}, WEEK | {"week_on": date(2026, 6, 16)}]),
+    },
+    "forecast_model": {
+        "one_chosen_or_none": (1, [TRIED, TRIED | {"candidate": "b"}]),
+        "judged_or_reason": (2, [TRIED | {"mae": None}, TRIED | {"series_count": 0}]),
+        "bounds_hold_the_figure": (1, [TRIED | {"gain": 0.5, "gain_low": 0.6, "gain_high": 0.7}]),
+        "better_than_baseline": (1, [TRIED | {"is_baseline": True}]),
+        "intervals_hold_what_they_say": (1, [TRIED | {"coverage_80": 0.7, "coverage_95": 0.9}]),
+    },
+    "forecasts": {
+        "intervals_nested": (2, [FORETOLD | {"low_95": 4.0}, FORETOLD | {"week_number": 2, "total_high_80": 4.0}]),
+        "gaps_explained": (2, [FORETOLD | {"reason": "x"}, FORETOLD | {"week_number": 2, "candidate": None}]),
+        "all_weeks_there": (1, [FORETOLD]),
+    },
+    "reorder_points": {
+        "point_covers_demand": (1, [{"covered_demand": 2.2, "safety_stock": 1.1, "reorder_point": 3}]),
+        "gaps_explained": (1, [{"reorder_point": None, "reason": None}]),
     },
 }

@@ -54,6 +54,17 @@ FAULTS = {
     "no version": ('version: "1"\n', "", "version"),
     "an unknown key": ("version:", "author: Ann\nversion:", "author"),
     "small of no size": ("below: 30", "below: 0", "small.below"),
+    "goods that take no time to come": (
+        "small:",
+        "stock: {lead_time_days: 0, service_level: 0.9}\nsmall:",
+        "lead_time_days",
+    ),
+    "stock that is always enough": ("small:", "stock: {lead_time_days: 7, service_level: 1}\nsmall:", "service_level"),
+    "a category of an unknown word": (
+        "small:",
+        "stock: {lead_time_days: 7, service_level: 0.9, categories: {Home: {days: 3}}}\nsmall:",
+        "stock.categories.Home.days",
+    ),
 }
 
 
@@ -137,3 +148,14 @@ def test_an_action_is_written_as_the_error_advises(tmp_path: Path) -> None:
         playbook.load(written(tmp_path, SMALL.replace("High: Thank them", "Thank them")))
     found = playbook.load(written(tmp_path, SMALL.replace("High: Thank them", "High: Do this")))
     assert found.segments["engagement_level"]["Champions"].actions[0].action == "Do this"
+
+
+def test_a_category_of_goods_has_what_is_different_for_it(tmp_path: Path) -> None:
+    stock = "stock: {lead_time_days: 7, service_level: 0.9, categories: {Home: {lead_time_days: 42}}}\n"
+    found = playbook.load(written(tmp_path, SMALL + stock)).stock
+    assert (found.of("Home").lead_time_days, found.of("Home").service_level) == (42, 0.9)
+    assert (found.of(None).lead_time_days, found.of("Toys").lead_time_days) == (7, 7)
+
+
+def test_a_playbook_without_stock_takes_ours(tmp_path: Path) -> None:
+    assert playbook.load(written(tmp_path, SMALL)).stock == PLAYBOOK.stock

@@ -27,4 +27,11 @@ def test_where_nothing_was_judged_the_reason_is_told() -> None:
 
 def test_every_model_tells_its_candidates_and_no_other_table_does() -> None:
     told = {key for key, contract in CONTRACTS.items() if are_told(contract)}
-    assert told == {"action_model", "churn_model", "cluster_trials", "lifetime_model", "recommendation_model"}
+    assert told == {
+        "action_model",
+        "churn_model",
+        "cluster_trials",
+        "forecast_model",
+        "lifetime_model",
+        "recommendation_model",
+    }

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from governance import contracts
-from tests.second import customers, frictions, goods, predictions, segments, visits, voices
+from tests.second import customers, frictions, goods, predictions, sales, segments, visits, voices
 from tests.second.published import Published, differences
 
 COMPUTED: tuple[Callable[[Published], pd.DataFrame], ...] = (
@@ -23,6 +23,7 @@ COMPUTED: tuple[Callable[[Published], pd.DataFrame], ...] = (
     segments.segment_migrations,
     segments.segment_stability,
     segments.cohorts,
+    sales.weekly_sales,
     voices.loyalty_members,
     voices.loyalty_programme,
     voices.reward_effects,

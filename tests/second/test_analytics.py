@@ -14,6 +14,7 @@ from tests.second.published import Published
 NOT_COMPUTED = {"clusters", "cluster_trials", "lifetime_model", "lifetime_value", "basket_rules"}
 NOT_COMPUTED |= {"churn_examples", "churn_model", "churn_metrics", "churn_deciles", "churn_scores"}
 NOT_COMPUTED |= {"recommendation_model", "recommendations", "action_model", "next_actions", "churn_predictions"}
+NOT_COMPUTED |= {"forecast_model", "forecasts", "reorder_points"}
 
 
 @pytest.fixture(scope="module")

@@ -13,15 +13,8 @@ from tests.tables import table
 
 # A single moment, histories made from former rows, models made in numpy, and texts that the playbook brings.
 MODELS = {"cluster_trials", "clusters", "lifetime_model", "lifetime_value", "basket_rules", "recommendation_model"}
-MODELS |= {
-    "recommendations",
-    "churn_model",
-    "churn_metrics",
-    "churn_deciles",
-    "churn_scores",
-    "action_model",
-    "next_actions",
-}
+MODELS |= {"recommendations", "churn_model", "churn_metrics", "churn_deciles", "churn_scores", "action_model"}
+MODELS |= {"next_actions", "forecast_model", "forecasts", "reorder_points"}
 # The features at past cutoffs are held against those of a shop that ended there.
 NOT_RELATIONAL = {"as_of", "customer_history", "churn_predictions", "segment_summary", "churn_examples", *MODELS}
 
