@@ -1,8 +1,7 @@
 """Forecast model: which way of foretelling weekly sales did best in the past, by kind of series."""
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import dagster as dg
 import ibis
@@ -12,7 +11,8 @@ import pyarrow as pa
 
 from c360_assets.terms.backtests import Spread, judged_count
 from c360_assets.terms.demand import Series, measure_of
-from c360_assets.terms.forecasting import LEVELS, Kind, candidates, compared, of_level, told_of, untold
+from c360_assets.terms.forecasting import KINDS, LEVELS, Kind, candidates, compared, of_level, told_of, untold
+from c360_assets.terms.promotion import Row, as_decided
 from c360_assets.terms.smoothing import HORIZON, Floats
 from c360_assets.terms.threads import one_thread
 
@@ -51,15 +51,23 @@ TYPES = pa.schema(
         "interval_model": pa.string(),
     }
 )
-Row = dict[str, Any]
 
 
 @dg.asset
-def forecast_model(weekly_sales: ir.Table) -> ir.Table:
+def forecast_model(weekly_sales: ir.Table, former: dg.ResourceParam[Callable[[str], ir.Table]]) -> ir.Table:
     """One row per kind of series and candidate: how well it foretold the next 13 weeks at origins of the past."""
     with one_thread():
         rows = [row for level in LEVELS for row in _tried(*told_of(weekly_sales, level), level)]
-    return ibis.memtable(pa.Table.from_pylist(rows, schema=TYPES))
+    before = former("forecast_model").to_pyarrow().to_pylist()
+    decided = [
+        row for kind in KINDS for row in as_decided(_of(kind.name, rows), _of(kind.name, before), "candidate", "mae")
+    ]
+    return ibis.memtable(pa.Table.from_pylist(decided, schema=TYPES))
+
+
+def _of(kind: str, rows: Sequence[Row]) -> list[Row]:
+    """The rows of one kind of series."""
+    return [row for row in rows if row["series_kind"] == kind]
 
 
 def _tried(series: Series, whole: Floats, level: str) -> list[Row]:
@@ -110,7 +118,7 @@ def _told(row: Row, baseline: Row, best: Row) -> Row:
         "is_chosen": is_chosen,
         "reason": row.get("reason") or _why(row, baseline, best),
         "series_count": row.get("series_count", 0),
-        "interval_model": kept if is_chosen and spreads else None,
+        "interval_model": kept if spreads else None,
     }
 
 

@@ -47,6 +47,8 @@ TASKS = {
     "lifetime value": Task(("lifetime_model", "lifetime_value"), "lifetimes"),
     "market baskets": Task(("basket_rules",), "mlxtend"),
     "recommendations": Task(("recommendation_model", "recommendations"), "implicit"),
+    "forecasts": Task(("weekly_sales", "forecast_model", "forecasts", "reorder_points"), "statsforecast"),
+    "next actions": Task(("action_model", "next_actions")),
 }  # fmt: skip
 # A shop of two years: customers join all the time, buy at a pace of their own (gamma-like, 12 to 200 days), and leave
 # some day; whoever has a taste buys of it, popular goods most.

@@ -118,7 +118,7 @@ MODELS = (
             "mean absolute scaled error"
             if kind.judged_by == "mase"
             else "mean absolute scaled error of totals, per week",
-            kind.judged_by,
+            "mae",
             "docs/forecasts.md",
             part=("series_kind", kind.name),
         )

@@ -59,7 +59,7 @@ def test_weeks_of_the_sample_are_those_of_a_plain_loop() -> None:
 
 
 def test_the_mean_of_13_weeks_beats_the_last_week_for_certain(whole: ir.Table) -> None:
-    model = function_of(forecast_model)(whole)
+    model = function_of(forecast_model)(whole, table)
     found = {
         row[0]: row[2:]
         for row in rows(model, "candidate", "series_kind", "is_chosen", "mase", "gain_low")

@@ -11,7 +11,7 @@ from c360_assets.models.forecast_model import forecast_model
 from c360_assets.terms import forecasting
 from c360_assets.terms.forecasting import BEFORE, KINDS, LAST, SHARED_SEASON
 from tests.c360_assets.sellers import FIRST, Row, demand, rows, sales, weekly
-from tests.tables import CONTRACTS, function_of
+from tests.tables import CONTRACTS, function_of, table
 from tests.tables import rows as rows_of
 
 COLUMNS = CONTRACTS["forecast_model"].column_names
@@ -20,7 +20,7 @@ made = function_of(forecast_model)
 
 def tried(given: list[Row], *columns: str) -> dict[tuple[str, str], Any]:
     """Columns by kind of series and candidate."""
-    return told(rows_of(made(weekly(given)), *COLUMNS), *columns)
+    return told(rows_of(made(weekly(given), table), *COLUMNS), *columns)
 
 
 def told(found: list[tuple[Any, ...]], *columns: str) -> dict[tuple[str, str], Any]:
@@ -37,7 +37,7 @@ def one_year() -> list[Row]:
 
 @pytest.fixture(scope="module")
 def found(one_year: list[Row]) -> list[tuple[Any, ...]]:
-    return rows_of(made(weekly(one_year)), *COLUMNS)
+    return rows_of(made(weekly(one_year), table), *COLUMNS)
 
 
 def test_every_kind_has_its_candidates_and_one_that_is_chosen(found: list[tuple[Any, ...]]) -> None:
@@ -81,7 +81,7 @@ def test_where_nothing_is_better_for_certain_the_baseline_is_chosen() -> None:
 def test_the_order_of_rows_changes_nothing(one_year: list[Row], found: list[tuple[Any, ...]]) -> None:
     shuffled = list(one_year)
     random.Random(3).shuffle(shuffled)
-    assert rows_of(made(weekly(shuffled)), *COLUMNS) == found
+    assert rows_of(made(weekly(shuffled), table), *COLUMNS) == found
 
 
 @pytest.mark.parametrize("how", ["deleted", "shuffled"])
@@ -140,5 +140,5 @@ def test_figures_are_numbers() -> None:
         *sales(demand(60, 6)), *rows("product", "once", [9] + [0] * 59), *rows("product", "new", [4, 5], 58),
         *rows("product", "ended", [6] * 20 + [0] * 40), *rows("product", "back", [-3] + [0] * 59),
     ]  # fmt: skip
-    for row in rows_of(made(weekly(odd)), *COLUMNS):
+    for row in rows_of(made(weekly(odd), table), *COLUMNS):
         assert all(np.isfinite(value) for value in row if isinstance(value, float)), row

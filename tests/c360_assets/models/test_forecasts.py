@@ -8,7 +8,7 @@ import pytest
 from c360_assets.models.forecast_model import forecast_model
 from c360_assets.models.forecasts import BOUNDS, NO_SALES, UNVARIED, forecasts
 from tests.c360_assets.sellers import FIRST, Row, demand, rows, sales, weekly
-from tests.tables import function_of
+from tests.tables import function_of, table
 from tests.tables import rows as rows_of
 
 WEEKS = 60
@@ -21,7 +21,7 @@ ODD = [
 
 
 def made(given: list[Row], tried: list[Row] | None = None) -> Any:
-    model = function_of(forecast_model)(weekly(given if tried is None else tried))
+    model = function_of(forecast_model)(weekly(given if tried is None else tried), table)
     return function_of(forecasts)(weekly(given), model)
 
 

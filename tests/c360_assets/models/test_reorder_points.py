@@ -27,7 +27,7 @@ COLUMNS = (
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    return function_of(forecast_model)(weekly(SOLD))
+    return function_of(forecast_model)(weekly(SOLD), table)
 
 
 def points(model: Any, given: list[Row] = SOLD, **stock: Any) -> dict[str, dict[str, Any]]:
@@ -92,7 +92,7 @@ def test_the_stock_is_enough_as_often_as_asked_of_noise() -> None:
     products = demand(WEEKS + 3, 300, seed=9)
     past = [row for name, values in products.items() for row in rows("product", name, values[:WEEKS])]
     past += rows("total", "total", sum(products.values())[:WEEKS])
-    found = points(function_of(forecast_model)(weekly(past)), past)
+    found = points(function_of(forecast_model)(weekly(past), table), past)
     enough = [
         products[name][WEEKS:].sum() <= row["reorder_point"] for name, row in found.items() if row["reason"] is None
     ]
