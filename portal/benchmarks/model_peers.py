@@ -14,6 +14,7 @@ from typing import Any
 AS_OF = "2026-06-30"
 SUPPORT, CONFIDENCE = 0.001, 0.1
 BATCH = 10_000
+SERIES = 5_000
 
 
 def lifetimes(folder: Path) -> Callable[[], int]:
@@ -73,6 +74,23 @@ def implicit(folder: Path) -> Callable[[], int]:
     return run
 
 
+def statsforecast(folder: Path) -> Callable[[], int]:
+    """Exponential smoothing chosen series by series, with intervals, of the weekly sales of 5,000 products."""
+    import pandas as pd
+    from statsforecast import StatsForecast
+    from statsforecast.models import AutoETS
+
+    def run() -> int:
+        lines = pd.read_parquet(folder / "order_lines.parquet", columns=["product_id", "ordered_at"])
+        weeks = lines.ordered_at.dt.to_period("W-SUN").dt.start_time
+        sold: Any = lines.groupby(["product_id", weeks]).size().unstack(fill_value=0).iloc[:SERIES, 1:]
+        long = sold.stack().rename_axis(["unique_id", "ds"]).rename("y").astype(float).reset_index()
+        engine = StatsForecast([AutoETS(season_length=1)], freq="W-MON")
+        return len(engine.forecast(df=long, h=13, level=[80, 95]))
+
+    return run
+
+
 def _matrix(folder: Path, who: str) -> tuple[Any, Any]:
     """How often each customer, or order, has each product; and the products."""
     import numpy as np
@@ -93,7 +111,9 @@ def _peak_megabytes() -> float:
 def main() -> None:
     """Time the library named first on the files of the folder named second."""
     name, folder = sys.argv[1:]
-    run = {"lifetimes": lifetimes, "mlxtend": mlxtend, "implicit": implicit}[name](Path(folder))
+    run = {"lifetimes": lifetimes, "mlxtend": mlxtend, "implicit": implicit, "statsforecast": statsforecast}[name](
+        Path(folder)
+    )
     started = time.process_time()
     rows = run()
     seconds = time.process_time() - started
