@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from c360_assets.terms import classifiers, judging
+from c360_assets.terms.arrays import Floats
 from c360_assets.terms.churn import Examples, returns, sampled, telling
 from c360_assets.terms.classifiers import Candidate
 from c360_assets.terms.promotion import Row, as_decided
@@ -144,29 +145,34 @@ def _with_champion(found: Sequence[Row], before: Sequence[Row], unseen: Examples
 
     Compared is what either had learnt without the unseen.
     """
-    challenger = next((row for row in found if row["is_chosen"]), None)
-    champion = next((row for row in before if row["is_chosen"]), None)
+    challenger, champion = (next((row for row in rows if row["is_chosen"]), None) for rows in (found, before))
     if not challenger or not champion or not _is_comparable(champion, challenger, unseen):
         return list(found)
-    new, old = (
-        classifiers.probabilities(classifiers.from_text(row["judged_model"]), unseen.columns)
-        for row in (challenger, champion)
-    )
+    new, old = (_said(row, unseen) for row in (challenger, champion))
     gain, low, high = judging.gain(new, old, unseen.has_churned)
     if gain >= 0:
         return list(found)
     told = f"AUC {gain:+.3f} ({low:+.3f} to {high:+.3f})"
     beaten = {"is_chosen": False, "reason": f"not used: {told} against the former version on the unseen"}
-    kept = {
-        **{name: champion[name] for name in ("is_baseline", "trained_until", "training_count", *KEPT)},
-        **{name: challenger[name] for name in ("judged_at", "judged_count", "churn_share")},
+    reason = f"kept: the new {challenger['candidate']} has {told} against it on the unseen"
+    others = [row | beaten if row is challenger else row for row in found]
+    return [*others, _kept_champion(champion, challenger, unseen) | {"reason": reason}]
+
+
+def _said(row: Row, unseen: Examples) -> Floats:
+    return classifiers.probabilities(classifiers.from_text(row["judged_model"]), unseen.columns)
+
+
+def _kept_champion(champion: Row, challenger: Row, unseen: Examples) -> Row:
+    """The row of a former version that scores on: what it learnt from then, judged as the new ones are."""
+    judged = judging.judged(_said(champion, unseen), unseen.has_churned, MEASURES)
+    return {
         "candidate": FORMER,
         "is_chosen": True,
-        "reason": f"kept: the new {challenger['candidate']} has {told} against it on the unseen",
+        **{name: champion[name] for name in ("is_baseline", "trained_until", "training_count", *KEPT)},
+        **{name: challenger[name] for name in ("judged_at", "judged_count", "churn_share")},
+        **{key: value for name, figure in judged.items() for key, value in bounded(name, figure).items()},
     }
-    judged = judging.judged(old, unseen.has_churned, MEASURES)
-    measured = {key: value for name, figure in judged.items() for key, value in bounded(name, figure).items()}
-    return [*(row | beaten if row is challenger else row for row in found), kept | measured]
 
 
 def _is_comparable(champion: Row, challenger: Row, unseen: Examples) -> bool:

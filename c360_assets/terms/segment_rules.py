@@ -64,7 +64,7 @@ def _asked(described: ir.Table, rule: Rule) -> ir.BooleanColumn:
 def _test(described: ir.Table, rule: Rule, condition: Condition) -> ir.BooleanColumn:
     if condition.column not in described.columns:
         raise C360Error(
-            f"Rule {rule.name}: there is no column '{condition.column}'; known are"
+            f"rule {rule.name}: there is no column '{condition.column}'; known are"
             f" {', '.join(described.columns)}, and {INTEREST}<category>."
         )
     value = described[condition.column]
