@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import settings
 
 from resources import deployment as deployments
 from resources.deployment import Deployment
@@ -20,6 +21,10 @@ from tests.processes import until
 # What the command line prints is as wide as a test asks for, and would stay as wide as the environment says at import.
 for name in ("COLUMNS", "LINES"):
     os.environ.pop(name, None)
+
+# No test fails on the clock of a busy machine.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 # As the command line does: tests make as many objects as it.
 collect_seldom()
