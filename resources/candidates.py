@@ -14,6 +14,11 @@ def are_told(contract: Contract) -> bool:
     return {"is_chosen", "reason"} <= set(contract.column_names)
 
 
+def columns(contract: Contract) -> list[str]:
+    """What people read of candidates: all but the models themselves, which are long texts."""
+    return [name for name in contract.column_names if not name.endswith("_model")]
+
+
 def markdown(contract: Contract, rows: Sequence[Row]) -> str:
     """The rows as a table in Markdown: the key, every figure that has an interval, and why; what was chosen in bold.
 

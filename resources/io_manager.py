@@ -80,7 +80,8 @@ class LakeIOManager(dg.IOManager):
             hours.record(instance, context.asset_key, context.asset_partitions_def, loaded)
         metadata = _metadata(commit, _dagster_lineage(lineage, set(self.deployment.contracts)))
         if candidates.are_told(contract):
-            rows = self.deployment.lake.newest(contract)[0].order_by(contract.primary_key).to_pyarrow().to_pylist()
+            written = self.deployment.lake.newest(contract)[0].select(candidates.columns(contract))
+            rows = written.order_by(contract.primary_key).to_pyarrow().to_pylist()
             metadata["candidates"] = dg.MetadataValue.md(candidates.markdown(contract, rows))
         context.add_output_metadata(
             metadata | ({"rule version": properties[RULE_VERSION]} if RULE_VERSION in properties else {})

@@ -1,6 +1,6 @@
 """Action model: what foresees best what customers do in the next 30 days, judged on a time it had not seen."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import dagster as dg
@@ -18,6 +18,7 @@ from c360_assets.terms.promotion import Row, as_decided
 from c360_assets.terms.time import clock
 from c360_assets.terms.trials import (
     ENSEMBLE,
+    JUDGED,
     Bounded,
     Known,
     Trial,
@@ -72,14 +73,7 @@ NUMBERS = (
 TYPES = pa.schema(
     {
         "target": pa.string(),
-        "candidate": pa.string(),
-        "is_baseline": pa.bool_(),
-        "is_chosen": pa.bool_(),
-        "reason": pa.string(),
-        "trained_until": pa.timestamp("us"),
-        "judged_at": pa.timestamp("us"),
-        "training_count": pa.int64(),
-        "judged_count": pa.int64(),
+        **JUDGED,
         **dict.fromkeys(NUMBERS, pa.float64()),
         "features_used": pa.string(),
         "fitted_model": pa.string(),
@@ -103,17 +97,8 @@ def action_model(
     orders = sampled(main_categories(order_lines, products)).order_by("customer_id", "ordered_at", "order_id")
     found += _shifts(orders.to_pyarrow(), clock(as_of).moment)
     before = former("action_model").to_pyarrow().to_pylist()
-    decided = [
-        row
-        for name in (*(target.name for target in TARGETS), CATEGORY_SHIFT)
-        for row in as_decided(_of(name, found), _of(name, before), "candidate", "fitted_model")
-    ]
+    decided = as_decided(found, before, "candidate", "fitted_model", part="target")
     return ibis.memtable(pa.Table.from_pylist(decided, schema=TYPES))
-
-
-def _of(target: str, rows: Sequence[Row]) -> list[Row]:
-    """The rows of one target."""
-    return [row for row in rows if row["target"] == target]
 
 
 def baselines(target: Target) -> tuple[Candidate, ...]:

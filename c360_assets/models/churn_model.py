@@ -13,8 +13,19 @@ from c360_assets.terms import classifiers, judging
 from c360_assets.terms.arrays import Floats
 from c360_assets.terms.churn import Examples, returns, sampled, telling
 from c360_assets.terms.classifiers import Candidate
-from c360_assets.terms.promotion import Row, as_decided
-from c360_assets.terms.trials import ENSEMBLE, Trial, bounded, chosen, features_used, figures, rounded, together, tried
+from c360_assets.terms.promotion import Row, as_decided, scoring
+from c360_assets.terms.trials import (
+    ENSEMBLE,
+    JUDGED,
+    Trial,
+    bounded,
+    chosen,
+    features_used,
+    figures,
+    rounded,
+    together,
+    tried,
+)
 
 BASELINES = (
     Candidate("recency alone", classifiers.logistic, ("recency_days",)),
@@ -36,14 +47,7 @@ KEPT = ("features_used", "judged_model", "fitted_model", "model_hash")
 MEASURES = {"auc": judging.auc, "brier": judging.brier}
 TYPES = pa.schema(
     {
-        "candidate": pa.string(),
-        "is_baseline": pa.bool_(),
-        "is_chosen": pa.bool_(),
-        "reason": pa.string(),
-        "trained_until": pa.timestamp("us"),
-        "judged_at": pa.timestamp("us"),
-        "training_count": pa.int64(),
-        "judged_count": pa.int64(),
+        **JUDGED,
         "churn_share": pa.float64(),
         "kfold_auc": pa.float64(),
         "kfold_brier": pa.float64(),
@@ -145,7 +149,7 @@ def _with_champion(found: Sequence[Row], before: Sequence[Row], unseen: Examples
 
     Compared is what either had learnt without the unseen.
     """
-    challenger, champion = (next((row for row in rows if row["is_chosen"]), None) for rows in (found, before))
+    challenger, champion = scoring(found), scoring(before)
     if not challenger or not champion or not _is_comparable(champion, challenger, unseen):
         return list(found)
     new, old = (_said(row, unseen) for row in (challenger, champion))

@@ -1,7 +1,6 @@
 """Churn predictions: what was said of customers at past moments, kept until it is known what they did."""
 
 from collections.abc import Callable
-from datetime import timedelta
 
 import dagster as dg
 import ibis
@@ -12,8 +11,7 @@ from c360_assets.terms.joins import widened
 from c360_assets.terms.time import clock
 
 # Once every horizon is over, the next are kept; and all of them for so long after.
-EVERY = timedelta(days=LONGEST_HORIZON)
-KEPT = timedelta(days=400)
+EVERY_DAYS, KEPT_DAYS = LONGEST_HORIZON, 400
 MOMENT = "timestamp(6)"
 
 
@@ -29,8 +27,8 @@ def churn_predictions(
     if moment is None:
         return held
     at = ibis.literal(moment, type=MOMENT)
-    others = held.filter(held.predicted_at != at, held.predicted_at >= at - ibis.interval(days=KEPT.days))
-    lately = others.filter(others.predicted_at < at, others.predicted_at > at - ibis.interval(days=EVERY.days))
+    others = held.filter(held.predicted_at != at, held.predicted_at >= at - ibis.interval(days=KEPT_DAYS))
+    lately = others.filter(others.predicted_at < at, others.predicted_at > at - ibis.interval(days=EVERY_DAYS))
     if lately.count().to_pyarrow().as_py():
         return others
     return ibis.union(others, _said(churn_scores, churn_model).mutate(predicted_at=at).select(held.columns))

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from c360_assets.terms.backtests import Spread, judged_count
 from c360_assets.terms.demand import Series, measure_of
-from c360_assets.terms.forecasting import KINDS, LEVELS, Kind, candidates, compared, of_level, told_of, untold
+from c360_assets.terms.forecasting import LEVELS, Kind, candidates, compared, of_level, told_of, untold
 from c360_assets.terms.promotion import Row, as_decided
 from c360_assets.terms.smoothing import HORIZON, Floats
 from c360_assets.terms.threads import one_thread
@@ -59,15 +59,8 @@ def forecast_model(weekly_sales: ir.Table, former: dg.ResourceParam[Callable[[st
     with one_thread():
         rows = [row for level in LEVELS for row in _tried(*told_of(weekly_sales, level), level)]
     before = former("forecast_model").to_pyarrow().to_pylist()
-    decided = [
-        row for kind in KINDS for row in as_decided(_of(kind.name, rows), _of(kind.name, before), "candidate", "mae")
-    ]
+    decided = as_decided(rows, before, "candidate", "mae", part="series_kind")
     return ibis.memtable(pa.Table.from_pylist(decided, schema=TYPES))
-
-
-def _of(kind: str, rows: Sequence[Row]) -> list[Row]:
-    """The rows of one kind of series."""
-    return [row for row in rows if row["series_kind"] == kind]
 
 
 def _tried(series: Series, whole: Floats, level: str) -> list[Row]:

@@ -14,6 +14,7 @@ from c360_assets.terms.expectations import Customers, alive, customers, expected
 from c360_assets.terms.histories import histories
 from c360_assets.terms.joins import widened
 from c360_assets.terms.lifetimes import Floats
+from c360_assets.terms.promotion import scoring
 from c360_assets.terms.threads import one_thread
 from c360_assets.terms.time import Clock, clock
 
@@ -91,7 +92,7 @@ def _expected(orders: ir.Table, lifetime_model: ir.Table, shop: Clock) -> pa.Tab
 def _scores(people: Customers, lifetime_model: ir.Table) -> Row:
     """The columns of what is expected; without a model only the reason."""
     tried = lifetime_model.order_by("model").to_pyarrow().to_pylist()
-    chosen = next((row for row in tried if row["is_chosen"]), None)
+    chosen = scoring(tried)
     if chosen is None:
         reason = tried[0]["reason"] if tried else UNDECIDED
         return {"model_reason": pa.repeat(reason, len(people.repeats))}

@@ -1,6 +1,6 @@
 """Recommendation model: which way of recommending told best, in the past, what customers bought next."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from c360_assets.terms.promotion import Row, as_decided
+from c360_assets.terms.promotion import as_decided
 from c360_assets.terms.purchase_history import History, bought, history
-from c360_assets.terms.recommendation_trials import LISTS, Trial, trials
+from c360_assets.terms.recommendation_trials import Trial, trials
 from c360_assets.terms.recommending import Booleans
 from c360_assets.terms.time import clock
 from governance.recommendations import Exclusions
@@ -55,13 +55,8 @@ def recommendation_model(
     common = {"product_count": int(allowed.sum()), "hold_out_days": HOLD_OUT_DAYS}
     rows = [{**vars(trial), **common} for trial in found]
     before = former("recommendation_model").to_pyarrow().to_pylist()
-    decided = [row for name in LISTS for row in as_decided(_of(name, rows), _of(name, before), "candidate", "ndcg")]
+    decided = as_decided(rows, before, "candidate", "ndcg", part="list")
     return ibis.memtable(pa.Table.from_pylist(decided, schema=TYPES))
-
-
-def _of(name: str, rows: Sequence[Row]) -> list[Row]:
-    """The rows of one list."""
-    return [row for row in rows if row["list"] == name]
 
 
 def tried(past: History, afterwards: pa.Table, allowed: Booleans) -> list[Trial]:

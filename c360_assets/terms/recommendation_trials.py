@@ -28,7 +28,7 @@ from c360_assets.terms.recommending import (
     likeness,
 )
 
-LISTS = AGAIN_LIST, DISCOVER_LIST, JOINED_LIST = "buy again", "discover", "joined"
+AGAIN_LIST, DISCOVER_LIST, JOINED_LIST = "buy again", "discover", "joined"
 AGAIN_FIRST, DISCOVER_FIRST = "buy again first", "discover first"
 JOINED = (POPULARITY, FREQUENCY, AGAIN_FIRST, DISCOVER_FIRST)
 # Fewer customers cannot tell one way from another.

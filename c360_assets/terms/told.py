@@ -6,8 +6,8 @@ import ibis
 import ibis.expr.types as ir
 
 from c360_assets.terms.texts import UNKNOWN
+from governance.actions import PLACE
 
-PLACE = re.compile(r"\{([^{}]*)\}")
 # How columns are called that hold 0 to 1, and those that hold an amount in the reporting currency.
 SHARES = re.compile(r"^(probability|propensity)_|_(probability|rate|share)$|^p_alive$|^value_share_above$")
 AMOUNTS = re.compile(r"_(amount|value|potential)$|monetary$|^clv$|^annual_income$|^average_unit_price$")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from c360_assets.terms import classifiers, judging
 from c360_assets.terms.arrays import Floats
@@ -12,6 +13,17 @@ from c360_assets.terms.classifiers import Candidate, Fitted, Flags, Integers
 
 ENSEMBLE = "ensemble"
 DECIMALS = 6
+# What is told of every candidate, however it is judged.
+JUDGED = {
+    "candidate": pa.string(),
+    "is_baseline": pa.bool_(),
+    "is_chosen": pa.bool_(),
+    "reason": pa.string(),
+    "trained_until": pa.timestamp("us"),
+    "judged_at": pa.timestamp("us"),
+    "training_count": pa.int64(),
+    "judged_count": pa.int64(),
+}
 # A figure, and the bounds between which it is with 95 %.
 Bounded = tuple[float, float, float]
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from c360_assets.terms.actions import CATEGORY_SHIFT, TARGETS
 from c360_assets.terms.forecasting import KINDS
 from governance.errors import C360Error
+from resources.candidates import columns as readable
 from resources.deployment import Deployment
 from resources.engine import quoted
 
@@ -141,7 +142,7 @@ def candidates(deployment: Deployment, model: Model) -> list[Row]:
     if deployment.lake.state(model.table) is None:
         return []
     deployment.lake.read(contract)
-    columns = [name for name in contract.column_names if not name.endswith("_model")]
+    columns = readable(contract)
     listed = ", ".join(map(quoted, columns))
     values = deployment.engine.query(f"SELECT {listed} FROM {quoted(model.table)}")
     rows = [dict(zip(columns, row, strict=True)) for row in values]
