@@ -29,7 +29,7 @@ def left(environment: dict[str, str]) -> list[str]:
     return commands
 
 
-def until(happened: Callable[[], Any], seconds: float = 60) -> Any:
+def until(happened: Callable[[], Any], seconds: float = 300) -> Any:
     """What `happened` returns once it is true."""
     patience = time.monotonic() + seconds
     while not (outcome := happened()):
