@@ -141,6 +141,27 @@ def _with_deployment(command: Callable[..., None]) -> Callable[..., None]:
     return with_deployment
 
 
+def _with_reader(command: Callable[..., None]) -> Callable[..., None]:
+    """Hands a command whoever uses it, as a reader of the deployment that --config names."""
+
+    @click.option(
+        "--as", "role", metavar="ROLE", help="See what this role sees, where that is no more than your own does."
+    )
+    @click.option("--purpose", metavar="PURPOSE", help="What the rows are for, such as marketing.")
+    @_with_deployment
+    @wraps(command)
+    def with_reader(deployment: Any, role: str | None, purpose: str | None, **options: Any) -> None:
+        from dataclasses import replace
+
+        from resources.reader import this_user
+
+        reader = this_user(deployment)
+        reader = reader.seen_as(role) if role else reader
+        command(replace(reader, purpose=purpose) if purpose else reader, **options)
+
+    return with_reader
+
+
 @main.command()
 @click.option(
     "--select",
@@ -277,8 +298,8 @@ def contract(deployment: Any, dataset: str) -> None:
 @main.command("try")
 @click.argument("feed", shell_complete=_datasets)
 @click.option("--limit", type=click.IntRange(min=0), default=5, show_default=True, help="Show at most this many rows.")
-@_with_deployment
-def try_(deployment: Any, feed: str, limit: int) -> None:
+@_with_reader
+def try_(reader: Any, feed: str, limit: int) -> None:
     """Load a feed and build nothing: rows read, kept and set aside, the first of them, and whether references match.
 
     \b
@@ -287,7 +308,7 @@ def try_(deployment: Any, feed: str, limit: int) -> None:
     """
     from portal.mapping.trying import try_feed
 
-    try_feed(deployment, feed, limit, out)
+    try_feed(reader, feed, limit, out)
 
 
 @main.command()
@@ -306,14 +327,14 @@ def try_(deployment: Any, feed: str, limit: int) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write to this file instead of the terminal.",
 )
-@click.option("--unmasked", is_flag=True, help="Show personal values in clear text.")
-@_with_deployment
-def show(deployment: Any, table: str, limit: int | None, kind: str, target: Path | None, unmasked: bool) -> None:
-    """Show rows of a table, in the order of its key. Personal values are masked.
+@_with_reader
+def show(reader: Any, table: str, limit: int | None, kind: str, target: Path | None) -> None:
+    """Show rows of a table, in the order of its key, as your role may see them (c360 policy).
 
     \b
     Example:
       c360 show customer_segments --limit 10
+      c360 show customers --as marketing  what marketing sees of customers
       c360 show customer_segments --format parquet --out customer_segments.parquet
       c360 show quarantine                the rows set aside, counted by reason first
     """
@@ -322,12 +343,14 @@ def show(deployment: Any, table: str, limit: int | None, kind: str, target: Path
     if table == "quarantine" and kind == "table" and target is None:
         from portal.reports.quarantine import show_counts
 
-        if not show_counts(deployment, None, None, out):
+        reader.view(table)
+        if not show_counts(reader.deployment, None, None, out):
             return
-    rows = rows_of(deployment, table, limit if limit is not None or kind != "table" else 20, unmasked)
+    reader = reader.writing_files() if target else reader
+    rows = rows_of(reader, table, limit if limit is not None or kind != "table" else 20)
     if kind == "parquet" and target is None and sys.stdout.isatty():
         raise C360Error("Parquet is not for reading on a terminal. Name a file with --out, or pipe the output.")
-    write(rows, kind, target, out, amounts(deployment.contracts[table], deployment.settings.currency))
+    write(rows, kind, target, out, amounts(reader.view(table), reader.deployment.settings.currency))
 
 
 @main.command()
@@ -552,9 +575,8 @@ def roll_model_back(deployment: Any, name: str) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Draw it into this file, .png or .svg, instead.",
 )
-@click.option("--unmasked", is_flag=True, help="Show sensitive segments, too.")
-@_with_deployment
-def segments(deployment: Any, name: str, picture: Path | None, unmasked: bool) -> None:
+@_with_reader
+def segments(reader: Any, name: str, picture: Path | None) -> None:
     """Show who is in each segment, how they differ from all customers, what to do and what to beware of.
 
     \b
@@ -566,7 +588,7 @@ def segments(deployment: Any, name: str, picture: Path | None, unmasked: bool) -
     from portal.reports import segment_picture
     from portal.reports import segments as desk
 
-    shown = desk.segmentation(deployment, name, unmasked)
+    shown = desk.segmentation(reader, name)
     if picture:
         segment_picture.write(shown, picture)
         out.print(f"Drawn: {picture}", soft_wrap=True)
@@ -608,6 +630,59 @@ def sample(customers: int, seed: int, target: Path) -> None:
     out.print(shown)
 
 
+@main.command("policy")
+@click.option("--for", "role", metavar="ROLE", help="Table by table what this role may read.")
+@click.option("--explain", "place", metavar="TABLE.COLUMN", help="Why each role sees this column as it does.")
+@_with_deployment
+def policy_(deployment: Any, role: str | None, place: str | None) -> None:
+    """Show who sees what: every column that says something of a person, by role.
+
+    \b
+    Example:
+      c360 policy
+      c360 policy --for marketing
+      c360 policy --explain customers.age
+    """
+    from portal.reports import policy as desk
+    from resources.reader import this_user
+
+    reader = this_user(deployment)
+    if place:
+        desk.explain(reader, place, out)
+    elif role:
+        out.print(desk.of_role(reader.policy, deployment.contracts, role))
+    else:
+        out.print(desk.matrix(reader.policy, deployment.contracts, deployment.settings.name))
+    out.print(f"You are {reader.identity.subject}, {reader.role} (by {reader.identity.basis}).")
+
+
+@main.command()
+@click.argument("subject")
+@click.argument("role")
+@click.option(
+    "--team", "teams", multiple=True, metavar="NAME", help="A team whose tables are its own; may be repeated."
+)
+@click.option("--days", type=click.IntRange(1, 366), default=30, show_default=True, help="For how long.")
+@_with_deployment
+def grant(deployment: Any, subject: str, role: str, teams: tuple[str, ...], days: int) -> None:
+    """Sign a token by which somebody has a role, and print it. They set it as C360_TOKEN.
+
+    \b
+    Example:
+      c360 grant ann@example.com marketing --days 7
+      c360 grant li@example.com data_producer --team order-desk
+    """
+    from datetime import UTC, datetime, timedelta
+
+    from resources.access import Grant
+    from resources.reader import this_user
+
+    until = datetime.now(UTC) + timedelta(days=days)
+    token = this_user(deployment).grant(subject, Grant(role=role, teams=teams), until)
+    err.print(f"{subject} is {role} until {until:%Y-%m-%d %H:%M} UTC. The token is a secret:")
+    click.echo(token)
+
+
 @main.command()
 @click.option("--overlaps", is_flag=True, help="List the rules that overlap, too.")
 @_with_deployment
@@ -636,6 +711,7 @@ def lint(deployment: Any, overlaps: bool) -> None:
         f"{deployment.file.name}: {len(deployment.feeds)} feeds. {len(deployment.contracts)} contracts."
         f" Segment rules version {rules.full_version}: {sum(len(one.rules) for one in rules.listed)} rules."
         f" Rules of actions version {actions.full_version}: {len(actions.rules)} rules."
+        f" Policy version {deployment.policy().version}: {len(deployment.policy().roles)} roles."
         f" {crossing} overlaps settled by precedence. All is well."
     )
 

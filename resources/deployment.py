@@ -4,24 +4,29 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from zoneinfo import available_timezones
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from governance import actions, contracts, own_contracts, playbook, recommendations, segments
+from governance import actions, contracts, own_contracts, playbook, policy, recommendations, segments
 from governance.actions import Actions
 from governance.contract import Contract
 from governance.errors import C360Error
+from governance.keys import SHORTEST
 from governance.playbook import Playbook
+from governance.policy import Policy
 from governance.recommendations import Exclusions
 from governance.segments import Rules
 from governance.yaml_loader import SafeLoader
+from resources.access import AccessSettings
 from resources.databases import Postgres, Redshift
 from resources.engine import Engine, quoted
 from resources.files import Files, Sample
@@ -41,6 +46,8 @@ CONFIG_NAME = "c360.yaml"
 DEFAULT_CONFIG = Path(__file__).parent.parent / CONFIG_NAME
 # The file of a home that says whose it is.
 OWNER = "owner.json"
+# The file of a home of which keys are made, where c360.yaml names no secret.
+SECRET = "secret"
 UTC = "UTC"
 # The mapping of a feed whose source has the contract's columns.
 EVERYTHING = "select * from raw"
@@ -145,8 +152,9 @@ class Feed(_Section):
 class Settings(_Section):
     """The whole of c360.yaml. With `shares_home` the `home` may be that of another deployment.
 
-    `segments`, `playbook`, `recommendations` and `actions` name files of its own in place of ours, `contracts` a folder
-    of what it adds to ours.
+    `segments`, `playbook`, `recommendations`, `actions` and `policy` name files of its own in place of ours,
+    `contracts` a folder of what it adds to ours. `access` says who is in which role, and of `secret` are made the keys
+    of hashes, tokens and the like; left out, it is a file in the home.
     """
 
     name: str
@@ -163,6 +171,9 @@ class Settings(_Section):
     playbook: str | None = None
     recommendations: str | None = None
     actions: str | None = None
+    policy: str | None = None
+    access: AccessSettings = AccessSettings()
+    secret: str | None = Field(default=None, min_length=SHORTEST, repr=False)
     schedules: ScheduleSettings = ScheduleSettings()
     operations: str | None = Field(default=None, repr=False)
     notifications: tuple[AnySink, ...] = (LogSink(),)
@@ -297,6 +308,34 @@ class Deployment:
         """What to do with customers next, as written now. ActionsError where it cannot be used."""
         return actions.load(self.rule_files["actions"])
 
+    def policy(self) -> Policy:
+        """Who sees what, as written now. PolicyError where it cannot be used."""
+        return policy.load(self.policy_file)
+
+    @property
+    def policy_file(self) -> Path:
+        """The file of the policy."""
+        return self._own(self.settings.policy) or policy.FILE
+
+    @cached_property
+    def secret(self) -> bytes:
+        """That of which every key is made: as c360.yaml says, else a file of the home, made at first need.
+
+        DeploymentError where that file cannot be used.
+        """
+        if self.settings.secret:
+            return self.settings.secret.encode()
+        file = self.opened_home() / SECRET
+        if not file.exists():
+            _make_secret(file)
+        secret = file.read_bytes()
+        if len(secret) < SHORTEST:
+            raise DeploymentError(
+                f"{file} holds no secret of {SHORTEST} or more characters. Bring back what was there, or remove it:"
+                " then hashes change, and tokens given out are no longer valid."
+            )
+        return secret
+
     def _own(self, path: str | None) -> Path | None:
         return self.folder / path if path else None
 
@@ -353,6 +392,18 @@ def load(file: Path | None = None) -> Deployment:
     return Deployment(
         path, settings, feeds, {key: contract.in_currency(settings.currency) for key, contract in known.items()}
     )
+
+
+def _make_secret(file: Path) -> None:
+    """Of several processes that do so at once, the first one's holds."""
+    fresh = file.with_name(f".{file.name}.{token_hex(8)}")
+    try:
+        fresh.touch(mode=0o600)
+        fresh.write_text(token_hex(32), encoding="ascii")
+        with suppress(FileExistsError):
+            file.hardlink_to(fresh)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _parsed(path: Path) -> dict[str, Any]:

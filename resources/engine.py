@@ -6,13 +6,15 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+
+from governance.keys import pads
 
 if TYPE_CHECKING:
     import ibis
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 MISSING = re.compile(r'(?:Referenced column|have a column named|Error: Column) "(.+)"(?: not found| in [A-Z]+ list|$)')
 # How folders of intermediate files are called; the number of the process follows.
 SCRATCH = "c360-"
+# By what name the engine knows our keyed hash.
+KEYED_HASH = "c360_keyed_hash"
 
 
 class Engine:
@@ -96,6 +100,26 @@ class Engine:
         import ibis.expr.operations as ops
 
         return ops.DatabaseTable(name, schema=schema, source=self.backend).to_expr()
+
+    def keyed_hash(self, key: bytes) -> Callable[[ir.Value], ir.Value]:
+        """A function of text to its HMAC-SHA256 (64 hexadecimal digits), computed by the engine; null stays null.
+
+        The key is told to the engine once, so that no statement holds it that an error might quote.
+        """
+        import ibis
+
+        names = [f"{KEYED_HASH}_{side}" for side in ("inner", "outer")]
+        for name, pad in zip(names, pads(key), strict=True):
+            self.connection.execute(f"SET VARIABLE {name} = $1", [pad])
+        inner, outer = (f"getvariable('{name}')::BLOB" for name in names)
+        hashed = f"sha256({outer} || unhex(sha256({inner} || encode(value))))"
+        self.query(f"CREATE OR REPLACE TEMP MACRO {KEYED_HASH}(value) AS {hashed}")
+
+        def by_the_engine(value: str) -> str:
+            raise NotImplementedError
+
+        function: Callable[[ir.Value], ir.Value] = ibis.udf.scalar.builtin(by_the_engine, name=KEYED_HASH)
+        return function
 
     def stage(self, batches: pa.RecordBatchReader, file: Path) -> None:
         """Write a stream of Arrow batches to a Parquet file, batch by batch."""

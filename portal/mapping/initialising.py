@@ -79,6 +79,7 @@ def proposal(
         f"#   c360 run {command}",
         f"name: {_scalar(target.parent.name or 'Shop')}",
         f"currency: {currency}{_comment(doubt)}",
+        "access: {anyone: data_steward}  # whoever uses this machine; docs/governance.md for more than one person",
     ]
     parts += ["connectors:", *(line for table in readable for line in _connector(table))] if readable else []
     parts += ["feeds:", *(line for feed in feeds for line in _feed(feed))] if feeds else []

@@ -1,6 +1,6 @@
 """A look before anything is built: what a dataset may hold, and what a feed would bring."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -8,11 +8,13 @@ from rich.text import Text
 
 from governance.contract import Column, Contract
 from governance.errors import C360Error
+from governance.policy import Forbidden
 from portal.reports import showing
 from portal.runs.matching import crowded, matches, references
 from resources.deployment import Deployment
 from resources.engine import quoted
 from resources.feeds import FeedError, Feeds, Load, advice, rows_read
+from resources.reader import Reader
 
 REASONS_SHOWN = 5
 
@@ -33,11 +35,13 @@ def show_contract(deployment: Deployment, name: str, console: Console) -> None:
         console.print(f"Rows happen at {contract.event_time}; they are loaded as {contract.loading}.")
 
 
-def try_feed(deployment: Deployment, dataset: str, limit: int, console: Console) -> None:
+def try_feed(reader: Reader, dataset: str, limit: int, console: Console) -> None:
     """Load a feed and build nothing: what becomes of its rows, the first of them, and whom they refer to.
 
-    C360Error where there is no such feed, or where its source or mapping does not work.
+    The rows are as the reader may see them. C360Error where there is no such feed, or where its source or mapping does
+    not work.
     """
+    deployment = reader.deployment
     if dataset not in deployment.feeds:
         known = ", ".join(deployment.feeds) or "none"
         raise C360Error(f"{deployment.file.name} has no feed '{dataset}'; there are: {known}.")
@@ -56,12 +60,7 @@ def try_feed(deployment: Deployment, dataset: str, limit: int, console: Console)
         console.print(str(fault), style="yellow")
     rows = quoted(load.rows.get_name())
     if load.kept_count and limit:
-        filled = _filled(deployment, contract, rows)
-        first = f"SELECT * FROM {rows} ORDER BY {', '.join(map(quoted, contract.primary_key))} LIMIT {limit}"
-        masked = showing.masked(first, contract)
-        units = showing.amounts(contract, deployment.settings.currency)
-        chosen = f"SELECT {', '.join(map(quoted, filled))} FROM ({masked})"
-        showing.write(deployment.engine.connection.sql(chosen), "table", None, console, units)
+        _show_first(reader, contract, load, _filled(deployment, contract, rows), limit, console)
     if contract.name == "orders":
         # Imports Dagster, which who looks at a contract need not wait for.
         from portal.runs.accounting import unknown_statuses_loaded
@@ -72,6 +71,20 @@ def try_feed(deployment: Deployment, dataset: str, limit: int, console: Console)
         console.print(match)
     for crowd in crowded(deployment.engine, contract, f"SELECT * FROM {rows}"):
         console.print(f"{contract.title}: {crowd}", style="yellow")
+
+
+def _show_first(
+    reader: Reader, contract: Contract, load: Load, filled: Sequence[str], limit: int, console: Console
+) -> None:
+    try:
+        view = reader.view(contract.key)
+    except Forbidden as fault:
+        console.print(str(fault))
+        return
+    seen = reader.masked(load.rows.order_by(contract.primary_key).limit(limit), view)
+    engine = reader.deployment.engine
+    rows = engine.connection.sql(engine.sql_of(seen.select(name for name in filled if name in seen.columns)))
+    showing.write(rows, "table", None, console, showing.amounts(view, reader.deployment.settings.currency))
 
 
 def _contract(deployment: Deployment, name: str) -> Contract:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from governance.errors import C360Error
 from portal.reports.showing import records, rows_of
-from resources.deployment import Deployment
+from resources.reader import Reader
 
 TABLE = "segment_summary"
 TRAITS, ACTIONS, RISKS = 5, 3, 2
@@ -64,12 +64,12 @@ class Segmentation:
         return tuple(segment for segment in self.segments if not segment.customer_count)
 
 
-def segmentation(deployment: Deployment, name: str, unmasked: bool = False) -> Segmentation:
-    """The summary of one segmentation, without sensitive segments unless `unmasked`.
+def segmentation(reader: Reader, name: str) -> Segmentation:
+    """The summary of one segmentation, without sensitive segments unless the reader sees them.
 
     C360Error where there is no such segmentation, or the summary was never built.
     """
-    rows = records(rows_of(deployment, TABLE, None, unmasked))
+    deployment, rows = reader.deployment, records(rows_of(reader, TABLE, None))
     known = sorted({row["segmentation"] for row in rows})
     if name not in known:
         raise C360Error(f"There is no segmentation '{name}'. There are: {', '.join(known)}.")

@@ -1,4 +1,4 @@
-"""Rows of a table for people and programs, personal values masked."""
+"""Rows of a table for people and programs, as whoever reads them may see them."""
 
 import io
 import json
@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from governance import privacy
-from governance.contract import Column, Contract
+from governance.contract import Contract
 from governance.errors import C360Error
+from governance.policy import Outcome, View
 from portal import printing
 from resources.deployment import Deployment
 from resources.engine import quoted
 from resources.operations import TABLES
+from resources.reader import Reader
 from resources.replacing import replacing
 
 if TYPE_CHECKING:
@@ -32,20 +33,23 @@ NO_UNITS: Mapping[str, str] = {}
 Row = Mapping[str, Any]
 
 
-def rows_of(deployment: Deployment, key: str, limit: int | None, unmasked: bool = False) -> "DuckDBPyRelation":
-    """Published rows in the order of the primary key; masked values read *** in every type, missing ones are null.
+def rows_of(reader: Reader, key: str, limit: int | None) -> "DuckDBPyRelation":
+    """Published rows as the reader sees them, in the order of what is shown of the primary key.
 
-    Sensitive rows are left out unless `unmasked`.
+    In the order of the key itself, hashes of numbers that were given one after the other would be no secret.
 
-    C360Error where there is no such table or it was never built.
+    C360Error where there is no such table, it was never built, or the reader may not read it.
     """
-    contract = built(deployment, key)
-    rows = deployment.select(key)
-    shown = f"SELECT * FROM ({rows}) AS held" if unmasked else masked(rows, contract)
-    # By the values themselves, of which a mask leaves nothing to order by.
-    order = ", ".join(f"held.{quoted(name)}" for name in contract.primary_key or contract.column_names)
+    deployment, contract = reader.deployment, built(reader.deployment, key)
+    view = reader.view(key)
+    # Ibis is imported only where there is something to mask.
+    rows = deployment.select(key) if view.is_everything else deployment.engine.sql_of(reader.rows(key))
+    shown = [name for name, outcome in view.outcomes.items() if outcome is not Outcome.ABSENT]
+    told = (Outcome.CLEAR, Outcome.HASH)
+    by_key = contract.primary_key and all(view.outcomes[name] in told for name in contract.primary_key)
+    order = ", ".join(map(quoted, contract.primary_key if by_key else shown))
     few = "" if limit is None else f" LIMIT {limit}"
-    return deployment.engine.connection.sql(f"{shown} ORDER BY {order}{few}")
+    return deployment.engine.connection.sql(f"SELECT * FROM ({rows}) AS shown ORDER BY {order}{few}")
 
 
 def records(rows: "DuckDBPyRelation") -> list[Row]:
@@ -88,9 +92,10 @@ def size_of(deployment: Deployment, key: str) -> tuple[str, str]:
     return (f"{state.rows:,}", human_size(state.bytes)) if state else ("not built", "")
 
 
-def amounts(contract: Contract, currency: str) -> dict[str, str]:
-    """In what the columns are that hold amounts: EUR, EUR per year."""
-    return {column.name: unit for column in contract.columns if (unit := column.unit or "").startswith(currency)}
+def amounts(view: View, currency: str) -> dict[str, str]:
+    """In what the columns are that show amounts, as they are or as ranges: EUR, EUR per year."""
+    shown = [column for column in view.contract.columns if view.outcomes[column.name] in (Outcome.CLEAR, Outcome.RANGE)]
+    return {column.name: unit for column in shown if (unit := column.unit or "").startswith(currency)}
 
 
 def write(
@@ -123,19 +128,6 @@ def write_json(rows: Sequence[Row]) -> None:
 def _put(content: bytes) -> None:
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
-
-
-def masked(rows: str, contract: Contract) -> str:
-    """The SELECT of these rows, as `held`, with personal values masked and sensitive rows left out."""
-    shown = f"SELECT {', '.join(map(_masked_column, contract.columns))} FROM ({rows}) AS held"
-    return f"{shown} WHERE NOT {quoted(contract.sensitive_rows)}" if contract.sensitive_rows else shown
-
-
-def _masked_column(column: Column) -> str:
-    name = quoted(column.name)
-    if not column.is_masked:
-        return name
-    return f"{privacy.masked(name)} AS {name}"
 
 
 def _encoded(rows: "DuckDBPyRelation", kind: str, units: Mapping[str, str]) -> bytes:
@@ -183,7 +175,7 @@ def _one_by_one(found: Sequence[Row], units: Mapping[str, str]) -> Table:
     shown.add_column("value")
     for row in found:
         for name, value in row.items():
-            unit = "" if value in (None, privacy.MASK) else units.get(name, "")
+            unit = "" if value is None else units.get(name, "")
             shown.add_row(name, f"{_cell(value)} {unit}".rstrip())
         shown.add_section()
     return shown

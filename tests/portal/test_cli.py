@@ -33,6 +33,7 @@ NEW = 'when: {history_days: "< 90"}'
 CONFIG = """
 name: Three orders
 currency: EUR
+access: {anyone: data_steward}
 connectors:
   shop: {type: files, path: orders.csv}
   crm: {type: files, path: customers.csv}
@@ -213,25 +214,63 @@ def test_parquet_holds_the_documented_table(built: Path, tmp_path: Path) -> None
     assert "Name a file with --out, or pipe the output." in plain(asked.stderr)
 
 
-def test_personal_values_are_masked_unless_asked_for(built: Path) -> None:
-    masked = json.loads(c360("show", "customers", "--config", built, "--format", "json").output)[0]
+def test_personal_values_are_shown_as_the_role_may_see_them(built: Path) -> None:
+    def ann(*options: str) -> dict[str, object]:
+        row: dict[str, object]
+        (row, *_) = json.loads(c360("show", "customers", "--config", built, "--format", "json", *options).output)
+        return row
+
     hidden = ("email_address", "age", "number_of_children")
-    assert [masked[name] for name in hidden] == ["***", "***", None]
-    clear = json.loads(c360("show", "customers", "--config", built, "--format", "json", "--unmasked").output)[0]
-    assert [clear[name] for name in hidden] == ["ann@example.com", 40, None]
+    assert [ann()[name] for name in hidden] == ["ann@example.com", 40, None]
+    assert [ann("--as", "data_engineer")[name] for name in hidden] == ["***", "***", None]
+    assert ann("--as", "marketing")["age"] == "35 to 44"
+    assert re.fullmatch("[0-9a-f]{64}", ann("--as", "marketing")["email_address"])
 
 
-def test_sensitive_audiences_are_hidden_unless_asked_for(shop: Path) -> None:
+def test_who_bears_no_role_sees_keyed_hashes_and_no_source(built: Path) -> None:
+    shop = built.with_name("of_several_people.yaml")
+    shop.write_text(built.read_text().replace("access: {anyone: data_steward}", "shares_home: true"))
+    (row, *_) = json.loads(c360("show", "customers", "--config", shop, "--format", "json").output)
+    assert all(re.fullmatch("[0-9a-f]{64}", row[name]) for name in ("customer_id", "email_address", "age"))
+    refused = c360("show", "sources/customer", "--config", shop)
+    assert refused.exit_code == 1
+    assert "Role data_consumer may not read sources/customer" in plain(refused.stderr)
+    more = c360("show", "customers", "--config", shop, "--as", "data_steward")
+    assert "Role data_steward sees more of customers than data_consumer, in which you are." in plain(more.stderr)
+
+
+def test_sensitive_audiences_are_hidden_from_all_but_those_who_see_them(shop: Path) -> None:
     deployment = deployments.load(shop)
     ann = {"customer_id": "ann", "precedence": 1, "is_primary": False, "rule_version": "1"}
     rows = [{**ann, "audience": "Expecting Parents", "is_sensitive": True}]
     rows.append({**ann, "audience": "Repeat Buyers", "is_sensitive": False, "is_primary": True})
     deployment.lake.publish(deployment.lake.write(deployment.contracts["audiences"], literal_table("audiences", *rows)))
     deployment.close()
-    shown = c360("show", "audiences", "--config", shop, "--format", "json").output
+    shown = c360("show", "audiences", "--config", shop, "--format", "json", "--as", "marketing").output
     assert [row["audience"] for row in json.loads(shown)] == ["Repeat Buyers"]
-    clear = c360("show", "audiences", "--config", shop, "--format", "json", "--unmasked").output
+    clear = c360("show", "audiences", "--config", shop, "--format", "json").output
     assert {row["audience"] for row in json.loads(clear)} == {"Expecting Parents", "Repeat Buyers"}
+
+
+def test_a_token_gives_a_role_and_none_that_was_altered_does(built: Path) -> None:
+    granted = c360("grant", "li@example.com", "marketing", "--config", built)
+    assert "li@example.com is marketing until" in plain(granted.stderr)
+    token = granted.stdout.strip()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("C360_TOKEN", token)
+        assert "You are li@example.com, marketing (by C360_TOKEN)." in plain(c360("policy", "--config", built).output)
+        assert (
+            json.loads(c360("show", "customers", "--config", built, "--format", "json").output)[0]["age"] == "35 to 44"
+        )
+        assert "Role marketing may not sign tokens" in plain(
+            c360("grant", "me", "data_steward", "--config", built).stderr
+        )
+        header, claims, signature = token.split(".")
+        environment.setenv("C360_TOKEN", f"{header}.{claims[:-2]}AA.{signature}")
+        refused = c360("show", "customers", "--config", built)
+    assert refused.exit_code == 1
+    assert "The token in C360_TOKEN is none of this deployment." in plain(refused.stderr)
+    assert token not in refused.stderr
 
 
 def test_a_changed_rule_changes_the_segments_at_the_next_run_and_history_says_when(shop: Path) -> None:

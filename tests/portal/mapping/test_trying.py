@@ -18,6 +18,7 @@ from tests.told import plain
 CONFIG = """
 name: Shop
 currency: EUR
+access: {anyone: data_engineer}
 connectors:
   shop: {type: files, path: "orders.csv"}
   crm: {type: files, path: "customers.csv"}

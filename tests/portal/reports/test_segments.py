@@ -12,6 +12,7 @@ from portal import cli
 from portal.reports import segment_picture, segments
 from portal.reports.segments import Segment, Segmentation, percent
 from resources import deployment as deployments
+from resources.reader import this_user
 from tests.tables import CONTRACTS, at, money, table
 from tests.told import plain
 
@@ -87,9 +88,11 @@ def test_every_segment_is_shown_in_order_of_precedence_with_what_to_do(shop: Pat
         assert expected in shown
 
 
-def test_sensitive_segments_are_shown_to_whoever_asks_for_them(shop: Path) -> None:
+def test_sensitive_segments_are_shown_to_whoever_may_see_them(shop: Path) -> None:
     assert "Expecting Parents" not in told("--config", shop, "--of", "audience")
-    assert "Expecting Parents" in told("--config", shop, "--of", "audience", "--unmasked")
+    shop.write_text(f"{shop.read_text()}access: {{anyone: data_steward}}\n")
+    assert "Expecting Parents" in told("--config", shop, "--of", "audience")
+    assert "Expecting Parents" not in told("--config", shop, "--of", "audience", "--as", "marketing")
 
 
 def test_a_segmentation_of_nobody_tells_the_reason(shop: Path) -> None:
@@ -193,7 +196,7 @@ def test_shares_are_told_as_people_read_them(share: float, text: str) -> None:
 
 def test_segments_are_in_order_and_those_of_nobody_apart(shop: Path) -> None:
     deployment = deployments.load(shop)
-    shown = segments.segmentation(deployment, "engagement_level")
+    shown = segments.segmentation(this_user(deployment), "engagement_level")
     deployment.close()
     assert [segment.name for segment in shown.segments] == ["Champions", "Churn Risk", "Loyal Customers"]
     assert [segment.name for segment in shown.empty] == ["Loyal Customers"]

@@ -1,0 +1,108 @@
+"""A reader: somebody in a role, by whom every exit takes its rows, so that all of them show the same."""
+
+import os
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from governance.errors import nearest
+from governance.keys import derived
+from governance.policy import ANALYSIS, Forbidden, Policy, Right, View
+from resources.access import TOKEN_VARIABLE, Grant, Identity, token, whoever
+from resources.deployment import Deployment
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+TOKENS = "tokens"
+# What each right is, for people.
+WORDS: dict[Right, str] = {
+    "grant": "sign tokens for others",
+    "audit": "see who read what",
+    "erase": "answer for the rights of customers",
+}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Somebody who reads, for a purpose. One who looks through the eyes of another role is `behind` its own."""
+
+    deployment: Deployment
+    identity: Identity
+    purpose: str = ANALYSIS
+    behind: "Reader | None" = None
+
+    @property
+    def role(self) -> str:
+        """The role in force."""
+        return self.identity.grant.role
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The policy as it is now."""
+        return self.deployment.policy()
+
+    def seen_as(self, role: str) -> "Reader":
+        """The same, seeing what another role sees: for tables of which that is no more than its own.
+
+        Forbidden where there is no such role.
+        """
+        if role not in self.policy.roles:
+            raise self._no_role(role)
+        grant = self.identity.grant.model_copy(update={"role": role})
+        return replace(self, identity=replace(self.identity, grant=grant), behind=self)
+
+    def writing_files(self) -> "Reader":
+        """The same, when rows leave as a file: for the purpose that files of its role are for, where it has one."""
+        purpose = self.policy.role(self.role).files_are_for
+        return replace(self, purpose=purpose) if purpose else self
+
+    def must_be_able_to(self, right: Right) -> None:
+        """Forbidden where its role has not that right."""
+        if right not in self.policy.role(self.role).may:
+            able = [name for name, role in self.policy.roles.items() if right in role.may]
+            raise Forbidden(f"Role {self.role} may not {WORDS[right]}. Those who may: {', '.join(able) or 'none'}.")
+
+    def grant(self, subject: str, grant: Grant, until: datetime) -> str:
+        """A token by which somebody has a role until a moment (UTC). Forbidden where there is no such role."""
+        self.must_be_able_to("grant")
+        if grant.role not in self.policy.roles:
+            raise self._no_role(grant.role)
+        return token(subject, grant, until, derived(self.deployment.secret, TOKENS))
+
+    def _no_role(self, role: str) -> Forbidden:
+        known = self.policy.roles
+        return Forbidden(f"There is no role '{role}'{nearest(role, known)}. The policy has: {', '.join(known)}.")
+
+    def view(self, key: str) -> View:
+        """What it sees of a table. Forbidden where that is nothing, or more than its own role sees.
+
+        KeyError where there is no such table.
+        """
+        contract = self.deployment.contracts[key]
+        view = self.policy.view(contract, self.role, self.identity.grant.teams, self.purpose)
+        if self.behind and not view.tells_no_more_than(replace(self.behind, purpose=self.purpose).view(key)):
+            raise Forbidden(f"Role {self.role} sees more of {key} than {self.behind.role}, in which you are.")
+        return view
+
+    def rows(self, key: str) -> "ir.Table":
+        """The published rows of a table that it sees, masked, as an expression. Errors as of `view`."""
+        return self.masked(self.deployment.read(key), self.view(key))
+
+    def masked(self, rows: "ir.Table", view: View) -> "ir.Table":
+        """What a view shows of rows of its table, wherever they are from."""
+        from resources.masking import masked, restricted
+
+        deployment = self.deployment
+        hashed = deployment.engine.keyed_hash(derived(deployment.secret, self.policy.pseudonyms))
+        seen = restricted(rows, view, deployment.contracts, deployment.read)
+        return masked(seen, view, self.policy.ranges, hashed)
+
+
+def this_user(deployment: Deployment) -> Reader:
+    """Whoever uses this process. AccessError where a token is shown that cannot be used."""
+    policy = deployment.policy()
+    # Without a token no secret is needed, and none is made.
+    key = derived(deployment.secret, TOKENS) if os.environ.get(TOKEN_VARIABLE) else b""
+    return Reader(deployment, whoever(deployment.settings.access, policy.default_role, key, os.environ))
