@@ -373,11 +373,11 @@ def show(reader: Any, table: str, limit: int | None, kind: str, target: Path | N
     metavar="FILE.csv",
     help="Load the rows that were corrected in such a file.",
 )
-@_with_deployment
+@_with_reader
 @click.pass_context
 def quarantine(
     ctx: click.Context,
-    deployment: Any,
+    reader: Any,
     dataset: str | None,
     reason: str | None,
     sample: int | None,
@@ -398,12 +398,12 @@ def quarantine(
     if exported and reloaded:
         raise C360Error("--export writes a file and --reload reads it: name one of them.")
     if exported:
-        desk.export(deployment, dataset, reason, exported, out)
+        desk.export(reader, dataset, reason, exported, out)
     elif reloaded:
-        if not desk.reload(deployment, dataset, reloaded, out):
+        if not desk.reload(reader.deployment, dataset, reloaded, out):
             ctx.exit(1)
-    elif desk.show_counts(deployment, dataset, reason, out) and sample:
-        desk.show_sample(deployment, dataset, reason, sample, out)
+    elif desk.show_counts(reader.deployment, dataset, reason, out) and sample:
+        desk.show_sample(reader.deployment, dataset, reason, sample, out)
 
 
 @main.command()
@@ -414,8 +414,8 @@ def quarantine(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the page to this file. Default: TABLE.html in this folder.",
 )
-@_with_deployment
-def profile(deployment: Any, table: str, target: Path | None) -> None:
+@_with_reader
+def profile(reader: Any, table: str, target: Path | None) -> None:
     """Explore a table: each column by itself, and how columns go together. No personal value is shown.
 
     Prints a line per column, and writes an HTML page with pictures that needs no network.
@@ -427,10 +427,10 @@ def profile(deployment: Any, table: str, target: Path | None) -> None:
     """
     from portal.reports import profile_page, profiling
 
-    found = profiling.profile_of(deployment, table)
+    found = profiling.profile_of(reader, table)
     target = target or Path(f"{table.replace('/', '-')}.html")
     with replacing(target) as fresh:
-        fresh.write_text(profile_page.page(found, deployment.settings.name), encoding="utf-8")
+        fresh.write_text(profile_page.page(found, reader.deployment.settings.name), encoding="utf-8")
     profile_page.print_summary(found, out)
     out.print(f"Pictures and more: {target}", soft_wrap=True)
 

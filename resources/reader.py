@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from governance.errors import nearest
 from governance.keys import derived
-from governance.policy import ANALYSIS, Forbidden, Policy, Right, View
+from governance.policy import ANALYSIS, Forbidden, Outcome, Policy, Right, View
 from resources.access import TOKEN_VARIABLE, Grant, Identity, token, whoever
 from resources.deployment import Deployment
 
@@ -64,6 +64,15 @@ class Reader:
             able = [name for name, role in self.policy.roles.items() if right in role.may]
             raise Forbidden(f"Role {self.role} may not {WORDS[right]}. Those who may: {', '.join(able) or 'none'}.")
 
+    def must_see_in_clear(self, key: str) -> None:
+        """Forbidden where it does not see every column of a table as it is, or may not read it."""
+        hidden = [column.name for column, outcome in self.view(key).classified() if outcome is not Outcome.CLEAR]
+        if hidden:
+            raise Forbidden(
+                f"{key} would be written as it is, and role {self.role} may not see {', '.join(hidden)} in clear."
+                f" `c360 policy --explain {key}.{hidden[0]}` shows who may."
+            )
+
     def grant(self, subject: str, grant: Grant, until: datetime) -> str:
         """A token by which somebody has a role until a moment (UTC). Forbidden where there is no such role."""
         self.must_be_able_to("grant")
@@ -92,12 +101,17 @@ class Reader:
 
     def masked(self, rows: "ir.Table", view: View) -> "ir.Table":
         """What a view shows of rows of its table, wherever they are from."""
-        from resources.masking import masked, restricted
+        from resources.masking import masked
 
         deployment = self.deployment
         hashed = deployment.engine.keyed_hash(derived(deployment.secret, self.policy.pseudonyms))
-        seen = restricted(rows, view, deployment.contracts, deployment.read)
-        return masked(seen, view, self.policy.ranges, hashed)
+        return masked(self.seen(rows, view), view, self.policy.ranges, hashed)
+
+    def seen(self, rows: "ir.Table", view: View) -> "ir.Table":
+        """The rows that a view shows, unmasked."""
+        from resources.masking import restricted
+
+        return restricted(rows, view, self.deployment.contracts, self.deployment.read)
 
 
 def this_user(deployment: Deployment) -> Reader:

@@ -167,7 +167,7 @@ def text_of(file: Path, kind: str) -> str:
     if kind != "parquet":
         # A moment in JSON is written by ISO 8601.
         return file.read_text(encoding="utf-8").replace("T00:00:00", " 00:00:00")
-    return json.dumps(pq.read_table(file).to_pylist() + [pq.read_metadata(file).to_dict()], default=str)
+    return json.dumps([*pq.read_table(file).to_pylist(), pq.read_metadata(file).to_dict()], default=str)
 
 
 @pytest.mark.parametrize("key", SHOWN)

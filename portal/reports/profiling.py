@@ -18,8 +18,8 @@ import pyarrow as pa
 from governance.contract import Column, Contract
 from portal.reports.associations import Associations, Columns, associations
 from portal.reports.showing import built
-from resources.deployment import Deployment
 from resources.engine import Engine, quoted
+from resources.reader import Reader
 
 MASKED, IDENTIFIER, NUMBER, FLAG, CATEGORY, TEXT, TIME = (
     "masked", "identifier", "number", "flag", "category", "text", "time"
@@ -153,9 +153,13 @@ class Profile:
     associations: Associations = field(default_factory=Associations)
 
 
-def profile_of(deployment: Deployment, key: str) -> Profile:
-    """The profile of a published table. C360Error where there is no such table or it was never built."""
-    return profile(deployment.engine, built(deployment, key), deployment.read(key))
+def profile_of(reader: Reader, key: str) -> Profile:
+    """The profile of a published table, of the rows that the reader sees.
+
+    C360Error where there is no such table, it was never built, or the reader may not read it.
+    """
+    deployment, contract = reader.deployment, built(reader.deployment, key)
+    return profile(deployment.engine, contract, reader.seen(deployment.read(key), reader.view(key)))
 
 
 def profile(engine: Engine, contract: Contract, rows: ir.Table) -> Profile:

@@ -22,6 +22,7 @@ from resources.deployment import Deployment
 from resources.engine import literal, quoted
 from resources.feeds import Feeds
 from resources.files import Files
+from resources.reader import Reader
 from resources.replacing import replacing
 
 # Reasons name the line of a file; without its number they are one.
@@ -70,13 +71,15 @@ def show_sample(deployment: Deployment, dataset: str | None, reason: str | None,
     console.print(shown)
 
 
-def export(deployment: Deployment, dataset: str | None, reason: str | None, target: Path, console: Console) -> None:
+def export(reader: Reader, dataset: str | None, reason: str | None, target: Path, console: Console) -> None:
     """Write the rows of a dataset that are set aside, as its source has them, to a file for people to correct.
 
     The quarantine masks personal values, so the source is read again. QuarantineError where no dataset is named, or the
-    file exists; there is no half-written file.
+    file exists, and Forbidden where the reader may not see all of them; there is no half-written file.
     """
+    deployment = reader.deployment
     contract = _fed(deployment, dataset)
+    reader.must_see_in_clear(contract.key)
     if target.exists():
         raise QuarantineError(f"{target} exists, and may hold corrections. Remove it, or name another file.")
     found, given = Feeds(deployment).set_aside(contract)

@@ -664,7 +664,7 @@ def test_numbers_are_written_for_people(value: float, told: str, shortly: str) -
 
 # The command
 
-CONFIG = "name: Corner shop\ncurrency: EUR\n"
+CONFIG = "name: Corner shop\ncurrency: EUR\naccess: {anyone: data_steward}\n"
 
 
 def c360(*arguments: str | Path) -> Result:

@@ -25,6 +25,7 @@ from resources.lake import HOURS
 CONFIG = """
 name: Shop
 currency: EUR
+access: {anyone: data_steward}
 connectors:
   shop: {type: files, path: orders.csv}
   crm: {type: files, path: customers.csv}
@@ -141,6 +142,9 @@ def test_corrected_rows_of_a_dataset_come_with_every_later_load(shop: Path, depl
     load(deployment, "customer")
     assert reasons(deployment, "customer") == {"customer_id is missing": 3}
     file = shop.with_name("customer.csv")
+    refused = c360("quarantine", "--config", shop, "--dataset", "customer", "--export", file, "--as", "data_engineer")
+    assert "role data_engineer may not see first_name, last_name" in plain(refused.output)
+    assert not file.exists()
     written = c360("quarantine", "--config", shop, "--dataset", "customer", "--export", file).output
     advised = re.search(r"Correct the cells, leave _row, .* as they are, and load them: c360 (quarantine .*)", written)
     assert advised is not None
@@ -159,7 +163,7 @@ def test_corrected_rows_of_a_dataset_come_with_every_later_load(shop: Path, depl
     assert held(deployment, "customer", "customer_id") == ["C1", "C2"]
     assert load(deployment, "customer") == []
     assert held(deployment, "customer", "customer_id") == ["C1", "C2"]
-    assert "corrected_row ***" in plain(c360("show", "corrections", "--config", shop).output)
+    assert "corrected_row ***" in plain(c360("show", "corrections", "--config", shop, "--as", "data_engineer").output)
     # Once the source has put it right itself, or lost it, the source counts, which is told.
     (shop.parent / "customers.csv").write_text("id,email,age\nC1,ann@example.com,30\nC3,bob@example.com,40\n")
     (note,) = load(deployment, "customer")
