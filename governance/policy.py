@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from governance.contract import Column, Contract
 from governance.errors import C360Error, nearest
@@ -91,7 +91,22 @@ class Role(_Part):
     sees_own_tables: bool = False
     only: Only = {}
     files_are_for: str | None = None
+    files_are_anonymous: bool = False
     may: tuple[Right, ...] = ()
+
+
+class Anonymity(_Part):
+    """How people are to be lost in the crowd in files of roles that are not to tell anybody apart.
+
+    Of every combination of what is shown of them there are at least `k` people, who have at least `l` different values
+    of each of the `attributes`: what somebody would like to learn of whom they have found.
+
+    Sources: Sweeney (2002), k-anonymity; Machanavajjhala et al. (2007), l-diversity (distinct).
+    """
+
+    k: int = Field(default=5, ge=2)
+    l: int = Field(default=2, ge=1)  # noqa: E741, as it is called
+    attributes: tuple[str, ...] = ()
 
 
 class Purpose(_Part):
@@ -147,6 +162,7 @@ class Policy(_Part):
     purposes: dict[str, Purpose]
     ranges: dict[str, Annotated[tuple[float, ...], AfterValidator(_rising)]] = {}
     pseudonyms: str = "pseudonyms"
+    anonymity: Anonymity = Anonymity()
 
     @model_validator(mode="after")
     def _names_are_known(self) -> "Policy":
@@ -214,6 +230,9 @@ def faults(policy: Policy, contracts: Mapping[str, Contract]) -> Iterator[str]:
                 yield f"{where}: no contract has a classified column of that name{nearest(column, classified)}"
             elif outcome is Outcome.RANGE and column not in policy.ranges:
                 yield f"{where}: is to be shown as a range, and `ranges` lists none for it"
+    for column in policy.anonymity.attributes:
+        if column not in classified:
+            yield f"anonymity.attributes: no contract has a classified column '{column}'{nearest(column, classified)}"
     for column in policy.ranges:
         if column not in classified:
             yield f"ranges.{column}: no contract has a classified column of that name{nearest(column, classified)}"

@@ -338,7 +338,7 @@ def show(reader: Any, table: str, limit: int | None, kind: str, target: Path | N
       c360 show customer_segments --format parquet --out customer_segments.parquet
       c360 show quarantine                the rows set aside, counted by reason first
     """
-    from portal.reports.showing import amounts, rows_of, write
+    from portal.reports.showing import amounts, anonymity_told, rows_leaving, rows_of, write
 
     if table == "quarantine" and kind == "table" and target is None:
         from portal.reports.quarantine import show_counts
@@ -346,8 +346,13 @@ def show(reader: Any, table: str, limit: int | None, kind: str, target: Path | N
         reader.view(table)
         if not show_counts(reader.deployment, None, None, out):
             return
-    reader = reader.writing_files() if target else reader
-    rows = rows_of(reader, table, limit if limit is not None or kind != "table" else 20)
+    limit = 20 if limit is None and kind == "table" else limit
+    if target or kind != "table":  # what programs read is as good as a file
+        rows, report = rows_leaving(reader, table, limit)
+        if report:
+            err.print(anonymity_told(report))
+    else:
+        rows = rows_of(reader, table, limit)
     if kind == "parquet" and target is None and sys.stdout.isatty():
         raise C360Error("Parquet is not for reading on a terminal. Name a file with --out, or pipe the output.")
     write(rows, kind, target, out, amounts(reader.view(table), reader.deployment.settings.currency))

@@ -17,6 +17,7 @@ from governance.contract import Contract
 from governance.errors import C360Error
 from governance.policy import Outcome, View
 from portal import printing
+from resources.anonymity import Report, anonymous
 from resources.deployment import Deployment
 from resources.engine import quoted
 from resources.operations import TABLES
@@ -36,20 +37,68 @@ Row = Mapping[str, Any]
 def rows_of(reader: Reader, key: str, limit: int | None) -> "DuckDBPyRelation":
     """Published rows as the reader sees them, in the order of what is shown of the primary key.
 
-    In the order of the key itself, hashes of numbers that were given one after the other would be no secret.
-
     C360Error where there is no such table, it was never built, or the reader may not read it.
     """
+    contract, view = built(reader.deployment, key), reader.view(key)
+    return _ordered(reader.deployment, _seen(reader, view), contract, view, limit)
+
+
+def rows_leaving(reader: Reader, key: str, limit: int | None) -> "tuple[DuckDBPyRelation, Report | None]":
+    """As `rows_of`, of what may leave as a file, with a report where what is shown tells people apart.
+
+    Files of a role may be for a purpose, for which fewer rows are shown, and anonymous: then nobody is alone in them.
+    """
     deployment, contract = reader.deployment, built(reader.deployment, key)
-    view = reader.view(key)
-    # Ibis is imported only where there is something to mask.
-    rows = deployment.select(key) if view.is_everything else deployment.engine.sql_of(reader.rows(key))
+    reader = reader.writing_files()
+    view, policy = reader.view(key), reader.policy
+    rows, is_enforced = _seen(reader, view), policy.role(reader.role).files_are_anonymous
+    found = (
+        None
+        if view.is_everything
+        else anonymous(deployment.engine.connection, rows, view, policy.anonymity, is_enforced)
+    )
+    rows, report = found or (rows, None)
+    return _ordered(deployment, rows, contract, view, limit), report
+
+
+def _seen(reader: Reader, view: View) -> str:
+    """The SELECT of what a reader sees. Ibis is imported only where there is something to mask."""
+    deployment, key = reader.deployment, view.contract.key
+    return deployment.select(key) if view.is_everything else deployment.engine.sql_of(reader.rows(key))
+
+
+def _ordered(
+    deployment: Deployment, rows: str, contract: Contract, view: View, limit: int | None
+) -> "DuckDBPyRelation":
+    """By what is shown of the key: in the order of the key itself, hashes of running numbers would be no secret."""
     shown = [name for name, outcome in view.outcomes.items() if outcome is not Outcome.ABSENT]
     told = (Outcome.CLEAR, Outcome.HASH)
     by_key = contract.primary_key and all(view.outcomes[name] in told for name in contract.primary_key)
     order = ", ".join(map(quoted, contract.primary_key if by_key else shown))
     few = "" if limit is None else f" LIMIT {limit}"
     return deployment.engine.connection.sql(f"SELECT * FROM ({rows}) AS shown ORDER BY {order}{few}")
+
+
+def anonymity_told(report: Report) -> str:
+    """What is told of a file about people: how well they are lost in the crowd, and what was held back for it."""
+    by = f"by {_listed(report.columns)}"
+    if report.hidden or report.held_back:
+        rows = f"{report.held_back:,} of {report.rows:,} rows were held back"
+        hidden = f"{_listed(report.hidden)} hidden, and " if report.hidden else ""
+        left = (
+            f" Every other row shares what it shows with {report.smallest:,} people or more." if report.smallest else ""
+        )
+        return f"Anonymity: {hidden}{rows}, since they tell people apart {by}.{left}"
+    if report.alone:
+        return (
+            f"Anonymity: {report.alone:,} of {report.rows:,} rows tell few people apart {by}; the smallest group is of"
+            f" {report.smallest:,}. Treat the file as personal data."
+        )
+    return f"Anonymity: every row shares what it shows with {report.smallest or 0:,} people or more, {by}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names)
 
 
 def records(rows: "DuckDBPyRelation") -> list[Row]:

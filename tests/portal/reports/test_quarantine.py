@@ -226,6 +226,7 @@ def test_corrected_events_come_beside_those_whose_file_is_gone(shop: Path, deplo
 FROM_DATABASE = """
 name: Shop
 currency: EUR
+access: {anyone: data_steward}
 connectors: {shop: {type: postgres, url: "${SHOP_DB}"}}
 feeds:
   orders:
