@@ -635,6 +635,32 @@ def sample(customers: int, seed: int, target: Path) -> None:
     out.print(shown)
 
 
+@main.command()
+@click.option(
+    "--format", "kind", type=click.Choice(["markdown", "html", "odps"]), default="markdown", show_default=True
+)
+@click.option("--out", "target", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file instead.")
+@_with_deployment
+def spec(deployment: Any, kind: str, target: Path | None) -> None:
+    """Write the data product's spec sheet: what it is for, its tables, quality, roles, schedules and limits.
+
+    \b
+    Example:
+      c360 spec --format html --out spec.html
+      c360 spec --format odps --out customer-360.odps.yaml   as the Open Data Product Standard has it
+    """
+    from governance import product
+    from portal.reports import spec as desk
+
+    written = {"markdown": desk.markdown, "html": desk.page, "odps": desk.odps}[kind](deployment, product.load())
+    if target is None:
+        click.echo(written, nl=False)
+        return
+    with replacing(target) as fresh:
+        fresh.write_text(written, encoding="utf-8")
+    out.print(f"Written: {target}", soft_wrap=True)
+
+
 @main.command("policy")
 @click.option("--for", "role", metavar="ROLE", help="Table by table what this role may read.")
 @click.option("--explain", "place", metavar="TABLE.COLUMN", help="Why each role sees this column as it does.")

@@ -6,7 +6,7 @@ import dagster as dg
 
 from c360_assets.definitions import build
 from checks.measuring import problems
-from governance import policy, rule_lint
+from governance import policy, product, rule_lint
 from governance.actions import ASKED
 from governance.contract import Column, Contract
 from governance.contracts import ContractError, other_tables
@@ -24,6 +24,7 @@ def faults(deployment: Deployment) -> list[str]:
         for rule, problem in problems(deployment.engine, contracts, contract).items():
             found.append(str(ContractError(contract.files[-1], f"schema.quality.{rule}", problem)))
     found += [f"{deployment.policy_file.name}: {fault}." for fault in policy.faults(deployment.policy(), contracts)]
+    found += [f"{product.FILE.name}: {fault}." for fault in product.faults(product.load(), contracts)]
     found += _not_in_the_catalogue(deployment)
     found += _of_definitions(deployment)
     return [*found, *Feeds(deployment).faults(contracts[f"sources/{dataset}"] for dataset in deployment.feeds)]
