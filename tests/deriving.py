@@ -14,7 +14,7 @@ import pytest
 from c360_assets.conformed.as_of import AsOf
 from c360_assets.definitions import LAYERS
 from c360_assets.models import action_model, basket_rules, forecast_model
-from c360_assets.terms import clustering, recommendation_trials
+from c360_assets.terms import churn, clustering, recommendation_trials
 from resources.deployment import Deployment
 from resources.engine import quoted
 from resources.feeds import Feeds
@@ -69,6 +69,7 @@ def quick_models() -> Iterator[None]:
     """Models of thousands of customers and products take seconds; how well they do stands in tests of their own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clustering, "REFITS", FEW_REFITS)
+        patch.setattr(churn, "SAMPLE", 5_000)
         patch.setattr(recommendation_trials, "MOST_FOR_EASE", 500)
         patch.setattr(action_model, "MODELS", action_model.MODELS[:1])
         patch.setattr(forecast_model, "MOST_SERIES", 200)

@@ -22,6 +22,8 @@ Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
 
+# From this share of scores above 0 on, to look at all of them is quicker than to sort those there are.
+DENSE = 0.05
 LENGTH = 10
 POPULARITY = "popularity"
 FREQUENCY = "personal frequency"
@@ -289,6 +291,8 @@ def _best(scores: Any, place: Integers, length: int, shut: Booleans) -> Ranking:
 
     Scores are a matrix, sparse or not.
     """
+    if not isinstance(scores, np.ndarray) and scores.nnz > DENSE * np.prod(scores.shape):
+        scores = scores.toarray()
     if isinstance(scores, np.ndarray):
         return _best_of_all(np.where(shut, 0, np.rint(scores * SCALE)).astype(np.int64), place, length)
     rows, whole = _rows_of(scores), np.rint(scores.data * SCALE).astype(np.int64)

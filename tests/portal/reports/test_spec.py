@@ -91,7 +91,7 @@ def test_a_table_that_is_not_there_and_a_version_that_is_not_told_are_faults(tmp
     file = tmp_path / "product.yaml"
     file.write_text(yaml.safe_dump(raw))
     assert [*product.faults(product.load(file), CONTRACTS)] == [
-        "insights: there is no table 'customer_36' (nearest: customer_360)",
+        "insights: there is no table 'customer_36' (nearest: customer_360, customers, customer_history)",
         "versions: the last is 2.0.0, and version says 3.0.0",
     ]
     file.write_text("id: x")
