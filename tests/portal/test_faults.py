@@ -16,6 +16,7 @@ from tests.told import plain
 CONFIG = """\
 name: Three orders
 currency: EUR
+access: {anyone: data_steward}
 engine: {memory_limit: 1GB}
 connectors: {shop: {type: files, path: data/orders.csv}}
 feeds: {orders: {from: shop, select: "select order_id, customer_id, ordered_at from raw"}}

@@ -23,6 +23,7 @@ PROJECT = Path(__file__).parents[2]
 CONFIG = """
 name: "[/b] Lamps"
 currency: EUR
+access: {anyone: data_steward}
 connectors:
   goods: {type: files, path: "[i] goods.csv"}
   till: {type: files, path: till.csv}

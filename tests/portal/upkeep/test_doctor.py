@@ -19,7 +19,7 @@ from resources.deployment import Deployment
 from tests.tables import CONTRACTS, table
 
 BRAND = CONTRACTS["sources/brand"]
-CONFIG = "name: Test\ncurrency: EUR\nconnectors: {}\nfeeds: {}\n"
+CONFIG = "name: Test\ncurrency: EUR\naccess: {anyone: data_steward}\nconnectors: {}\nfeeds: {}\n"
 OLD, NEW = ["b1"], ["b1", "b2"]
 ROOT = Path(__file__).parents[3]
 REMEDY = "c360 doctor --repair"
