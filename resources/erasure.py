@@ -14,7 +14,7 @@ from pathlib import Path
 
 from governance import subjects
 from governance.errors import C360Error
-from governance.subjects import PERSON, Fate, Holding
+from governance.subjects import OWNERS, PERSON, Fate, Holding
 from resources.deployment import SECRET, Deployment
 from resources.engine import literal, quoted
 from resources.remains import Remains, redact, search
@@ -141,15 +141,20 @@ class Person:
     def _of_others(self, values: set[str]) -> set[str]:
         """Those of the values that stand in the names of others, too: whoever finds them has not found this person.
 
-        An alias on a row of nobody is another's as little as it is this person's.
+        Keys are compared with those of customers, which are all there are. An alias on a row of nobody is another's as
+        little as it is this person's.
         """
         asked, found = sorted(values), set[str]()
         for holding in self._held() if asked else ():
+            owns = any(holding.contract.key == table for table, _ in OWNERS)
+            identifiers = [name for name in holding.identifiers if owns or name not in holding.keys]
+            if not identifiers:
+                continue
             others = " AND ".join(f"{quoted(key)} IS DISTINCT FROM $1" for key in holding.keys)
             is_known = " OR ".join(f"{quoted(key)} IS NOT NULL" for key in holding.keys)
             columns = [
                 f"CASE WHEN {is_known} THEN {quoted(name)} END" if name in holding.aliases else quoted(name)
-                for name in holding.identifiers
+                for name in identifiers
             ]
             named = [
                 " OR ".join(f"coalesce(contains({column}, ${place}), false)" for column in columns)

@@ -99,21 +99,30 @@ def _delete(files: Iterable[Path], location: Path) -> None:
 
 
 def forget(table: Any) -> int:
-    """Forget every snapshot but the one written last and the one readers see, and delete all files these do not hold.
+    """Forget every snapshot but the one written last and the one readers see, and delete the files these do not hold.
 
-    For whoever keeps runs away meanwhile: a file that no snapshot ever held is waited for, until it is so old that it
-    belongs to no commit any more. Returns how many files were deleted; who is interrupted can begin again.
+    For whoever keeps runs away meanwhile: rows that no snapshot ever held are waited for, until they are so old that
+    they belong to no commit any more; other such files, which hold no rows, stay as long. Returns how many files were
+    deleted; who is interrupted can begin again.
     """
     before = _referenced(table)
     kept = {one.snapshot_id for one in (table.current_snapshot(), table.snapshot_by_name(iceberg.PUBLISHED)) if one}
     old = [one.snapshot_id for one in table.snapshots() if one.snapshot_id not in kept]
     if old:
         table.maintenance.expire_snapshots().by_ids(old).commit()
-    while young := [file for file in _unheld(table.refresh()) - before if _age(file) < COMMIT_SECONDS]:
-        time.sleep(COMMIT_SECONDS - min(map(_age, young)))
-    unheld = _unheld(table)
-    _delete(unheld, _location(table))
-    return len(unheld)
+    while young := [file for file in _unheld(table.refresh()) - before if _holds_rows(file) and _is_young(file)]:
+        time.sleep(max(0.0, COMMIT_SECONDS - min(map(_age, young))))
+    gone = {file for file in _unheld(table) if file in before or not _is_young(file)}
+    _delete(gone, _location(table))
+    return len(gone)
+
+
+def _holds_rows(file: Path) -> bool:
+    return file.suffix == ".parquet"
+
+
+def _is_young(file: Path) -> bool:
+    return _age(file) < COMMIT_SECONDS
 
 
 def _unheld(table: Any) -> set[Path]:

@@ -581,6 +581,8 @@ class Lake:
                 ) from None
             raise
         full = [row for row in copied if row[1]]
+        for file in {*folder.rglob("*.parquet")} - {Path(row[0]) for row in full}:  # threads that had nothing to write
+            file.unlink()
         if not full:
             shutil.rmtree(folder, ignore_errors=True)
         files = [(str(sealed(Path(row[0]))), row[1], row[2]) for row in full]

@@ -5,12 +5,15 @@ Looked for are bytes: in each file as it lies, and in what Parquet, Avro and SQL
 
 import gzip
 import io
+import os
 import re
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,8 @@ PARQUET, AVRO, SQLITE, GZIP = b"PAR1", b"Obj\x01", b"SQLite format 3\0", b"\x1f\
 ZLIB = 0x78
 # In place of what is taken out of a file that is no table.
 REDACTED = b"***"
+# How Parquet says that a column is packed as a dictionary, in its second version and in its first.
+DICTIONARY = {"RLE_DICTIONARY", "PLAIN_DICTIONARY"}
 # Rows of Parquet read at a time.
 BATCH = 1 << 20
 LOG_OF_SQLITE = re.compile(r"-(wal|shm|journal)$")
@@ -42,21 +47,36 @@ class Remains:
 def search(folders: Iterable[Path], names: Sequence[bytes], sources: Sequence[Path] = ()) -> Remains:
     """Read all files below folders, or single ones, for these names."""
     remains = Remains()
-    for file in sorted({file for folder in folders for file in _below(folder)}):
-        is_found = False
-        try:
-            for part in parts(file):
-                remains.bytes += len(part)
-                is_found = is_found or any(name in part for name in names)
-        except FileNotFoundError:  # whoever is at work beside us has removed it
-            continue
-        except Exception:  # whatever a reader makes of bytes that are not what they begin as
-            remains.unreadable.append(file)
-        remains.files += 1
-        if is_found:
-            is_source = any(file.is_relative_to(source) for source in sources)
-            (remains.of_sources if is_source else remains.found).append(file)
+    files = sorted({file for folder in folders for file in _below(folder)})
+    # Where a longer one is, a shorter one in it is too.
+    names = [name for name in names if not any(other != name and other in name for other in names)]
+    # What unpacks and what searches wait for each other within one thread, and for nobody in two.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for file, (size, is_found, is_readable) in zip(
+            files, pool.map(partial(_searched, names=names), files), strict=True
+        ):
+            remains.files += size is not None
+            remains.bytes += size or 0
+            if not is_readable:
+                remains.unreadable.append(file)
+            if is_found:
+                is_source = any(file.is_relative_to(source) for source in sources)
+                (remains.of_sources if is_source else remains.found).append(file)
     return remains
+
+
+def _searched(file: Path, names: Sequence[bytes]) -> tuple[int | None, bool, bool]:
+    """The bytes of a file, unpacked (None where it is gone), whether a name is in it, and whether all could be read."""
+    size, is_found = 0, False
+    try:
+        for part in parts(file):
+            size += len(part)
+            is_found = is_found or any(name in part for name in names)
+    except FileNotFoundError:  # whoever is at work beside us has removed it
+        return None, False, True
+    except Exception:  # whatever a reader makes of bytes that are not what they begin as
+        return size, is_found, False
+    return size, is_found, True
 
 
 def parts(file: Path) -> Iterator[bytes]:
@@ -106,7 +126,7 @@ def _of_parquet(content: bytes) -> Iterator[bytes]:
         for place in range(described.num_columns if described.num_row_groups else 0)
     ]
     texts = [chunk.path_in_schema for chunk in chunks if chunk.physical_type == "BYTE_ARRAY"]
-    repeated = [chunk.path_in_schema for chunk in chunks if "RLE_DICTIONARY" in chunk.encodings]
+    repeated = [chunk.path_in_schema for chunk in chunks if not DICTIONARY.isdisjoint(chunk.encodings)]
     file = pq.ParquetFile(io.BytesIO(content), read_dictionary=[name for name in texts if name in repeated])
     for batch in file.iter_batches(columns=texts, batch_size=BATCH) if texts else ():
         for column in batch.columns:
