@@ -13,7 +13,7 @@ import dagster as dg
 
 from c360_assets import analytics, automation, conformed, models, real_time, serving
 from c360_assets.sources.datasets import source
-from checks import quality, runs
+from checks import quality, requests, runs
 from governance.contract import Column, Contract
 from governance.contracts import SUFFIX, label
 from governance.errors import C360Error
@@ -72,6 +72,7 @@ def build(deployment: Deployment) -> dg.Definitions:
             *runs.sensors(deployment),
             automation.notifications(deployment),
             automation.housekeeping(deployment),
+            requests.sensor(deployment),
         ],
         resources={
             "feeds": _resource(Feeds(deployment), "How each dataset is filled, by c360.yaml."),

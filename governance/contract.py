@@ -28,6 +28,9 @@ from governance.quality import (
 # How rows come in: all at once; changed ones by key; or hour by hour, by the time of the event.
 SNAPSHOT, UPSERT, HOURLY = "snapshot", "upsert", "hourly"
 LOADING = (SNAPSHOT, UPSERT, HOURLY)
+# What a contract may say of the rows of an erased person: they go, stay without the person, or stay for a reason.
+DELETE, SEVER, KEEP = "delete", "sever", "keep"
+ERASURE = (DELETE, SEVER, KEEP)
 
 # How many of a source's rows may be left out of what is made of them, where its contract says nothing; and how many
 # fewer than are held may come with a load of the whole.
@@ -55,7 +58,7 @@ class Column:
     It is an identifier where it is part of a key or refers to one, or is declared as one; a row whose value does not
     fit a column that `is_needed` is worth nothing, while in another the value alone is left out. One that
     `is_calendar_day` names a day and no moment, whatever the clock. `synonyms` are other words that systems write, each
-    with the one of `values` that it means.
+    with the one of `values` that it means. One that `is_record` holds rows of other tables as JSON.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Column:
     is_needed: bool = False
     is_calendar_day: bool = False
     is_reporting_currency: bool = False
+    is_record: bool = False
     synonyms: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -105,7 +109,9 @@ class Contract:
     which rows are hidden from whoever has no full access. `limitations` are what the table does not tell, and when not
     to use it. `tolerated_loss_percent` of a source's rows may be left out of what is made of them before anybody is
     warned; a load of the whole may bring `tolerated_shrink_percent` fewer rows than are held before it is refused.
-    `files` say all this, the deployment's own last, and `own_columns` are those which that one adds.
+    `erasure` says, where that does not follow from the columns, what becomes of the rows of a person who is erased
+    (`governance.subjects`). `files` say all this, the deployment's own last, and `own_columns` are those which that one
+    adds.
     """
 
     layer: str
@@ -127,6 +133,8 @@ class Contract:
     quality_target: float | None = None
     loading: str = SNAPSHOT
     sensitive_rows: str | None = None
+    erasure: str | None = None
+    erasure_reason: str | None = None
     files: tuple[Path, ...] = ()
     own_columns: tuple[str, ...] = ()
     limitations: tuple[str, ...] = ()

@@ -17,8 +17,10 @@ from pydantic import ValidationError
 
 from governance import quality
 from governance.contract import (
+    ERASURE,
     HOUR,
     HOURLY,
+    KEEP,
     LOADING,
     RHYTHMS,
     SNAPSHOT,
@@ -51,10 +53,10 @@ LOGICAL_TYPES = {
 }
 
 CONTRACT_PROPERTIES = {
-    "eventTime", "loading", "movesAsOf", "optional", "qualityTarget", "sensitiveRows", "toleratedLossPercent",
-    "toleratedShrinkPercent",
+    "erasure", "erasureReason", "eventTime", "loading", "movesAsOf", "optional", "qualityTarget", "sensitiveRows",
+    "toleratedLossPercent", "toleratedShrinkPercent",
 }  # fmt: skip
-COLUMN_PROPERTIES = {"calendarDay", "identifier", "needed", "renamedFrom", "reportingCurrency", "synonyms"}
+COLUMN_PROPERTIES = {"calendarDay", "identifier", "needed", "record", "renamedFrom", "reportingCurrency", "synonyms"}
 TYPE_OPTIONS = {"minimum", "maximum"}
 HOURS = {"h": 1, "d": 24}
 BOUND_PARSERS: dict[str, Callable[[str], Any]] = {
@@ -147,11 +149,13 @@ def contract_of(file: Path, raw: dict[str, Any]) -> Contract:
         quality_target=properties.get("qualityTarget"),
         loading=str(properties.get("loading", SNAPSHOT)),
         sensitive_rows=properties.get("sensitiveRows"),
+        erasure=properties.get("erasure"),
+        erasure_reason=properties.get("erasureReason"),
         tolerated_loss_percent=_percent(file, properties, "toleratedLossPercent", TOLERATED_LOSS_PERCENT),
         tolerated_shrink_percent=_percent(file, properties, "toleratedShrinkPercent", TOLERATED_SHRINK_PERCENT),
         files=(file,),
     )
-    for check in (_check_columns, _check_loading, _check_sensitive_rows, _check_rules, _check_lookups):
+    for check in (_check_columns, _check_loading, _check_sensitive_rows, _check_erasure, _check_rules, _check_lookups):
         check(file, contract)
     return contract
 
@@ -239,6 +243,7 @@ def _column(file: Path, field: SchemaProperty) -> Column:
         is_needed=bool(custom.get("needed", False)),
         is_calendar_day=bool(custom.get("calendarDay", False)),
         is_reporting_currency=bool(custom.get("reportingCurrency", False)),
+        is_record=bool(custom.get("record", False)),
         synonyms=_synonyms(file, path, custom.get("synonyms"), field),
     )
 
@@ -402,6 +407,14 @@ def _check_sensitive_rows(file: Path, contract: Contract) -> None:
         raise ContractError(
             file, "customProperties.sensitiveRows", f"'{contract.sensitive_rows}' must be a BOOLEAN column of the table"
         )
+
+
+def _check_erasure(file: Path, contract: Contract) -> None:
+    if contract.erasure not in (None, *ERASURE):
+        problem = f"'{contract.erasure}' must be one of {', '.join(ERASURE)}"
+        raise ContractError(file, "customProperties.erasure", problem)
+    if contract.erasure == KEEP and not contract.erasure_reason:
+        raise ContractError(file, "customProperties.erasureReason", "must say why rows of an erased person may stay")
 
 
 def _check_references(contracts: dict[str, Contract]) -> None:

@@ -23,7 +23,7 @@ from resources.garbage import collect_seldom
 from resources.replacing import replacing
 
 # Commands that write, and options by which others do: these name the deployment whoever reads the output.
-WRITING = ("run", "ui", "profile", "notify", "doctor", "purge", "rollback", "promote")
+WRITING = ("run", "ui", "profile", "notify", "doctor", "purge", "rollback", "promote", "erase", "export-person")
 WRITING_OPTIONS = ("target", "picture", "acknowledge", "mute")
 # Told by click itself, or nothing to tell of, as where whoever reads our output has read enough.
 CLICKS = (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError)
@@ -798,6 +798,135 @@ def purge(deployment: Any) -> None:
     from resources import litter
 
     out.print(str(litter.purge(deployment)))
+
+
+def _customer(ctx: click.Context, param: click.Parameter, given: str) -> str:
+    """An ID; `-` reads it from standard input, by which no list of processes or history of a shell shows it."""
+    key = (sys.stdin.readline() if given == "-" else given).strip()
+    if not key:
+        raise click.BadParameter("is empty")
+    return key
+
+
+customer_option = click.option(
+    "--customer",
+    "key",
+    required=True,
+    metavar="ID",
+    callback=_customer,
+    help="The customer; - reads the ID from stdin.",
+)
+
+
+@main.command()
+@customer_option
+@click.option("--yes", "is_sure", is_flag=True, help="Do it; else only say what would go.")
+@click.option(
+    "--also",
+    "elsewhere",
+    multiple=True,
+    metavar="PATH",
+    type=click.Path(path_type=Path, exists=True),
+    help="Look into this file or folder, too, such as where files were exported to. Repeatable.",
+)
+@click.option(
+    "--proof",
+    "target",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.json",
+    help="Write the proof to this file; it holds no value of the person.",
+)
+@_with_reader
+def erase(reader: Any, key: str, is_sure: bool, elsewhere: tuple[Path, ...], target: Path | None) -> None:
+    """Erase a customer from every table, with all earlier states of it, and prove that nothing is left.
+
+    A keyed hash stays, by which loads leave the customer out from now on. Orders stay without the customer. Waits for a
+    run that is at work; one that was interrupted is completed by doing it again.
+
+    \b
+    Example:
+      c360 erase --customer C0012345                          what would go
+      c360 erase --customer C0012345 --yes --proof proof.json
+    """
+    from portal.rights import erasing
+
+    erasing.erase_person(reader, key, is_sure, elsewhere, target, out)
+
+
+@main.command("export-person")
+@click.argument("key", metavar="ID", callback=_customer)
+@click.option("--format", "kind", type=click.Choice(["html", "json"]), default="html", show_default=True)
+@click.option(
+    "--out",
+    "target",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write to this file. Default: person.html or person.json in this folder.",
+)
+@_with_reader
+def export_person(reader: Any, key: str, kind: str, target: Path | None) -> None:
+    """Write all that is held on a customer to a file: every row of every table, and what its columns mean.
+
+    \b
+    Example:
+      c360 export-person C0012345
+      c360 export-person C0012345 --format json --out person.json
+    """
+    from portal.rights import exporting
+
+    target = target or Path(f"person.{kind}")
+    rows = exporting.export(reader, key, kind, target)
+    out.print(f"{rows:,} rows on the customer, to be given to nobody else: {target}", soft_wrap=True)
+
+
+@main.group()
+def requests() -> None:
+    """Note requests of customers to be erased or told what is held on them, and see which are due.
+
+    \b
+    Example:
+      c360 requests add --kind erasure --customer C0012345 --received 2026-06-01
+      c360 requests list
+    """
+
+
+@requests.command("add")
+@click.option("--kind", type=click.Choice(["access", "erasure"]), required=True, help="What the customer asks for.")
+@customer_option
+@click.option(
+    "--received", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="When the request came. Default: today."
+)
+@_with_reader
+def add_request(reader: Any, kind: str, key: str, received: Any) -> None:
+    """Note a request; it is due within a month.
+
+    \b
+    Example:
+      c360 requests add --kind access --customer C0012345
+    """
+    from datetime import UTC, datetime
+
+    from portal.rights import requests as desk
+
+    reader.must_be_able_to("erase")
+    row = desk.add(reader.deployment, kind, key, (received or datetime.now(UTC)).date())
+    out.print(f"Request {row['request_id']} is due on {row['due_on']}.")
+
+
+@requests.command("list")
+@_with_reader
+def list_requests(reader: Any) -> None:
+    """List the requests, those that are overdue in red.
+
+    \b
+    Example:
+      c360 requests list
+    """
+    from datetime import UTC, datetime
+
+    from portal.rights import requests as desk
+
+    reader.must_be_able_to("erase")
+    out.print(desk.listing(reader.deployment, datetime.now(UTC).date()))
 
 
 @main.command()

@@ -20,6 +20,8 @@ READING_SECONDS = 5 * 60
 CROWD = 5 * KEPT_SNAPSHOTS
 # A younger file may belong to a commit that another process is about to make.
 GUARD_SECONDS = 24 * 60 * 60
+# While no run is at work only small tables are written, by rows that a person gives: they are committed within this.
+COMMIT_SECONDS = 60
 
 
 def expire(table: Any) -> None:
@@ -96,6 +98,42 @@ def _delete(files: Iterable[Path], location: Path) -> None:
                 folder.rmdir()
 
 
+def forget(table: Any) -> int:
+    """Forget every snapshot but the one written last and the one readers see, and delete the files these do not hold.
+
+    For whoever keeps runs away meanwhile: rows that no snapshot ever held are waited for, until they are so old that
+    they belong to no commit any more; other such files, which hold no rows, stay as long. Returns how many files were
+    deleted; who is interrupted can begin again.
+    """
+    before = _referenced(table)
+    kept = {one.snapshot_id for one in (table.current_snapshot(), table.snapshot_by_name(iceberg.PUBLISHED)) if one}
+    old = [one.snapshot_id for one in table.snapshots() if one.snapshot_id not in kept]
+    if old:
+        table.maintenance.expire_snapshots().by_ids(old).commit()
+    while young := [file for file in _unheld(table.refresh()) - before if _holds_rows(file) and _is_young(file)]:
+        time.sleep(max(0.0, COMMIT_SECONDS - min(map(_age, young))))
+    gone = {file for file in _unheld(table) if file in before or not _is_young(file)}
+    _delete(gone, _location(table))
+    return len(gone)
+
+
+def _holds_rows(file: Path) -> bool:
+    return file.suffix == ".parquet"
+
+
+def _is_young(file: Path) -> bool:
+    return _age(file) < COMMIT_SECONDS
+
+
+def _unheld(table: Any) -> set[Path]:
+    """The files below a table that none of its snapshots holds."""
+    return set(_lying(_location(table))) - _referenced(table)
+
+
+def _age(file: Path) -> float:
+    return time.time() - _written_at(file)
+
+
 def _location(table: Any) -> Path:
     return Path(iceberg.path(table.location()))
 
@@ -104,13 +142,16 @@ def sweep(table: Any) -> int:
     """Delete the files below a table that no snapshot refers to, once they are old enough; how many there were."""
     location, used = _location(table), _referenced(table)
     young = time.time() - GUARD_SECONDS
-    lying = [*location.glob("data/**/*.parquet"), *location.glob("metadata/*.avro"), *location.glob("metadata/*.json")]
-    found = [file for file in lying if file not in used and _written_at(file) < young]
+    found = [file for file in _lying(location) if file not in used and _written_at(file) < young]
     _delete(found, location)
     for folder in location.glob("data/*/"):
         if not any(folder.iterdir()) and folder.stat().st_mtime < young:
             folder.rmdir()
     return len(found)
+
+
+def _lying(location: Path) -> list[Path]:
+    return [*location.glob("data/**/*.parquet"), *location.glob("metadata/*.avro"), *location.glob("metadata/*.json")]
 
 
 def _written_at(file: Path) -> float:

@@ -19,7 +19,7 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 
-from governance import privacy
+from governance import privacy, subjects
 from governance.contract import HOURLY, UPSERT, Column, Contract
 from governance.errors import C360Error, nearest
 from governance.privacy import MASK
@@ -32,7 +32,9 @@ from resources.deployment import EVERYTHING, Deployment, Feed, Settings
 from resources.engine import Engine, complaint, literal, missing_column, quoted
 from resources.lake import HOURS, Commit, ibis_schema
 from resources.merging import Window
+from resources.severing import naming_them, severed
 from resources.statements import StatementError, check_select, nodes, parsed
+from resources.tombstones import Tombstones
 from resources.values import EITHER_WAY, GROUPED, NAIVE, Notation, Value
 
 # The property in which a table keeps how its rows were mapped.
@@ -97,10 +99,10 @@ class Load:
 
     `read_counts` says how many rows and lines were read of each connector; the mapping made `row_count` rows of them,
     `kept_count` keep the contract, and `quarantined_count` were set aside, lines that could not be split into columns
-    among them. The rows are the whole dataset, or, where `is_part`, changed ones or those of a `window`. `properties`
-    are what the table keeps of the load, such as how far the source was read; `notes` say what was passed over.
-    `corrections` is the SELECT of those the load consists of; once its rows are held, what they were leaves the
-    quarantine.
+    among them; `erased_count` were left out, since they are of people who were erased. The rows are the whole dataset,
+    or, where `is_part`, changed ones or those of a `window`. `properties` are what the table keeps of the load, such as
+    how far the source was read; `notes` say what was passed over. `corrections` is the SELECT of those the load
+    consists of; once its rows are held, what they were leaves the quarantine.
     """
 
     rows: ir.Table
@@ -110,6 +112,7 @@ class Load:
     kept_count: int
     quarantined_count: int
     origin: str
+    erased_count: int = 0
     is_part: bool = False
     window: Window | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
@@ -208,6 +211,12 @@ class Feeds:
         """The rows that were put right."""
         return Corrections(self.deployment.lake, self.engine, self.deployment.contracts["corrections"])
 
+    @property
+    def _tombstones(self) -> Tombstones | None:
+        """The tombstones; None where nobody was ever erased."""
+        found = Tombstones(self.deployment)
+        return found if found.are_there else None
+
     def comes_in_part(self, contract: Contract) -> bool:
         """Whether rows that are held stay although the source does not bring them again."""
         requests = self._requests(contract, self.deployment.lake.head(contract))
@@ -251,6 +260,7 @@ class Feeds:
             window,
             self.deployment.settings,
             corrected=self.corrections.of(contract.name),
+            tombstones=self._tombstones,
             is_part=window is not None or any(request.since is not None for request in requests),
         )
 
@@ -283,7 +293,9 @@ class Feeds:
         rows = corrections.as_mapped(known.given, meant)
         feed = self.deployment.feeds[contract.name].model_copy(update={"select": rows})
         settings = self.deployment.settings
-        load = self._loaded(_Sorting(self.engine, contract, raws, feed, None, settings, is_judged=False))
+        tombstones = self._tombstones
+        sorting = _Sorting(self.engine, contract, raws, feed, None, settings, tombstones=tombstones, is_judged=False)
+        load = self._loaded(sorting)
         kept = {name: head.properties[name] for name in OF_THE_SOURCE if name in head.properties}
         return replace(load, is_part=True, properties=kept, corrections=found, notes=[*notes, *load.notes])
 
@@ -431,7 +443,8 @@ class Feeds:
 class _Sorting:
     """One dataset on its way from mapped rows to rows that fit and rows that do not.
 
-    `corrected` is the SELECT of the dataset's corrections. Unless it `is_judged`, rows that all fail do not stop it.
+    `corrected` is the SELECT of the dataset's corrections. Who has one of the `tombstones` is left out. Unless it
+    `is_judged`, rows that all fail do not stop it.
     """
 
     def __init__(
@@ -443,10 +456,12 @@ class _Sorting:
         window: Window | None,
         settings: Settings,
         corrected: str | None = None,
+        tombstones: Tombstones | None = None,
         is_part: bool = False,
         is_judged: bool = True,
     ) -> None:
         self.window = window
+        self.tombstones = tombstones
         self.corrected = corrected
         self.is_part = is_part
         self.is_judged = is_judged
@@ -464,6 +479,7 @@ class _Sorting:
         self.timezones = {name: feed.timezone or raw.timezone or settings.clock for name, raw in raws.items()}
         self.notes = [note for raw in raws.values() for note in raw.notes]
         self.emptied_count = 0
+        self.erased_count = 0
         self.mapped = self._mapped()
         self.where = f"Feed {contract.name} ({self.origin})"
         self.key = ", ".join(quoted(name) for name in contract.primary_key)
@@ -512,9 +528,10 @@ class _Sorting:
             quarantine=self._quarantine(staged, repeated),
             read_counts={name: self._read_count(raw, row_count) + len(raw.broken) for name, raw in self.raws.items()},
             row_count=row_count,
-            kept_count=row_count - unfit - surplus,
+            kept_count=row_count - self.erased_count - unfit - surplus,
             quarantined_count=unfit + surplus + sum(len(raw.broken) for raw in self.raws.values()),
             origin=self.origin,
+            erased_count=self.erased_count,
             properties={EMPTIED: str(self.emptied_count)},
             notes=self.notes,
         )
@@ -674,7 +691,8 @@ class _Sorting:
     def _stage(self) -> tuple[str, int, int]:
         """One pass over the source: values cast and faults found, kept in a scratch Parquet file.
 
-        Returns the SQL that reads it, the number of rows, and of those that do not fit.
+        Returns the SQL that reads it without people who were erased, the number of all rows, and of those that do not
+        fit.
         """
         sql, values = self._typed()
         target = literal(str(self.engine.scratch / f"{self.contract.name}.parquet"))
@@ -691,7 +709,29 @@ class _Sorting:
         staged = f"read_parquet({target})"
         if whole < count:
             self._note_emptied(staged)
-        return staged, count, count - fit
+        staged, unfit_erased = self._without_erased(staged)
+        return staged, count, count - fit - unfit_erased
+
+    def _without_erased(self, staged: str) -> tuple[str, int]:
+        """The SQL of rows without people who were erased, and how many rows that do not fit are left out with them.
+
+        Of a row that stays the person is taken out; what would be set aside goes, for it tells the row as it came.
+        """
+        holding, names = subjects.of_rows(self.contract), f"erased people of {self.contract.name}"
+        if not (self.tombstones and holding.keys and self.tombstones.named_in(holding, f"FROM {staged}", names)):
+            return staged, 0
+        is_named, is_severed = naming_them(holding, names), holding.fate is subjects.Fate.SEVERED
+        goes = f"{is_named} AND _reason IS NOT NULL" if is_severed else is_named
+        ((self.erased_count, unfit, named),) = self.engine.query(
+            f"SELECT count(*) FILTER ({goes}), count(*) FILTER ({is_named} AND _reason IS NOT NULL),"
+            f" count(*) FILTER ({is_named}) FROM {staged}"
+        )
+        self.notes.append(
+            f"{named:,} row{'s are' if named > 1 else ' is'} of people who were erased: {self.erased_count:,} left out,"
+            f" {named - self.erased_count:,} kept without the person"
+        )
+        left = f"SELECT * FROM {staged} WHERE NOT ({goes})"
+        return f"({severed(holding, left, names) if is_severed else left})", unfit
 
     def _notation(self, column: Column, given: str | None) -> Notation:
         """How the values of a column are written; FeedError where that of text differs between the connectors."""

@@ -24,8 +24,8 @@ from governance.contract import HOURLY, Contract
 from governance.errors import C360Error
 from resources import iceberg, merging
 from resources.engine import Engine, literal, quoted
-from resources.expiry import MOST_SNAPSHOTS, expire, sweep
-from resources.iceberg import PUBLISHED
+from resources.expiry import MOST_SNAPSHOTS, expire, forget, sweep
+from resources.iceberg import FILENAME, PUBLISHED
 from resources.integrity import Elsewhere, Integrity, has_snapshots, sealed
 from resources.merging import Merge, Window
 
@@ -304,6 +304,73 @@ class Lake:
             properties=_own(snapshot),
         )
 
+    def amend(self, contract: Contract, condition: str, amended: Callable[[str], str]) -> int:
+        """Write the files anew that hold a row for which an SQL `condition` holds; how many rows those are.
+
+        `amended` makes of a SELECT of rows the SELECT of what is to be there. The table keeps what its snapshot says of
+        itself. Where rows wait for their checks, they and those that readers see are written anew each.
+        """
+        table = self._load(contract.key)
+        head, published = _head(contract, table), _published(table)
+        if head is None:
+            return 0
+        if published not in (None, head.snapshot_id):
+            return self._amend_both(contract, table, condition, amended)
+        files = self._files(table, head.snapshot_id)
+        touched, count = self._holding(contract, table, files, condition)
+        for partition in {file.partition[0] if contract.partition_column else None for file in touched}:
+            dropped = [file for file in touched if partition is None or file.partition[0] == partition]
+            rows = amended(self._rows_of(contract, table, dropped))
+            commit = self._replace(contract, dropped, rows, head.properties)
+            if published is not None:
+                self.publish(commit)
+        return count
+
+    def _amend_both(self, contract: Contract, table: Any, condition: str, amended: Callable[[str], str]) -> int:
+        """Of the rows that readers see and those written last make two snapshots, in this order."""
+        snapshots = (table.snapshot_by_name(PUBLISHED), table.current_snapshot())
+        kept = [(self._files(table, one.snapshot_id), _own(one)) for one in snapshots]
+        counts = [self._holding(contract, table, files, condition)[1] for files, _ in kept]
+        if any(counts):
+            for is_seen, (files, properties) in zip((True, False), kept, strict=True):
+                rows = amended(self._rows_of(contract, table, files))
+                commit = self._replace(contract, self._newest_files(table.refresh()), rows, properties)
+                if is_seen:
+                    self.publish(commit)
+        return max(counts)
+
+    def _replace(self, contract: Contract, dropped: list[Any], rows: str, properties: Mapping[str, str]) -> Commit:
+        columns = ", ".join(map(quoted, contract.column_names))
+        view = self.engine.view(f"amended {contract.key}", f"SELECT {columns} FROM ({rows})", ibis_schema(contract))
+        return self._commit(contract, lambda _: _Change(dropped, view), properties)
+
+    def _holding(self, contract: Contract, table: Any, files: list[Any], condition: str) -> tuple[list[Any], int]:
+        """Those of the files that hold rows for which a condition holds, and how many these are."""
+        rows = self._rows_of(contract, table, files, with_file=True)
+        counted = f"SELECT {FILENAME}, count(*) FROM ({rows}) WHERE {condition} GROUP BY 1"
+        counts: dict[str, int] = dict(self.engine.query(counted))
+        return [file for file in files if iceberg.path(file.file_path) in counts], sum(counts.values())
+
+    def _rows_of(self, contract: Contract, table: Any, files: list[Any], with_file: bool = False) -> str:
+        counts = {iceberg.path(file.file_path): file.record_count for file in files}
+        return iceberg.select(counts, table.schema(), contract, with_file)
+
+    def of_all_snapshots(self, contract: Contract) -> str:
+        """The SELECT of the rows of every snapshot that is kept; rows that lie in one file come once."""
+        table = self._load(contract.key)
+        held: dict[str, Any] = {}
+        for snapshot in table.snapshots() if table else []:
+            held |= {file.file_path: file for file in self._planned(table, snapshot_id=snapshot.snapshot_id)}
+        return self._rows_of(contract, table, [*held.values()]) if held else iceberg.no_rows(contract)
+
+    def forget(self, contract: Contract) -> int:
+        """Forget all snapshots but what was written last and what readers see, and delete the files that were theirs.
+
+        For whoever keeps runs away meanwhile. Returns how many files were deleted.
+        """
+        table = self._load(contract.key)
+        return forget(table) if table else 0
+
     def sweep(self) -> tuple[int, list[str]]:
         """Delete the files below all tables that no snapshot knows and no write can be about to name.
 
@@ -514,6 +581,8 @@ class Lake:
                 ) from None
             raise
         full = [row for row in copied if row[1]]
+        for file in {*folder.rglob("*.parquet")} - {Path(row[0]) for row in full}:  # threads that had nothing to write
+            file.unlink()
         if not full:
             shutil.rmtree(folder, ignore_errors=True)
         files = [(str(sealed(Path(row[0]))), row[1], row[2]) for row in full]

@@ -16,7 +16,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from governance.contract import Contract
 from governance.errors import C360Error
 
-TABLES = ("quality_results", "quality_scores", "incidents", "notifications", "profile_lags")
+TABLES = ("quality_results", "quality_scores", "incidents", "notifications", "profile_lags", "subject_requests")
 TYPES: Mapping[str, type[sa.types.TypeEngine[Any]]] = {
     "VARCHAR": sa.String,
     "INTEGER": sa.Integer,

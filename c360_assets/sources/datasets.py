@@ -66,6 +66,7 @@ def _tell(context: dg.AssetExecutionContext, contract: Contract, load: Load) -> 
             "rows selected": load.row_count,
             "rows kept": load.kept_count,
             "quarantined": load.quarantined_count,
+            **({"rows of erased people left out": load.erased_count} if load.erased_count else {}),
             **({"notes": list(load.notes)} if load.notes else {}),
         }
     )

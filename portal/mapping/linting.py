@@ -1,12 +1,12 @@
 """What is wrong with a deployment that can be read off its files and the columns of its sources: nothing is built."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
 from c360_assets.definitions import build
 from checks.measuring import problems
-from governance import policy, product, rule_lint
+from governance import policy, product, rule_lint, subjects
 from governance.actions import ASKED
 from governance.contract import Column, Contract
 from governance.contracts import ContractError, other_tables
@@ -25,6 +25,7 @@ def faults(deployment: Deployment) -> list[str]:
             found.append(str(ContractError(contract.files[-1], f"schema.quality.{rule}", problem)))
     found += [f"{deployment.policy_file.name}: {fault}." for fault in policy.faults(deployment.policy(), contracts)]
     found += [f"{product.FILE.name}: {fault}." for fault in product.faults(product.load(), contracts)]
+    found += _of_subjects(contracts)
     found += _not_in_the_catalogue(deployment)
     found += _of_definitions(deployment)
     return [*found, *Feeds(deployment).faults(contracts[f"sources/{dataset}"] for dataset in deployment.feeds)]
@@ -72,6 +73,15 @@ def _not_in_the_catalogue(deployment: Deployment) -> list[str]:
     known = deployment.read("products").select("product_id", "product_category").distinct().to_pyarrow()
     ids, categories = (set(column.drop_null().to_pylist()) for column in known.columns)
     return [f"{file}: {unknown}." for unknown in out.unknown(ids, categories)]
+
+
+def _of_subjects(contracts: Mapping[str, Contract]) -> list[str]:
+    """Tables that say something of people, and nothing tells of whom."""
+    try:
+        subjects.holdings(contracts)
+    except subjects.SubjectError as fault:
+        return str(fault).splitlines()
+    return []
 
 
 def _of_definitions(deployment: Deployment) -> list[str]:

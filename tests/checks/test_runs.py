@@ -75,4 +75,4 @@ def test_a_run_whose_process_died_is_an_incident_of_its_job(shop: Deployment) ->
 
 def test_the_sensors_watch_every_run_of_the_instance(shop: Deployment) -> None:
     names = {sensor.name for sensor in build(shop).sensors or ()}
-    assert {"failed_runs", "good_runs", "housekeeping", "notifications", "real_time"} == names
+    assert {"failed_runs", "good_runs", "housekeeping", "notifications", "real_time", "subject_requests"} == names

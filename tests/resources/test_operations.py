@@ -84,6 +84,7 @@ def test_rows_come_in_the_columns_of_the_contract_even_where_there_are_none(name
         "BIGINT": pa.int64(),
         "DOUBLE": pa.float64(),
         "BOOLEAN": pa.bool_(),
+        "DATE": pa.date32(),
         "TIMESTAMP": pa.timestamp("us"),
     }
     rows = operations.rows(name)
