@@ -53,13 +53,24 @@ class Reader:
         grant = self.identity.grant.model_copy(update={"role": role})
         return replace(self, identity=replace(self.identity, grant=grant), behind=self)
 
+    @property
+    def files_are_for(self) -> str | None:
+        """The purpose of files it writes: that of the role in force, else that of its own."""
+        return self.policy.role(self.role).files_are_for or (self.behind.files_are_for if self.behind else None)
+
+    @property
+    def files_are_anonymous(self) -> bool:
+        """Whether nobody may be told apart in files it writes, by the role in force or its own."""
+        return self.policy.role(self.role).files_are_anonymous or bool(self.behind and self.behind.files_are_anonymous)
+
     def writing_files(self) -> "Reader":
-        """The same, when rows leave as a file: for the purpose that files of its role are for, where it has one."""
-        purpose = self.policy.role(self.role).files_are_for
-        return replace(self, purpose=purpose) if purpose else self
+        """The same, when rows leave as a file: for the purpose of such files, where they have one."""
+        return replace(self, purpose=self.files_are_for) if self.files_are_for else self
 
     def must_be_able_to(self, right: Right) -> None:
-        """Forbidden where its role has not that right."""
+        """Forbidden where its role has not that right, or its own has not: to see what others see gives no right."""
+        if self.behind:
+            self.behind.must_be_able_to(right)
         if right not in self.policy.role(self.role).may:
             able = [name for name, role in self.policy.roles.items() if right in role.may]
             raise Forbidden(f"Role {self.role} may not {WORDS[right]}. Those who may: {', '.join(able) or 'none'}.")

@@ -51,7 +51,7 @@ def rows_leaving(reader: Reader, key: str, limit: int | None) -> "tuple[DuckDBPy
     deployment, contract = reader.deployment, built(reader.deployment, key)
     reader = reader.writing_files()
     view, policy = reader.view(key), reader.policy
-    rows, is_enforced = _seen(reader, view), policy.role(reader.role).files_are_anonymous
+    rows, is_enforced = _seen(reader, view), reader.files_are_anonymous
     found = (
         None
         if view.is_everything
