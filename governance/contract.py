@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
-from governance.privacy import MASKED_CLASSES
+from governance.privacy import INTERNAL, MASKED_CLASSES
 from governance.quality import (
     FilledCells,
     Fresh,
@@ -66,7 +66,7 @@ class Column:
     description: str
     required: bool = False
     key_position: int | None = None
-    classification: str = "internal"
+    classification: str = INTERNAL
     minimum: str | None = None
     maximum: str | None = None
     values: tuple[str, ...] = ()
@@ -92,6 +92,11 @@ class Column:
         """In what it counts, where the description ends with it."""
         found = UNIT.search(self.description)
         return found.group(1) if found else None
+
+    @property
+    def is_classified(self) -> bool:
+        """Whether it says something of a person."""
+        return self.classification != INTERNAL
 
     @property
     def is_masked(self) -> bool:

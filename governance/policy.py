@@ -12,11 +12,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from governance.contract import Column, Contract
 from governance.errors import C360Error, nearest
-from governance.privacy import CLASSES
+from governance.privacy import CLASSIFIED
 from governance.yaml_loader import validated
 
 FILE = Path(__file__).with_name("policy.yaml")
-INTERNAL, *CLASSIFIED = CLASSES
 ANALYSIS = "analysis"
 NUMBERS = ("INTEGER", "BIGINT", "DOUBLE", "DECIMAL(18,4)")
 
@@ -149,8 +148,7 @@ class View:
 
     def classified(self) -> list[tuple[Column, Outcome]]:
         """The columns that say something of a person, with what is shown of each."""
-        columns = [column for column in self.contract.columns if column.classification != INTERNAL]
-        return [(column, self.outcomes[column.name]) for column in columns]
+        return [(column, self.outcomes[column.name]) for column in self.contract.columns if column.is_classified]
 
 
 class Policy(_Part):
@@ -205,7 +203,7 @@ class Policy(_Part):
 
     def outcome(self, column: Column, role: Role) -> Outcome:
         """What a role sees of a column, the class of the column deciding unless the column is named."""
-        if column.classification == INTERNAL:
+        if not column.is_classified:
             return Outcome.CLEAR
         return role.columns.get(column.name, role.shows[column.classification])
 
@@ -218,10 +216,7 @@ def load(file: Path = FILE) -> Policy:
 def faults(policy: Policy, contracts: Mapping[str, Contract]) -> Iterator[str]:
     """What of a policy cannot be, held against the contracts: what it says of columns and tables that are not there."""
     classified = {
-        column.name: column
-        for contract in contracts.values()
-        for column in contract.columns
-        if column.classification != INTERNAL
+        column.name: column for contract in contracts.values() for column in contract.columns if column.is_classified
     }
     for name, role in policy.roles.items():
         for column, outcome in role.columns.items():
@@ -275,7 +270,8 @@ def way(contracts: Mapping[str, Contract], start: str, end: str) -> tuple[Link, 
     What arrives as it is in a source's table goes by the table that is made of it: the customer of a source is that of
     `customers`.
     """
-    ways, seen = deque([(start, ())]), {start}  # type: deque[tuple[str, tuple[Link, ...]]], set[str]
+    ways: deque[tuple[str, tuple[Link, ...]]] = deque([(start, ())])
+    seen = {start}
     while ways:
         table, path = ways.popleft()
         if table == end:
@@ -290,7 +286,7 @@ def way(contracts: Mapping[str, Contract], start: str, end: str) -> tuple[Link, 
 def _links(contract: Contract, end: Contract) -> Iterator[Link]:
     (key,) = end.primary_key
     for column in contract.columns:
-        if column.name == key and column.classification != INTERNAL:
+        if column.name == key and column.is_classified:
             yield Link(column.name, end.key, key)
         elif column.references:
             table, other = column.references

@@ -1,7 +1,9 @@
 """Privacy classes of columns, and what is shown in place of the values that may not be seen."""
 
 # From least to most protected. A column without a class is internal: of the business, of no person.
-CLASSES = ("internal", "pseudonymous", "personal", "sensitive", "direct_identifier")
+INTERNAL = "internal"
+CLASSIFIED = ("pseudonymous", "personal", "sensitive", "direct_identifier")
+CLASSES = (INTERNAL, *CLASSIFIED)
 MASKED_CLASSES = frozenset({"personal", "sensitive", "direct_identifier"})
 # What is shown in place of their values.
 MASK = "***"

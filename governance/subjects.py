@@ -10,7 +10,7 @@ from enum import Enum
 
 from governance.contract import DELETE, KEEP, Column, Contract
 from governance.errors import C360Error
-from governance.policy import INTERNAL, Link
+from governance.policy import Link
 
 PERSON = "customer_id"
 OWNERS = (("sources/customer", PERSON), ("customers", PERSON))
@@ -162,4 +162,4 @@ def _is_key(column: Column) -> bool:
 
 
 def _classified(contract: Contract) -> list[str]:
-    return [column.name for column in contract.columns if column.classification != INTERNAL]
+    return [column.name for column in contract.columns if column.is_classified]

@@ -37,6 +37,12 @@ config_option = click.option(
 )
 
 
+def _target_option(what: str) -> Callable[..., Any]:
+    """The option by which a command writes to a file."""
+    kind = click.Path(path_type=Path, dir_okay=False)
+    return click.option("--out", "target", type=kind, help=what)
+
+
 def _tables(ctx: click.Context, param: click.Parameter, begun: str) -> list[str]:
     """Names of tables that begin like this, for the completion of a shell."""
     upstream = "+" if begun.startswith("+") else ""
@@ -321,12 +327,7 @@ def try_(reader: Any, feed: str, limit: int) -> None:
     default="table",
     show_default=True,
 )
-@click.option(
-    "--out",
-    "target",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write to this file instead of the terminal.",
-)
+@_target_option("Write to this file instead of the terminal.")
 @_with_reader
 def show(reader: Any, table: str, limit: int | None, kind: str, target: Path | None) -> None:
     """Show rows of a table, in the order of its key, as your role may see them (c360 policy).
@@ -413,12 +414,7 @@ def quarantine(
 
 @main.command()
 @click.argument("table", shell_complete=_tables)
-@click.option(
-    "--out",
-    "target",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the page to this file. Default: TABLE.html in this folder.",
-)
+@_target_option("Write the page to this file. Default: TABLE.html in this folder.")
 @_with_reader
 def profile(reader: Any, table: str, target: Path | None) -> None:
     """Explore a table: each column by itself, and how columns go together. No personal value is shown.
@@ -488,12 +484,7 @@ def list_models(deployment: Any) -> None:
 
 @models.command()
 @click.argument("name")
-@click.option(
-    "--out",
-    "target",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the card of the model to this file. Default: NAME.html in this folder.",
-)
+@_target_option("Write the card of the model to this file. Default: NAME.html in this folder.")
 @_with_deployment
 def card(deployment: Any, name: str, target: Path | None) -> None:
     """Write the card of a model: an HTML page that needs no network.
@@ -639,7 +630,7 @@ def sample(customers: int, seed: int, target: Path) -> None:
 @click.option(
     "--format", "kind", type=click.Choice(["markdown", "html", "odps"]), default="markdown", show_default=True
 )
-@click.option("--out", "target", type=click.Path(path_type=Path, dir_okay=False), help="Write it to this file instead.")
+@_target_option("Write it to this file instead.")
 @_with_deployment
 def spec(deployment: Any, kind: str, target: Path | None) -> None:
     """Write the data product's spec sheet: what it is for, its tables, quality, roles, schedules and limits.
@@ -732,7 +723,7 @@ def lint(deployment: Any, overlaps: bool) -> None:
 
     if faults := linting.faults(deployment):
         raise C360Error("\n".join(faults))
-    rules, actions = deployment.rules(), deployment.actions()
+    rules, actions, policy = deployment.rules(), deployment.actions(), deployment.policy()
     found = linting.findings(deployment)
     notes = [f"{file}: {finding}." for file, finding in found if finding.kind == "gap" or overlaps]
     for note in (*linting.not_assessed(deployment), *notes):
@@ -742,7 +733,7 @@ def lint(deployment: Any, overlaps: bool) -> None:
         f"{deployment.file.name}: {len(deployment.feeds)} feeds. {len(deployment.contracts)} contracts."
         f" Segment rules version {rules.full_version}: {sum(len(one.rules) for one in rules.listed)} rules."
         f" Rules of actions version {actions.full_version}: {len(actions.rules)} rules."
-        f" Policy version {deployment.policy().version}: {len(deployment.policy().roles)} roles."
+        f" Policy version {policy.version}: {len(policy.roles)} roles."
         f" {crossing} overlaps settled by precedence. All is well."
     )
 
@@ -856,12 +847,7 @@ def erase(reader: Any, key: str, is_sure: bool, elsewhere: tuple[Path, ...], tar
 @main.command("export-person")
 @click.argument("key", metavar="ID", callback=_customer)
 @click.option("--format", "kind", type=click.Choice(["html", "json"]), default="html", show_default=True)
-@click.option(
-    "--out",
-    "target",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write to this file. Default: person.html or person.json in this folder.",
-)
+@_target_option("Write to this file. Default: person.html or person.json in this folder.")
 @_with_reader
 def export_person(reader: Any, key: str, kind: str, target: Path | None) -> None:
     """Write all that is held on a customer to a file: every row of every table, and what its columns mean.

@@ -1,14 +1,14 @@
 """Masks: a table as a view of the policy shows it, as one expression of the engine."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
 from itertools import pairwise
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
 
 from governance.contract import Contract
-from governance.policy import INTERNAL, Conditions, Forbidden, Link, Outcome, View, way
+from governance.policy import Conditions, Forbidden, Link, Outcome, View, way
 from governance.privacy import MASK
 
 Bounds = Sequence[float]
@@ -57,7 +57,7 @@ def restricted(
         path = way(contracts, view.contract.key, table)
         if path is not None:
             rows = _along(rows, path, alternatives, read)
-        elif any(column.classification != INTERNAL for column in view.contract.columns):
+        elif any(column.is_classified for column in view.contract.columns):
             raise Forbidden(
                 f"{view.contract.key} cannot be read: only rows of some {table} may be shown, and no relationship in"
                 f" the contracts leads from {view.contract.key} to {table}."
@@ -76,14 +76,11 @@ def _along(
 
 
 def _holds(rows: ir.Table, alternatives: Sequence[Conditions]) -> ir.BooleanValue:
-    def all_of(conditions: Conditions) -> ir.BooleanValue:
-        return reduce(
-            lambda one, other: one & other,
-            [rows[name].isin(value if isinstance(value, tuple) else (value,)) for name, value in conditions.items()],
-            ibis.literal(True),
-        )
+    def is_one(name: str, value: Any) -> ir.BooleanValue:
+        return rows[name].isin(value if isinstance(value, tuple) else (value,))
 
-    return reduce(lambda one, other: one | other, map(all_of, alternatives), ibis.literal(False)).fill_null(False)
+    of_all = [ibis.and_(*(is_one(name, value) for name, value in conditions.items())) for conditions in alternatives]
+    return ibis.or_(*of_all).fill_null(False)
 
 
 def _number(bound: float) -> str:

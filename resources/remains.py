@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from resources.engine import quoted
 from resources.replacing import replacing
 
 PARQUET, AVRO, SQLITE, GZIP = b"PAR1", b"Obj\x01", b"SQLite format 3\0", b"\x1f\x8b"
@@ -188,9 +189,9 @@ def _columns(database: sqlite3.Connection) -> list[tuple[str, str]]:
         _text(name) for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     ]
     return [
-        (_quoted(table), _quoted(_text(row[1])))
+        (quoted(table), quoted(_text(row[1])))
         for table in tables
-        for row in database.execute(f"PRAGMA table_info({_quoted(table)})").fetchall()
+        for row in database.execute(f"PRAGMA table_info({quoted(table)})").fetchall()
     ]
 
 
@@ -211,7 +212,3 @@ def _redact_database(file: Path, names: Sequence[bytes]) -> None:
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

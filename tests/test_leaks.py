@@ -18,7 +18,7 @@ from click.testing import CliRunner
 
 from governance import policy
 from governance.keys import derived
-from governance.policy import CLASSIFIED, Forbidden, Outcome, View
+from governance.policy import Forbidden, Outcome, View
 from portal import cli
 from resources.access import Grant, Identity
 from resources.deployment import Deployment
@@ -27,9 +27,7 @@ from tests.tables import CONTRACTS
 
 ROLES = tuple(policy.load().roles)
 ABOUT_PEOPLE = [
-    contract.key
-    for contract in CONTRACTS.values()
-    if any(column.classification in CLASSIFIED for column in contract.columns)
+    contract.key for contract in CONTRACTS.values() if any(column.is_classified for column in contract.columns)
 ]
 FORMATS = ("table", "csv", "json", "parquet")
 # Those of which a file holds clear identifiers, and the ones people take away most.
@@ -53,7 +51,7 @@ def reader(golden: Deployment, role: str, *teams: str) -> Reader:
 def clear(golden: Deployment, key: str) -> dict[str, set[str]]:
     """Of each classified column the values that are there, as text."""
     contract = golden.contracts[key]
-    columns = [column.name for column in contract.columns if column.classification in CLASSIFIED]
+    columns = [column.name for column in contract.columns if column.is_classified]
     return values(golden, golden.read(key), columns)
 
 

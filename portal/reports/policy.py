@@ -10,7 +10,8 @@ from rich.text import Text
 
 from governance.contract import Column, Contract
 from governance.errors import C360Error, nearest
-from governance.policy import CLASSIFIED, INTERNAL, Forbidden, Outcome, Policy, View
+from governance.policy import Forbidden, Outcome, Policy, View
+from governance.privacy import CLASSIFIED
 from resources.reader import Reader
 
 STYLES = {str(Outcome.CLEAR): "bold", str(Outcome.RANGE): "yellow", str(Outcome.HASH): "green"}
@@ -68,7 +69,7 @@ def _reason(policy: Policy, contract: Contract, column: Column, name: str) -> tu
     if view is None:
         return NOTHING, f"it reads no table of {contract.layer}{own}"
     told = str(view.outcomes[column.name])
-    if column.classification == INTERNAL:
+    if not column.is_classified:
         return told, "it says nothing of a person"
     if column.name in role.columns:
         bounds = policy.ranges.get(column.name, ())
@@ -83,7 +84,7 @@ def _by_column(policy: Policy, contracts: Mapping[str, Contract]) -> dict[tuple[
     for contract in contracts.values():
         views = [_view(policy, contract, role) for role in policy.roles]
         for column in contract.columns:
-            if column.classification != INTERNAL:
+            if column.is_classified:
                 seen = found.setdefault((column.name, column.classification), [set() for _ in policy.roles])
                 for view, outcomes in zip(views, seen, strict=True):
                     outcomes |= {str(view.outcomes[column.name])} if view else set()

@@ -81,10 +81,10 @@ def _ordered(
 
 def anonymity_told(report: Report) -> str:
     """What is told of a file about people: how well they are lost in the crowd, and what was held back for it."""
-    by = f"by {_listed(report.columns)}"
+    by = f"by {', '.join(report.columns)}"
     if report.hidden or report.held_back:
         rows = f"{report.held_back:,} of {report.rows:,} rows were held back"
-        hidden = f"{_listed(report.hidden)} hidden, and " if report.hidden else ""
+        hidden = f"{', '.join(report.hidden)} hidden, and " if report.hidden else ""
         left = (
             f" Every other row shares what it shows with {report.smallest:,} people or more." if report.smallest else ""
         )
@@ -95,10 +95,6 @@ def anonymity_told(report: Report) -> str:
             f" {report.smallest:,}. Treat the file as personal data."
         )
     return f"Anonymity: every row shares what it shows with {report.smallest or 0:,} people or more, {by}."
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names)
 
 
 def records(rows: "DuckDBPyRelation") -> list[Row]:

@@ -11,8 +11,8 @@ import yaml
 from c360_assets.automation import rhythm
 from c360_assets.definitions import build
 from governance.contract import Contract
-from governance.policy import ANALYSIS, INTERNAL
-from governance.product import Product
+from governance.policy import ANALYSIS
+from governance.product import Insight, Product, Source, UseCase
 from portal.reports.html_page import document, scrolling
 from resources.deployment import Deployment
 
@@ -183,15 +183,15 @@ def _facts(deployment: Deployment, product: Product) -> list[tuple[str, str]]:
     ]
 
 
-def _use_case(case: Any) -> tuple[str, ...]:
+def _use_case(case: UseCase) -> tuple[str, ...]:
     return case.name, case.who, case.how, ", ".join(case.tables)
 
 
-def _insight(insight: Any) -> tuple[str, ...]:
+def _insight(insight: Insight) -> tuple[str, ...]:
     return insight.question, ", ".join(insight.tables)
 
 
-def _source(source: Any) -> tuple[str, ...]:
+def _source(source: Source) -> tuple[str, ...]:
     return source.name, source.what, ", ".join(source.tables)
 
 
@@ -212,7 +212,7 @@ def _of_layers(contracts: Sequence[Contract]) -> Iterable[Section]:
 
 
 def _table(contract: Contract) -> tuple[str, ...]:
-    of_people = sum(column.classification != INTERNAL for column in contract.columns)
+    of_people = sum(column.is_classified for column in contract.columns)
     return (
         contract.key,
         contract.grain.removeprefix("One row per ").removeprefix("One row: ").removesuffix("."),
