@@ -44,8 +44,9 @@ def anonymous(
     """The SELECT of those of the rows, a SELECT too, that may leave, and the report.
 
     What tells people apart are the personal columns that are shown in whatever way; hashes are equal where values are.
-    None where no such column is shown. People are counted by the first pseudonymous column that is
-    shown, rows where there is none. The SELECT reads a temporary table until it is asked for again.
+    None where no such column is shown. An attribute of which all rows together have too few values tells nothing of a
+    group, and is not asked of any. People are counted by the first pseudonymous column that is shown, rows where there
+    is none. The SELECT reads a temporary table until it is asked for again.
     """
     shown = [(column, outcome) for column, outcome in view.classified() if outcome in TELLING]
     personal = [column.name for column, _ in shown if column.classification == "personal"]
@@ -55,11 +56,11 @@ def anonymous(
         return None
     person = next((column.name for column, _ in shown if column.classification == "pseudonymous"), None)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {LEAVING} AS {rows}")
-    crowd = _Crowd(connection, person, attributes, asked)
+    crowd = _Crowd(connection, person, _Crowd(connection, person, attributes, asked).varied(), asked)
     left = crowd.thinned(columns) if is_enforced else columns
     hidden = tuple(name for name in columns if name not in left)
     smallest, least, alone = crowd.measured(left, is_enforced)
-    report = Report(columns, attributes, crowd.rows, smallest, least, alone, hidden, alone if is_enforced else 0)
+    report = Report(columns, crowd.attributes, crowd.rows, smallest, least, alone, hidden, alone if is_enforced else 0)
     return (crowd.kept(view, left, hidden) if is_enforced else f"SELECT * FROM {LEAVING}"), report
 
 
@@ -69,8 +70,12 @@ class _Crowd:
 
     connection: "DuckDBPyConnection"
     person: str | None
-    attributes: Sequence[str]
+    attributes: tuple[str, ...]
     asked: Anonymity
+
+    def varied(self) -> tuple[str, ...]:
+        """The attributes of which all rows together have as many values as is asked of each group."""
+        return tuple(name for name, count in self._counts(self.attributes).items() if count >= self.asked.l)
 
     @property
     def rows(self) -> int:
@@ -88,11 +93,16 @@ class _Crowd:
 
     def thinned(self, columns: Sequence[str]) -> tuple[str, ...]:
         """The columns that stay when those are hidden, one after the other, that bring most rows into a crowd."""
-        left, rows = tuple(columns), self.rows
+        left, rows, counts = tuple(columns), self.rows, self._counts(columns)
+
+        def worth(hidden: str) -> tuple[int, int]:
+            # While no column alone makes a crowd, the one of most values tells most apart.
+            return self._alone([name for name in left if name != hidden]), -counts[hidden]
+
         while left and self._alone(left) > rows * (1 - KEPT):
-            # Of those that bring as many, the last: columns are in the order of the contract.
-            worst = min(range(len(left)), key=lambda place: (self._alone(left[:place] + left[place + 1 :]), -place))
-            left = left[:worst] + left[worst + 1 :]
+            # Among equals the last: columns are in the order of the contract.
+            worst = min(reversed(left), key=worth)
+            left = tuple(name for name in left if name != worst)
         return left
 
     def kept(self, view: View, left: Sequence[str], hidden: Sequence[str]) -> str:
@@ -108,16 +118,19 @@ class _Crowd:
     def _alone(self, columns: Sequence[str]) -> int:
         return self.measured(columns, of_crowds=True)[2]
 
+    def _counts(self, columns: Sequence[str]) -> dict[str, int]:
+        """How many values each column has in all rows."""
+        counts = ", ".join(map(_values, columns))
+        found = self.connection.execute(f"SELECT {counts} FROM {LEAVING}").fetchall()[0] if columns else ()
+        return {name: count or 0 for name, count in zip(columns, found, strict=True)}
+
     def _groups(self, columns: Sequence[str]) -> str:
         people = "count(*)"
         if self.person:
             name = quoted(self.person)
             # Of whom nothing says who they are, every row may be somebody else.
             people = f"count(DISTINCT {name}) + count(*) FILTER ({name} IS NULL)"
-        values = ", ".join(
-            f"count(DISTINCT {quoted(name)}) + max(({quoted(name)} IS NULL)::INTEGER) AS {quoted(f'values of {name}')}"
-            for name in self.attributes
-        )
+        values = ", ".join(f"{_values(name)} AS {quoted(f'values of {name}')}" for name in self.attributes)
         listed = ", ".join(map(quoted, columns))
         told = ", ".join(filter(None, (listed, f"{people} AS people", "count(*) AS count", values)))
         return f"SELECT {told} FROM {LEAVING} " + (f" GROUP BY {listed}" if listed else "")
@@ -128,3 +141,8 @@ class _Crowd:
     def _is_crowd(self) -> str:
         diverse = f" AND {self._least()} >= {self.asked.l}" if self.attributes else ""
         return f"people >= {self.asked.k}{diverse}"
+
+
+def _values(name: str) -> str:
+    """The SQL of how many values a column has, none at all being one of them."""
+    return f"count(DISTINCT {quoted(name)}) + max(({quoted(name)} IS NULL)::INTEGER)"

@@ -221,6 +221,20 @@ def keyed(golden: Deployment, use: str, value: Any) -> str:
     return hmac.new(derived(golden.secret, use), value.encode(), hashlib.sha256).hexdigest()
 
 
+@pytest.mark.parametrize("role", ["data_scientist", "data_consumer"])
+def test_an_anonymous_file_holds_most_customers_and_some_of_what_is_personal(
+    golden: Deployment, role: str, tmp_path: Path
+) -> None:
+    config, target = as_role(golden, role, tmp_path), tmp_path / "customers.parquet"
+    arguments = ["show", "customers", "--config", str(config), "--format", "parquet", "--out", str(target)]
+    result = CliRunner().invoke(cli.main, arguments)
+    assert "rows were held back" in " ".join(result.output.split())
+    taken = pq.read_table(target)
+    assert 0.95 * golden.lake.state("customers").rows <= len(taken) < golden.lake.state("customers").rows
+    personal = [column.name for column in golden.contracts["customers"].columns if column.classification == "personal"]
+    assert len([name for name in personal if len(taken[name].unique()) > 1]) >= 5
+
+
 def test_files_of_marketing_hold_only_those_who_agreed(golden: Deployment, tmp_path: Path) -> None:
     config, target = as_role(golden, "marketing", tmp_path), tmp_path / "campaign.json"
     arguments = ["show", "customers", "--config", str(config), "--format", "json"]

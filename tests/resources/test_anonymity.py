@@ -88,6 +88,21 @@ def test_a_crowd_in_which_all_earn_alike_is_none(engine: Engine) -> None:
     assert (len(kept), report.least) == (100, 1)
 
 
+def test_an_attribute_that_is_empty_or_the_same_for_all_makes_nobody_less_of_a_crowd(engine: Engine) -> None:
+    for income in (None, "high"):
+        rows: list[Row] = [(f"C{n}", "Rome", "f", income, n) for n in range(20)]
+        kept, report = leaving(engine, rows)
+        assert len(kept) == 20
+        assert (report.held_back, report.hidden, report.attributes, report.least) == (0, (), (), None)
+
+
+def test_while_no_column_alone_makes_a_crowd_the_most_telling_are_hidden(engine: Engine) -> None:
+    rows: list[Row] = [(f"C{n}", f"town {n}", f"kind {n}", ("high", "low")[n % 2], n) for n in range(40)]
+    kept, report = leaving(engine, rows, Anonymity(k=3))
+    assert (report.hidden, len(kept)) == (("city", "gender"), 40)
+    assert Counter(row[3] for row in kept) == {"high": 20, "low": 20}
+
+
 def test_people_are_counted_and_not_their_rows(engine: Engine) -> None:
     often: list[Row] = [("C1", "Nice", "m", ("high", "low")[n % 2], n) for n in range(4)]
     _, report = leaving(engine, [*often, *crowd(96, "Lyon", "f", 100)])
@@ -132,7 +147,7 @@ def test_nobody_is_alone_in_what_leaves_whatever_was_there(rows: list[Row], k: i
     for members in groups.values():
         known = {row[0] for row in members} - {None}
         assert len(known) + sum(row[0] is None for row in members) >= k
-        assert len({row[3] for row in members}) >= diverse
+        assert len({row[3] for row in members}) >= (diverse if len({row[3] for row in rows}) >= diverse else 1)
     # What is left is as it was, but for what is hidden.
     as_it_was = Counter((row[0], row[3], row[4]) for row in rows)
     assert Counter((row[0], row[3], row[4]) for row in kept) <= as_it_was
